@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* clock.h - the only home of time: a clock that may be virtual, and the real one for what sleeps. */
+#ifndef WEIR_PRIVATE_CLOCK_H
+#define WEIR_PRIVATE_CLOCK_H
+
+#include <weir/clock.h>
+
+static inline uint64_t clock_now_ns(const weir_clock *clock)
+{
+	return clock->now_ns ? clock->now_ns(clock->context) : weir_clock_monotonic_ns();
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admission.h - may it go, and where; and if not now, what then: verdicts, the waiting room, counters.
+ * Usable without a pool.
+ */
+#ifndef WEIR_ADMISSION_H
+#define WEIR_ADMISSION_H
+
+#include <weir/clock.h>
+#include <weir/strategy.h>
+#include <weir/tracker.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_admission weir_admission;
+
+typedef enum weir_verdict { WEIR_ADMITTED = 0, WEIR_QUEUED = 1, WEIR_DEFERRED = 2, WEIR_REJECTED = 3 } weir_verdict;
+
+#define WEIR_VERDICTS 4
+
+typedef enum weir_cause {
+	WEIR_CAUSE_NONE = 0,
+	WEIR_CAUSE_INFEASIBLE = 1,  /* more than any permitted node's limit, or than a total: never */
+	WEIR_CAUSE_SHORT = 2,	    /* some resource is short now */
+	WEIR_CAUSE_FRAGMENTED = 3,  /* the nodes' spare room together would do, no node's does */
+	WEIR_CAUSE_CLASS_FLOOR = 4, /* what is left is kept for higher classes */
+	WEIR_CAUSE_CLAIMED = 5,	    /* what is left is kept for a task that has waited too long */
+	WEIR_CAUSE_CONTENDED = 6,   /* others were in the middle of taking: try again at once */
+	WEIR_CAUSE_QUEUE_FULL = 7,
+	WEIR_CAUSE_SHUTDOWN = 8,
+	WEIR_CAUSE_INVALID = 9	    /* the demand itself is wrong: weir_error_text() says how */
+} weir_cause;
+
+#define WEIR_CAUSES 10
+
+/* When a demand that would fit is held back. */
+typedef enum weir_admission_rule {
+	WEIR_ADMIT_HARD = 0,	 /* never: the ledger alone decides */
+	WEIR_ADMIT_WATERMARK = 1 /* lower classes leave a floor of every node to higher ones: CRITICAL 0, HIGH 2.5 %,
+				  * NORMAL 5 %, BEST_EFFORT 15 %; CPU floors in whole cores, rounded down */
+} weir_admission_rule;
+
+/* What admission says of a demand. */
+typedef struct weir_decision {
+	bool allowed;		 /* verdict == WEIR_ADMITTED */
+	weir_verdict verdict;
+	weir_cause cause;
+	uint32_t short_resources; /* bit r: weir_resource r was short */
+	uint64_t short_nodes;	 /* bit n: node n < 64 was short */
+	bool short_total;	 /* a total, rather than a node, was short */
+	uint64_t retry_after_ns; /* DEFERRED: when to try again; UINT64_MAX: never; else 0 */
+	uint32_t node;		 /* ADMITTED */
+	weir_grant grant;	 /* ADMITTED: give it back by weir_admission_release() */
+	uint64_t ticket;	 /* QUEUED: for weir_admission_cancel() */
+} weir_decision;
+
+/* The decision in words, "queued: memory is short on nodes 0 and 2". Returns the length, as snprintf(). Thread: any. */
+WEIR_API size_t weir_decision_text(const weir_decision *decision, char *text, size_t size);
+WEIR_API const char *weir_verdict_name(weir_verdict verdict);
+WEIR_API const char *weir_cause_name(weir_cause cause);
+
+typedef struct weir_admission_options {
+	size_t size;
+	const weir_strategy *strategy; /* NULL: WEIR_FIRST_FIT. Copied. */
+	weir_admission_rule rule;
+	uint32_t waiting_max;	/* demands in the waiting room; 0: 1,048,576 */
+	uint32_t overtakes_max; /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
+	uint64_t overtaken_ns_max; /* or how long it is passed by; 0: 5 ms */
+	weir_clock clock;
+} weir_admission_options;
+
+#define WEIR_ADMISSION_OPTIONS(...)                                                                                    \
+	(&(const weir_admission_options){.size = sizeof(weir_admission_options), __VA_ARGS__})
+
+/* Build admission on a tracker, which must outlive it. One tracker has at most one.
+ * Errors:  WEIR_EINVAL, WEIR_EBUSY (the tracker has one), WEIR_ENOMEM. Thread: any. */
+WEIR_API WEIR_MUST_USE weir_status weir_admission_create(weir_admission **out, weir_tracker *tracker,
+							 const weir_admission_options *options);
+/* Errors: WEIR_EBUSY while demands wait (cancel them first) or a pool owns it. */
+WEIR_API weir_status weir_admission_destroy(weir_admission *admission);
+
+/* Called once for each QUEUED demand, from the thread whose release or cancellation decided it: with its grant and
+ * node, or with a zero grant if it was cancelled. May call weir; must not block. */
+typedef void (*weir_granted_fn)(uint64_t ticket, weir_grant grant, uint32_t node, void *context);
+
+/* Decide about a demand. Where it is short and demand->when_short is WEIR_QUEUE, it waits and granted is called later;
+ * with granted NULL it is deferred instead.
+ * Thread: any; never blocks. */
+WEIR_API weir_decision weir_admission_admit(weir_admission *admission, const weir_demand *demand,
+					    weir_granted_fn granted, void *context);
+
+/* Give a grant back; whoever waits and now fits is granted before this returns, by this thread or by another that is
+ * at it already. Errors: WEIR_ESTALE. */
+WEIR_API weir_status weir_admission_release(weir_admission *admission, weir_grant grant);
+
+/* Take a waiting demand out of the room; its granted function is called with no grant.
+ * Errors:  WEIR_ESTALE: it was granted or cancelled before (its function was or will be called with that). */
+WEIR_API weir_status weir_admission_cancel(weir_admission *admission, uint64_t ticket);
+
+/* Switch while running; demands that wait are looked at again. Returns when nobody uses the old one any more.
+ * Errors: WEIR_EINVAL. Thread: any, not from inside a score or granted function. */
+WEIR_API weir_status weir_admission_set_strategy(weir_admission *admission, const weir_strategy *strategy);
+WEIR_API weir_status weir_admission_set_rule(weir_admission *admission, weir_admission_rule rule);
+
+typedef struct weir_admission_counts {
+	size_t size;
+	uint64_t asked;
+	uint64_t verdict[WEIR_VERDICTS]; /* first verdicts: they sum to asked */
+	uint64_t cause[WEIR_VERDICTS][WEIR_CAUSES];
+	uint64_t by_class[WEIR_CLASSES][WEIR_VERDICTS];
+	uint64_t granted_later;	 /* QUEUED, then granted */
+	uint64_t cancelled;	 /* QUEUED, then cancelled */
+	uint64_t waiting;	 /* now in the room */
+	uint64_t waiting_max_seen;
+	uint64_t overtakes;	 /* waiting demands passed by a younger one */
+	uint64_t claims;	 /* times that room was kept for a demand that waited too long */
+	uint64_t strategy_epoch; /* switches so far */
+} weir_admission_counts;
+
+/* Exact at rest. Errors: WEIR_EINVAL. Thread: any. */
+WEIR_API weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_counts *out);
+
+WEIR_API weir_tracker *weir_admission_tracker(weir_admission *admission);
+
+WEIR_END_DECLS
+
+#endif

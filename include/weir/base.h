@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base.h - what every public header needs: linkage, attributes, versions.
+ */
+#ifndef WEIR_BASE_H
+#define WEIR_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WEIR_VERSION_MAJOR 0
+#define WEIR_VERSION_MINOR 1
+#define WEIR_VERSION_PATCH 0
+
+/* Bumped whenever a structure that inlined code reads changes its layout; weir_pool_create() compares it. */
+#define WEIR_LAYOUT 1u
+
+#if defined(__GNUC__)
+#define WEIR_API __attribute__((visibility("default")))
+#define WEIR_MUST_USE __attribute__((warn_unused_result))
+#define WEIR_LIKELY(x) __builtin_expect(!!(x), 1)
+#define WEIR_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#error "weir needs gcc or clang"
+#endif
+
+#ifdef __cplusplus
+#define WEIR_BEGIN_DECLS extern "C" {
+#define WEIR_END_DECLS }
+#else
+#define WEIR_BEGIN_DECLS
+#define WEIR_END_DECLS
+#endif
+
+#define WEIR_NS_PER_US UINT64_C(1000)
+#define WEIR_NS_PER_MS UINT64_C(1000000)
+#define WEIR_NS_PER_S UINT64_C(1000000000)
+
+WEIR_BEGIN_DECLS
+
+/* The version of the library that is linked, "major.minor.patch". Thread: any. */
+WEIR_API const char *weir_version(void);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.h - fork-join at about the cost of a function call.
+ *
+ *	WEIR_FORK_1(long, fib, int, n)
+ *	{
+ *		if (n < 2)
+ *			return n;
+ *		WEIR_SPAWN(fib, n - 1);
+ *		long b = WEIR_CALL(fib, n - 2);
+ *		return WEIR_JOIN(fib) + b;
+ *	}
+ *	...
+ *	long f;
+ *	weir_status s = WEIR_RUN(pool, fib, &f, 40);
+ *
+ * Spawns and joins nest like brackets: a function joins all that it spawned, last first. Children never carry a demand,
+ * they run within the grant of the task around them. Arguments and result together have WEIR_FORK_BYTES.
+ *
+ * How: the worker and the next free descriptor travel as hidden arguments. A spawn writes one descriptor and compares with
+ * `limit`, a join compares with `guard`; whoever wants the owner's attention overwrites the two words and the owner takes its
+ * slow path. No fence, no locked instruction, no store to a line that others write. After Wool (Faxen 2010) and Lace
+ * (van Dijk & van de Pol, "Lace: non-blocking split deque for work-stealing", 2014).
+ */
+#ifndef WEIR_FORK_H
+#define WEIR_FORK_H
+
+#include <weir/parallel.h>
+
+WEIR_BEGIN_DECLS
+
+#define WEIR_FORK_BYTES 48
+
+typedef struct weir_worker weir_worker;
+typedef struct weir_fork_slot weir_fork_slot;
+
+typedef void (*weir_fork_fn)(weir_worker *worker, weir_fork_slot *head, weir_fork_slot *slot);
+
+/* One forked child: a cache line. */
+struct weir_fork_slot {
+	weir_fork_fn run;
+	uintptr_t state; /* the library's, atomic; meaningful once the slot is shared */
+	unsigned char data[WEIR_FORK_BYTES];
+} __attribute__((aligned(64)));
+
+/* What inlined code sees of a worker (WEIR_LAYOUT). Read and written by __atomic builtins, as C++ has no _Atomic. */
+struct weir_worker {
+	weir_fork_slot *limit; /* a spawn at or above it takes the slow path */
+	weir_fork_slot *guard; /* a join below it takes the slow path */
+	weir_fork_slot *head;  /* no slot at or above it is in use */
+};
+
+/* Slow paths; called by the macros only. ------------------------------------------------------------------------ */
+
+/* A spawn at or above `limit`. True: no slot is left, the caller runs the child inline and keeps its result by
+ * weir_fork_keep(). */
+WEIR_API bool weir_fork_attend(weir_worker *worker, weir_fork_slot *head);
+WEIR_API void weir_fork_keep(weir_worker *worker, const void *result, size_t bytes);
+
+/* A join below `guard`. NULL: the child is the caller's to run; else the child's result. */
+WEIR_API void *weir_fork_join(weir_worker *worker, weir_fork_slot *slot);
+
+/* The worker of the running task, and through it the first free slot. NULL outside tasks. */
+WEIR_API weir_worker *weir_fork_self(void);
+
+/* The untyped form, for bindings and for callers without macros: fork children of the running task, join them last first.
+ * Errors:  WEIR_EINVAL outside tasks, or a join without a fork. weir_join() returns what the child returned. */
+WEIR_API WEIR_MUST_USE weir_status weir_fork(weir_task_fn fn, void *argument);
+WEIR_API weir_status weir_join(void);
+
+#define WEIR_SPAWN(f, ...) (f##_weir_spawn(weir_w_, weir_h_, __VA_ARGS__), (void)weir_h_++)
+#define WEIR_CALL(f, ...) f##_weir_body(weir_w_, weir_h_, __VA_ARGS__)
+#define WEIR_JOIN(f) (weir_h_--, f##_weir_join(weir_w_, weir_h_))
+
+/* From outside: as a task of the pool, waited for. Inside a task of the pool it runs at once. result: what f returns.
+ * Returns WEIR_OK, or why it did not run. */
+#define WEIR_RUN(pool, f, result, ...) f##_weir_run(pool, result, __VA_ARGS__)
+
+#ifdef __cplusplus
+#define WEIR_STATIC_ASSERT_(condition, text) static_assert(condition, text)
+#else
+#define WEIR_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
+#endif
+
+/* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; PASS: names; STORE: in->x = x; LOAD: in->x. */
+#define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, PASS, STORE, LOAD)                                                     \
+	typedef union __attribute__((may_alias)) {                                                                     \
+		struct {                                                                                               \
+			FIELDS                                                                                         \
+		} in;                                                                                                  \
+		R out;                                                                                                 \
+	} f##_weir_data;                                                                                               \
+	WEIR_STATIC_ASSERT_(sizeof(f##_weir_data) <= WEIR_FORK_BYTES, #f ": arguments or result over 48 bytes");       \
+	static R f##_weir_body(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS);                                 \
+	static __attribute__((noinline, unused)) void f##_weir_slot(weir_worker *weir_w_, weir_fork_slot *weir_h_,     \
+								    weir_fork_slot *weir_s_)                           \
+	{                                                                                                              \
+		f##_weir_data *data = (f##_weir_data *)(void *)weir_s_->data;                                          \
+		data->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                     \
+	}                                                                                                              \
+	static __attribute__((noinline, cold, unused)) void f##_weir_inline(weir_worker *weir_w_,                      \
+									    weir_fork_slot *weir_h_, PARAMS)           \
+	{                                                                                                              \
+		R out = f##_weir_body(weir_w_, weir_h_, PASS);                                                         \
+		weir_fork_keep(weir_w_, &out, sizeof(out));                                                            \
+	}                                                                                                              \
+	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,                 \
+										 weir_fork_slot *weir_h_, PARAMS)      \
+	{                                                                                                              \
+		if (WEIR_UNLIKELY(weir_h_ >= __atomic_load_n(&weir_w_->limit, __ATOMIC_RELAXED)) &&                    \
+		    weir_fork_attend(weir_w_, weir_h_)) {                                                              \
+			f##_weir_inline(weir_w_, weir_h_, PASS);                                                       \
+			return;                                                                                        \
+		}                                                                                                      \
+		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
+		weir_h_->run = f##_weir_slot;                                                                          \
+		STORE;                                                                                                 \
+		weir_w_->head = weir_h_ + 1;                                                                           \
+	}                                                                                                              \
+	static inline __attribute__((always_inline, unused)) R f##_weir_join(weir_worker *weir_w_,                     \
+									     weir_fork_slot *weir_h_)                  \
+	{                                                                                                              \
+		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
+		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED))) {                     \
+			void *result = weir_fork_join(weir_w_, weir_h_);                                               \
+			if (result)                                                                                    \
+				return ((f##_weir_data *)result)->out;                                                 \
+		}                                                                                                      \
+		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
+	}                                                                                                              \
+	struct f##_weir_call {                                                                                         \
+		f##_weir_data data;                                                                                    \
+		R out;                                                                                                 \
+	};                                                                                                             \
+	static __attribute__((unused)) weir_status f##_weir_task(weir_task *task, void *argument)                      \
+	{                                                                                                              \
+		(void)task;                                                                                            \
+		struct f##_weir_call *call = (struct f##_weir_call *)argument;                                         \
+		f##_weir_data *data = &call->data;                                                                     \
+		weir_worker *worker = weir_fork_self();                                                                \
+		call->out = f##_weir_body(worker, worker->head, LOAD);                                                 \
+		return WEIR_OK;                                                                                        \
+	}                                                                                                              \
+	static __attribute__((unused)) weir_status f##_weir_run(weir_pool *pool, R *result, PARAMS)                    \
+	{                                                                                                              \
+		struct f##_weir_call call;                                                                             \
+		f##_weir_data *data = &call.data;                                                                      \
+		STORE;                                                                                                 \
+		weir_status status = weir_pool_run(pool, f##_weir_task, &call, NULL);                                  \
+		if (!status)                                                                                           \
+			*result = call.out;                                                                            \
+		return status;                                                                                         \
+	}                                                                                                              \
+	static R f##_weir_body(weir_worker *weir_w_ __attribute__((unused)),                                           \
+			       weir_fork_slot *weir_h_ __attribute__((unused)), PARAMS)
+
+#define WEIR_COMMA_ ,
+#define WEIR_FORK_1(R, f, T1, a1)                                                                                      \
+	WEIR_FORK_DEFINE_(R, f, T1 a1;, T1 a1, a1, data->in.a1 = a1, data->in.a1)
+#define WEIR_FORK_2(R, f, T1, a1, T2, a2)                                                                              \
+	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2;, T1 a1 WEIR_COMMA_ T2 a2, a1 WEIR_COMMA_ a2,                             \
+			  (data->in.a1 = a1, data->in.a2 = a2), data->in.a1 WEIR_COMMA_ data->in.a2)
+#define WEIR_FORK_3(R, f, T1, a1, T2, a2, T3, a3)                                                                      \
+	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3;, T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3,                       \
+			  a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3,                                                            \
+			  (data->in.a1 = a1, data->in.a2 = a2, data->in.a3 = a3),                                      \
+			  data->in.a1 WEIR_COMMA_ data->in.a2 WEIR_COMMA_ data->in.a3)
+#define WEIR_FORK_4(R, f, T1, a1, T2, a2, T3, a3, T4, a4)                                                              \
+	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3; T4 a4;,                                                           \
+			  T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3 WEIR_COMMA_ T4 a4,                                 \
+			  a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3 WEIR_COMMA_ a4,                                             \
+			  (data->in.a1 = a1, data->in.a2 = a2, data->in.a3 = a3, data->in.a4 = a4),                    \
+			  data->in.a1 WEIR_COMMA_ data->in.a2 WEIR_COMMA_ data->in.a3 WEIR_COMMA_ data->in.a4)
+
+WEIR_END_DECLS
+
+#endif

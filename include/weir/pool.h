@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h - threads that run tasks: plain by default, aware of resources by option.
+ */
+#ifndef WEIR_POOL_H
+#define WEIR_POOL_H
+
+#include <weir/monitor.h>
+#include <weir/scheduler.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_pool weir_pool;
+
+typedef struct weir_options {
+	size_t size;
+	uint32_t layout;	 /* WEIR_LAYOUT, set by WEIR_OPTIONS() */
+	const char *machine;	 /* as for weir_machine_create(); NULL: this machine */
+	uint32_t workers;	 /* 0: one for each core that this process may use; at most 4096. Dealt to the nodes in
+				  * proportion to their cores, at least one to each node with cores while they last */
+	bool no_pinning;	 /* leave the threads where the kernel puts them */
+	bool resource_aware;	 /* demands are admitted; without it they are only carried along */
+	const weir_limits *limits;
+	const weir_strategy *strategy; /* NULL: WEIR_FIRST_FIT */
+	weir_admission_rule admission;
+	uint32_t tasks_max;	 /* submitted and not yet done; 0: 4,194,304; at most 16,777,215 */
+	uint32_t waiting_max;	 /* of these, in the waiting room; 0: 1,048,576 */
+	uint32_t forks_max;	 /* forked and not yet joined, per worker; 0: 65,536; beyond, children run inline */
+	uint32_t spares_max;	 /* threads that stand in for blocked tasks; 0: 256 */
+	uint64_t stack_bytes;	 /* of each worker; 0: 8 MiB */
+	uint64_t spin_ns;	 /* how long an idle worker looks for work before it sleeps; 0: 20 us */
+	uint64_t monitoring_interval_ns; /* 0: 100 ms. The monitor runs only in a resource-aware pool */
+	const weir_monitor_source *monitor; /* NULL: the host's own files. Copied */
+	weir_clock clock;
+	bool no_environment;	 /* do not read WEIR_* variables */
+} weir_options;
+
+#define WEIR_OPTIONS(...)                                                                                              \
+	(&(const weir_options){.size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__})
+
+/* Create a pool and start its workers. Threads are named weir/<node>.<worker>.
+ * options: copied; NULL: all defaults, a plain pool. Environment variables (docs/api.md) fill in what options leave at
+ *          zero; an unknown WEIR_* variable is warned of in the log.
+ * Owns:    *out until weir_pool_destroy().
+ * Errors:  WEIR_EINVAL (weir_error_text() names the option, its value and what would do), WEIR_EVERSION, WEIR_ENOMEM,
+ *          WEIR_ESYSTEM; *out is then NULL.
+ * Thread:  any, but never from inside a task. */
+WEIR_API WEIR_MUST_USE weir_status weir_pool_create(weir_pool **out, const weir_options *options);
+
+/* Run all that was submitted to its end, then stop the workers and free the pool. NULL: nothing happens.
+ * Errors:  WEIR_EDEADLK from inside a task. Nobody may submit any more. */
+WEIR_API weir_status weir_pool_destroy(weir_pool *pool);
+
+/* Wait until no task is submitted, waiting or running; new ones may come meanwhile and are waited for too.
+ * Errors:  WEIR_EDEADLK from inside a task of this pool. */
+WEIR_API weir_status weir_pool_drain(weir_pool *pool);
+
+typedef enum weir_shutdown { WEIR_SHUTDOWN_DRAIN = 0, WEIR_SHUTDOWN_CANCEL = 1 } weir_shutdown;
+
+/* Take no more tasks from outside (WEIR_ESHUTDOWN), and drain; with CANCEL, what has not started ends as cancelled
+ * (groups see WEIR_ECANCELED). What runs may still submit while draining, not when cancelling. May be called again.
+ * Errors:  WEIR_EDEADLK from inside a task of this pool. */
+WEIR_API weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how);
+
+WEIR_API uint32_t weir_pool_workers(const weir_pool *pool);
+WEIR_API const weir_machine *weir_pool_machine(const weir_pool *pool);
+
+/* The parts of a resource-aware pool, borrowed for its life; NULL for a plain one. */
+WEIR_API weir_tracker *weir_pool_tracker(weir_pool *pool);
+WEIR_API weir_admission *weir_pool_admission(weir_pool *pool);
+WEIR_API weir_scheduler *weir_pool_scheduler(weir_pool *pool);
+WEIR_API weir_monitor *weir_pool_monitor(weir_pool *pool);
+
+/* As weir_admission_set_strategy(). Errors: WEIR_EINVAL on a plain pool. */
+WEIR_API weir_status weir_pool_set_strategy(weir_pool *pool, const weir_strategy *strategy);
+
+typedef struct weir_pool_counts {
+	size_t size;
+	uint64_t submitted;
+	uint64_t completed; /* ran and returned WEIR_OK */
+	uint64_t failed;    /* ran and returned something else */
+	uint64_t cancelled; /* never ran */
+	uint64_t refused;   /* submit answered an error: not counted in submitted */
+	uint64_t stolen_near; /* taken from a worker of the same node */
+	uint64_t stolen_far;
+	uint64_t forked_shared; /* forked children that were made visible to thieves */
+	uint64_t forked_stolen;
+	uint64_t parked;
+	uint64_t spares; /* threads that stand or stood in for blocked tasks */
+	uint64_t ran_home; /* tasks with a home or near that ran there */
+	uint64_t ran_away;
+} weir_pool_counts;
+
+/* At rest, submitted == completed + failed + cancelled. Errors: WEIR_EINVAL. Thread: any. */
+WEIR_API weir_status weir_pool_counts_get(weir_pool *pool, weir_pool_counts *out);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resource.h - what can be asked for, how much there may be, and how much is taken.
+ *
+ * Resources: CPU in cores (fractions allowed), memory in bytes, memory bandwidth in bytes per second, and up to
+ * WEIR_COUNTED_MAX counted things that the application names (gpu, iops, network, licences, ...).
+ */
+#ifndef WEIR_RESOURCE_H
+#define WEIR_RESOURCE_H
+
+#include <weir/status.h>
+
+WEIR_BEGIN_DECLS
+
+#define WEIR_COUNTED_MAX 4
+#define WEIR_NODES_MAX 1024
+
+typedef enum weir_resource {
+	WEIR_CPU = 0,
+	WEIR_MEMORY = 1,
+	WEIR_BANDWIDTH = 2,
+	WEIR_COUNTED = 3, /* WEIR_COUNTED + i is counted resource i */
+	WEIR_RESOURCES = WEIR_COUNTED + WEIR_COUNTED_MAX
+} weir_resource;
+
+/* Priority classes. NORMAL is zero, so that it is the default; the order of service is CRITICAL, HIGH, NORMAL,
+ * BEST_EFFORT. */
+typedef enum weir_class { WEIR_NORMAL = 0, WEIR_HIGH = 1, WEIR_CRITICAL = 2, WEIR_BEST_EFFORT = 3 } weir_class;
+
+#define WEIR_CLASSES 4
+
+/* What happens to a demand that finds no room. */
+typedef enum weir_when_short {
+	WEIR_QUEUE = 0, /* it waits, and starts when a release makes room */
+	WEIR_DEFER = 1	/* nothing is taken and nothing waits: the caller tries again after decision.retry_after_ns */
+} weir_when_short;
+
+/* A node in an option or demand whose zero means "any": WEIR_NODE(0) is the first. */
+#define WEIR_NODE(logical_index) ((uint32_t)(logical_index) + 1u)
+
+/* What a task needs. All of it comes from one NUMA node (counted things that the limits give in total only come from
+ * the pool), all or nothing. Amounts are rounded up to the ledger's units (1/64 core, at least 4 KiB). */
+typedef struct weir_demand {
+	size_t size;			     /* sizeof(weir_demand); WEIR_DEMAND() sets it */
+	double cores;			     /* 0 or more; 0.5 is half a core */
+	uint64_t memory_bytes;
+	uint64_t bandwidth_bytes_s;
+	uint64_t counted[WEIR_COUNTED_MAX];  /* in the order of weir_limits.counted_name */
+	weir_class task_class;
+	int32_t priority;		     /* inside the class: higher first */
+	uint32_t home;			     /* WEIR_NODE(i): preferred node; 0: none */
+	bool home_only;			     /* never on another node than home */
+	weir_when_short when_short;
+	const void *near;		     /* prefer the node that holds this address; used where home is 0 */
+} weir_demand;
+
+#define WEIR_DEMAND(...) (&(const weir_demand){.size = sizeof(weir_demand), __VA_ARGS__})
+
+/* For an amount in weir_limits: "none of it", where 0 means "the default". */
+#define WEIR_NONE UINT64_MAX
+
+/* How much weir may use of one node. Zero: what this process may use of it (CPU, memory); without limit declared
+ * there is no bandwidth and nothing counted. */
+typedef struct weir_node_limit {
+	double cores; /* negative: none */
+	uint64_t memory_bytes;
+	uint64_t bandwidth_bytes_s;
+	uint64_t counted[WEIR_COUNTED_MAX];
+} weir_node_limit;
+
+typedef struct weir_limits {
+	size_t size; /* sizeof(weir_limits) */
+	/* For the whole machine; zero: the sum of the nodes. A total below that sum binds, and is kept exactly. */
+	double cores;
+	uint64_t memory_bytes;
+	uint64_t bandwidth_bytes_s;
+	uint64_t counted[WEIR_COUNTED_MAX]; /* given here and on no node: a pool-wide stock */
+	const char *counted_name[WEIR_COUNTED_MAX]; /* "gpu"; NULL: not used. Copied. */
+	/* For each node: node[i] for logical node i < nodes; NULL: the defaults for all. Copied. */
+	const weir_node_limit *node;
+	uint32_t nodes;
+} weir_limits;
+
+#define WEIR_LIMITS(...) (&(const weir_limits){.size = sizeof(weir_limits), __VA_ARGS__})
+
+/* An amount of each resource: CPU in cores, memory in bytes, bandwidth in bytes/s, counted in pieces. */
+typedef struct weir_amount {
+	double cores;
+	uint64_t memory_bytes;
+	uint64_t bandwidth_bytes_s;
+	uint64_t counted[WEIR_COUNTED_MAX];
+} weir_amount;
+
+/* A grant: a demand taken from the ledger. By value; zero is no grant. 24 bits of slot, 40 of generation, so a handle
+ * that was released is never taken for a live one. */
+typedef struct weir_grant {
+	uint64_t handle;
+} weir_grant;
+
+/* A demand written as text: "cores=2 memory=1G bandwidth=2G gpu=1 class=high node=1", amounts with K, M, G, T (powers
+ * of 1024). names: the counted resources, WEIR_COUNTED_MAX entries, NULL where unused; NULL: none.
+ * Errors:  WEIR_EINVAL, the text names the word, its value and what would do; *out is then unchanged.
+ * Thread:  any. */
+WEIR_API WEIR_MUST_USE weir_status weir_demand_parse(weir_demand *out, const char *text,
+						     const char *const names[WEIR_COUNTED_MAX]);
+
+/* An amount of bytes as people write it: "512", "1.5G", "64KiB". Errors: WEIR_EINVAL. Thread: any. */
+WEIR_API WEIR_MUST_USE weir_status weir_bytes_parse(uint64_t *out, const char *text);
+
+/* "CPU", "memory", "bandwidth", "counted 0"...; "?" for what is none. Thread: any. */
+WEIR_API const char *weir_resource_name(weir_resource resource);
+WEIR_API const char *weir_class_name(weir_class task_class);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.h - tasks and groups: submit, wait, cancel, chain; and what a running task may ask for.
+ */
+#ifndef WEIR_TASK_H
+#define WEIR_TASK_H
+
+#include <weir/pool.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_task weir_task;
+typedef struct weir_group weir_group;
+
+/* A task's body. What it returns other than WEIR_OK becomes its group's error if it is the first.
+ * task: valid until the function returns. */
+typedef weir_status (*weir_task_fn)(weir_task *task, void *argument);
+
+/* Create a group: a set of tasks that is waited for, cancelled or chained as one.
+ * Owns:    *out until weir_group_destroy(). Errors: WEIR_ENOMEM, WEIR_EINVAL. Thread: any. */
+WEIR_API WEIR_MUST_USE weir_status weir_group_create(weir_group **out, weir_pool *pool);
+
+/* Free a group. NULL: nothing happens. Errors: WEIR_EBUSY while tasks of it, or groups that come after it, are pending. */
+WEIR_API weir_status weir_group_destroy(weir_group *group);
+
+/* Submit a task to a group. argument is passed on as it is. demand: copied; NULL: a plain task, which pays nothing for
+ * admission. On a plain pool a demand gives class, home and cores, and no room is asked for.
+ * Errors:  WEIR_EINVAL (the demand: the text names the field), WEIR_EINFEASIBLE (more than the limits), WEIR_EFULL (tasks_max
+ *          or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER; see weir_submit_decision()), WEIR_ESHUTDOWN,
+ *          WEIR_ECANCELED (the group was cancelled), WEIR_EDEADLK (a task that holds a grant waits for this group, and this
+ *          demand has no room now), WEIR_ENOMEM. The task will then not run, and nothing is held for it.
+ * Thread:  any, inside tasks and outside. */
+WEIR_API WEIR_MUST_USE weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument,
+					       const weir_demand *demand);
+
+/* The same, with what admission said: filled in for a demand on a resource-aware pool, else ADMITTED. out may be NULL. */
+WEIR_API WEIR_MUST_USE weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argument,
+							const weir_demand *demand, weir_decision *out);
+
+/* Wait until no task of the group is pending. A worker runs other tasks of the group meanwhile, or another thread stands in for it.
+ * Returns: the first error of the group, WEIR_ECANCELED if it was cancelled and no task failed before, WEIR_OK.
+ * Errors:  WEIR_EDEADLK: the caller is a task of the group; or holds a grant, and tasks of the group still wait for theirs;
+ *          or spares_max threads are blocked already. Nothing was waited for then.
+ * Thread:  any, many at once. */
+WEIR_API weir_status weir_group_wait(weir_group *group);
+
+/* Cancel: tasks that have not started will not (they count as cancelled), running ones may ask weir_task_cancelled().
+ * Later submits answer WEIR_ECANCELED until weir_group_reset(). Thread: any. */
+WEIR_API void weir_group_cancel(weir_group *group);
+WEIR_API bool weir_group_cancelled(const weir_group *group);
+
+/* Forget the error and the cancellation. Errors: WEIR_EBUSY while tasks are pending. */
+WEIR_API weir_status weir_group_reset(weir_group *group);
+
+/* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept back.
+ * Several calls add up. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
+ * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_ENOMEM. Thread: any. */
+WEIR_API weir_status weir_group_after(weir_group *later, weir_group *first);
+
+/* Tasks that are pending: submitted and not done. */
+WEIR_API uint64_t weir_group_pending(const weir_group *group);
+
+/* Inside a task. ------------------------------------------------------------------------------------------------ */
+
+/* Memory on the task's node, charged to its grant (rounded up to pages of 64 bytes), freed when the task ends.
+ * NULL: past the grant's memory, or the host has none. On a plain pool, or without a demand, there is no limit.
+ * Aligned to 64 bytes; not zeroed. Never free() it.
+ * Thread:  the task's own and its forked children's. */
+WEIR_API void *weir_task_alloc(weir_task *task, size_t bytes);
+
+/* Give a block back before the task ends. NULL: nothing happens. */
+WEIR_API void weir_task_free(weir_task *task, void *block);
+
+/* How many cores it was granted, rounded up; 1 without a demand. */
+WEIR_API uint32_t weir_task_cores(const weir_task *task);
+
+/* The node it runs on; and the one its memory is on. */
+WEIR_API uint32_t weir_task_node(const weir_task *task);
+WEIR_API uint32_t weir_task_memory_node(const weir_task *task);
+
+/* Its grant; zero without one. */
+WEIR_API weir_grant weir_task_grant(const weir_task *task);
+
+/* Was its group cancelled? */
+WEIR_API bool weir_task_cancelled(const weir_task *task);
+
+/* The task that this thread runs; NULL outside. */
+WEIR_API weir_task *weir_task_self(void);
+
+/* Around something that blocks outside weir's sight (a lock, I/O, MPI): another thread stands in for the worker.
+ * Outside tasks they do nothing. They nest. The grant is kept. */
+WEIR_API void weir_blocking_begin(void);
+WEIR_API void weir_blocking_end(void);
+
+WEIR_END_DECLS
+
+#endif
