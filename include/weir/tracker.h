@@ -71,7 +71,6 @@ WEIR_API WEIR_MUST_USE weir_status weir_tracker_take_packed(weir_tracker *tracke
 typedef struct weir_usage {
 	weir_amount held;
 	weir_amount limit;
-	weir_amount peak; /* the most that was held at once; only a pool and an admission controller keep it */
 	uint64_t grants;  /* live */
 } weir_usage;
 

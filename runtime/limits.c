@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limits.c - from cores and bytes to units: resolving limits against a machine, packing demands.
+ *
+ * Holds:     nothing of its own; fills `struct limits` once, constant afterwards.
+ * Invariant: L4  a demand's units cover it, a limit's units are covered by it.
+ * Not here:  what is spare (ledger.c).
+ */
+#include "runtime/limits.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private/error.h"
+
+enum { MEMORY_UNIT_MIN = 4096, PER_CORE_MAX = 64 };
+
+static uint64_t saturating_add(uint64_t a, uint64_t b)
+{
+	return a + b < a ? UINT64_MAX : a + b;
+}
+
+static uint64_t units_up(uint64_t amount, uint64_t unit)
+{
+	return amount / unit + (amount % unit != 0);
+}
+
+/* The smallest power of two, from `least` on, in which `amount` is at most `units_max`. */
+static uint64_t unit_for(uint64_t amount, uint64_t least, uint64_t units_max)
+{
+	uint64_t unit = least;
+	while (amount / unit > units_max && unit < UINT64_C(1) << 62)
+		unit *= 2;
+	return unit;
+}
+
+static uint64_t limit_units_max(weir_resource resource)
+{
+	return word_field_max(resource) - 1;
+}
+
+/* What one node may give, in amounts, before units are known. */
+struct amounts {
+	double cores;
+	uint64_t memory_bytes;
+	uint64_t bandwidth_bytes_s;
+	uint64_t counted[WEIR_COUNTED_MAX];
+};
+
+static uint64_t given_or(uint64_t given, uint64_t otherwise)
+{
+	return given == WEIR_NONE ? 0 : given ? given : otherwise;
+}
+
+static weir_status check_given(const weir_machine *machine, const weir_limits *given)
+{
+	if (given->size != sizeof(*given))
+		return error_set(WEIR_EINVAL, "limits.size is %zu: use WEIR_LIMITS() or set it to sizeof(weir_limits), %zu",
+				 given->size, sizeof(*given));
+	if (!isfinite(given->cores) || given->cores < 0)
+		return error_set(WEIR_EINVAL, "limits.cores is %g: give 0 (all) or more", given->cores);
+	if (given->node && given->nodes > machine->nodes)
+		return error_set(WEIR_EINVAL, "limits.nodes is %u: the machine has %u nodes", given->nodes,
+				 machine->nodes);
+	if (!given->node && given->nodes)
+		return error_set(WEIR_EINVAL, "limits.nodes is %u but limits.node is NULL: give both or neither",
+				 given->nodes);
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
+		bool used = given->counted[c] != 0;
+		for (uint32_t n = 0; given->node && n < given->nodes; n++)
+			used |= given->node[n].counted[c] != 0;
+		if (used && (!given->counted_name[c] || !*given->counted_name[c]))
+			return error_set(WEIR_EINVAL, "limits.counted[%d] has no name: set limits.counted_name[%d]", c, c);
+		if (given->counted_name[c] && strlen(given->counted_name[c]) > 31)
+			return error_set(WEIR_EINVAL, "limits.counted_name[%d] is \"%.40s\": at most 31 bytes", c,
+					 given->counted_name[c]);
+	}
+	return WEIR_OK;
+}
+
+static weir_status node_amounts(const weir_machine *machine, const weir_limits *given, uint32_t node,
+				struct amounts *out)
+{
+	const struct machine_node *has = &machine->node[node];
+	static const weir_node_limit defaults;
+	const weir_node_limit *say = given && given->node && node < given->nodes ? &given->node[node] : &defaults;
+	if (!isfinite(say->cores))
+		return error_set(WEIR_EINVAL, "limits.node[%u].cores is %g: give 0 (all), more, or a negative (none)", node,
+				 say->cores);
+	out->cores = say->cores < 0 ? 0 : say->cores > 0 ? say->cores : has->cores;
+	out->memory_bytes = given_or(say->memory_bytes, has->memory_default_bytes);
+	if (out->memory_bytes > has->memory_bytes)
+		return error_set(WEIR_EINVAL, "limits.node[%u].memory_bytes is %llu: the node has %llu", node,
+				 (unsigned long long)out->memory_bytes, (unsigned long long)has->memory_bytes);
+	if (out->cores > 0 && !has->cores)
+		return error_set(WEIR_EINVAL, "limits.node[%u].cores is %g: the node has no cores that this process may use",
+				 node, out->cores);
+	out->bandwidth_bytes_s = given_or(say->bandwidth_bytes_s, 0);
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+		out->counted[c] = given_or(say->counted[c], 0);
+	return WEIR_OK;
+}
+
+static void choose_units(struct units *units, const struct amounts *sum)
+{
+	units->per_core = PER_CORE_MAX;
+	while (units->per_core > 1 && sum->cores * units->per_core > (double)limit_units_max(WEIR_CPU))
+		units->per_core /= 2;
+	units->memory_bytes = unit_for(sum->memory_bytes, MEMORY_UNIT_MIN, limit_units_max(WEIR_MEMORY));
+	units->bandwidth_bytes_s = unit_for(sum->bandwidth_bytes_s, 1, limit_units_max(WEIR_BANDWIDTH));
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+		units->counted[c] = unit_for(sum->counted[c], 1, limit_units_max((weir_resource)(WEIR_COUNTED + c)));
+}
+
+static uint64_t core_units_down(double cores, uint32_t per_core)
+{
+	double units = floor(cores * per_core);
+	double most = (double)limit_units_max(WEIR_CPU);
+	return (uint64_t)(units < most ? units : most);
+}
+
+static struct packed pack_down(const struct units *units, const struct amounts *amounts)
+{
+	struct packed packed = {0};
+	packed.main = word_put(WEIR_CPU, core_units_down(amounts->cores, units->per_core)) |
+		      word_put(WEIR_MEMORY, amounts->memory_bytes / units->memory_bytes) |
+		      word_put(WEIR_BANDWIDTH, amounts->bandwidth_bytes_s / units->bandwidth_bytes_s);
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+		packed.counted |= word_put((weir_resource)(WEIR_COUNTED + c), amounts->counted[c] / units->counted[c]);
+	return packed;
+}
+
+/* A total binds where it is below the sum of the nodes; for a counted resource that no node has, it is the stock. */
+static void bind_total(struct limits *limits, const weir_limits *given, const struct amounts *sum)
+{
+	struct amounts total = {.cores = given->cores,
+				.memory_bytes = given_or(given->memory_bytes, 0),
+				.bandwidth_bytes_s = given_or(given->bandwidth_bytes_s, 0)};
+	uint64_t mask = 0;
+	if (given->cores > 0 && given->cores < sum->cores)
+		mask |= word_mask(WEIR_CPU);
+	if (given->memory_bytes && total.memory_bytes < sum->memory_bytes)
+		mask |= word_mask(WEIR_MEMORY);
+	if (given->bandwidth_bytes_s && total.bandwidth_bytes_s < sum->bandwidth_bytes_s)
+		mask |= word_mask(WEIR_BANDWIDTH);
+	limits->total_mask.main = mask;
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
+		weir_resource resource = (weir_resource)(WEIR_COUNTED + c);
+		total.counted[c] = given_or(given->counted[c], 0);
+		if (sum->counted[c])
+			limits->node_mask.counted |= word_mask(resource);
+		if (given->counted[c] && (!sum->counted[c] || total.counted[c] < sum->counted[c]))
+			limits->total_mask.counted |= word_mask(resource);
+		if (sum->counted[c] || given->counted[c])
+			limits->defined |= UINT32_C(1) << resource;
+	}
+	struct packed packed = pack_down(&limits->units, &total);
+	limits->total.main = packed.main & limits->total_mask.main;
+	limits->total.counted = packed.counted & limits->total_mask.counted;
+}
+
+/* One node: its limit is the total's where the total is smaller, so that a single node needs no word for totals. */
+static void cap_by_total(struct amounts *node, const weir_limits *given)
+{
+	if (given->cores > 0 && node->cores > given->cores)
+		node->cores = given->cores;
+	if (given->memory_bytes && node->memory_bytes > given_or(given->memory_bytes, 0))
+		node->memory_bytes = given_or(given->memory_bytes, 0);
+	uint64_t bandwidth = given_or(given->bandwidth_bytes_s, 0);
+	if (given->bandwidth_bytes_s && (!node->bandwidth_bytes_s || node->bandwidth_bytes_s > bandwidth))
+		node->bandwidth_bytes_s = bandwidth;
+}
+
+static weir_status check_totals(const weir_limits *given, const struct amounts *machine_sum, double machine_cores)
+{
+	if (given->memory_bytes != WEIR_NONE && given->memory_bytes > machine_sum->memory_bytes)
+		return error_set(WEIR_EINVAL, "limits.memory_bytes is %llu: the nodes have %llu in all",
+				 (unsigned long long)given->memory_bytes,
+				 (unsigned long long)machine_sum->memory_bytes);
+	(void)machine_cores;
+	return WEIR_OK;
+}
+
+weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *given)
+{
+	static const weir_limits no_limits = {.size = sizeof(weir_limits)};
+	if (!given)
+		given = &no_limits;
+	memset(out, 0, sizeof(*out));
+	weir_status status = check_given(machine, given);
+	if (status)
+		return status;
+	struct amounts *node = calloc(machine->nodes, sizeof(*node));
+	out->node = calloc(machine->nodes, sizeof(*out->node));
+	if (!node || !out->node) {
+		status = error_set(WEIR_ENOMEM, "no memory for the limits of %u nodes", machine->nodes);
+		goto out;
+	}
+	struct amounts capacity = {0};
+	for (uint32_t n = 0; n < machine->nodes; n++)
+		capacity.memory_bytes = saturating_add(capacity.memory_bytes, machine->node[n].memory_bytes);
+	status = check_totals(given, &capacity, machine->cores);
+	struct amounts sum = {0};
+	for (uint32_t n = 0; n < machine->nodes && !status; n++) {
+		status = node_amounts(machine, given, n, &node[n]);
+		cap_by_total(&node[n], given);
+		sum.cores += node[n].cores;
+		sum.memory_bytes = saturating_add(sum.memory_bytes, node[n].memory_bytes);
+		sum.bandwidth_bytes_s = saturating_add(sum.bandwidth_bytes_s, node[n].bandwidth_bytes_s);
+		for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+			sum.counted[c] = saturating_add(sum.counted[c], node[n].counted[c]);
+	}
+	if (status)
+		goto out;
+	out->nodes = machine->nodes;
+	out->node_mask.main = word_mask(WEIR_CPU) | word_mask(WEIR_MEMORY) | word_mask(WEIR_BANDWIDTH);
+	out->defined = UINT32_C(1) << WEIR_CPU | UINT32_C(1) << WEIR_MEMORY;
+	if (sum.bandwidth_bytes_s)
+		out->defined |= UINT32_C(1) << WEIR_BANDWIDTH;
+	struct amounts widest = sum;
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
+		uint64_t stock = given_or(given->counted[c], 0);
+		if (stock > widest.counted[c])
+			widest.counted[c] = stock;
+		if (given->counted_name[c])
+			snprintf(out->name[c], sizeof(out->name[c]), "%s", given->counted_name[c]);
+	}
+	choose_units(&out->units, &widest);
+	for (uint32_t n = 0; n < machine->nodes; n++)
+		out->node[n] = pack_down(&out->units, &node[n]);
+	bind_total(out, given, &sum);
+out:
+	free(node);
+	if (status)
+		limits_fini(out);
+	return status;
+}
+
+void limits_fini(struct limits *limits)
+{
+	free(limits->node);
+	limits->node = NULL;
+}
+
+static weir_status pack_cores(const struct limits *limits, double cores, uint64_t *units)
+{
+	if (!isfinite(cores) || cores < 0)
+		return error_set(WEIR_EINVAL, "demand.cores is %g: give 0 or more", cores);
+	double up = ceil(cores * limits->units.per_core);
+	*units = up < (double)word_field_max(WEIR_CPU) ? (uint64_t)up : word_field_max(WEIR_CPU);
+	return WEIR_OK;
+}
+
+static weir_status check_defined(const struct limits *limits, weir_resource resource, uint64_t amount)
+{
+	if (!amount || limits->defined & UINT32_C(1) << resource)
+		return WEIR_OK;
+	if (resource == WEIR_BANDWIDTH)
+		return error_set(WEIR_EINVAL,
+				 "demand.bandwidth_bytes_s is %llu but there is no bandwidth limit: set limits.bandwidth_bytes_s",
+				 (unsigned long long)amount);
+	return error_set(WEIR_EINVAL, "demand.counted[%d] is %llu but there is no such limit: set limits.counted[%d]",
+			 (int)resource - WEIR_COUNTED, (unsigned long long)amount, (int)resource - WEIR_COUNTED);
+}
+
+weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out)
+{
+	if (!demand)
+		return error_set(WEIR_EINVAL, "demand is NULL");
+	if (demand->size != sizeof(*demand))
+		return error_set(WEIR_EINVAL, "demand.size is %zu: use WEIR_DEMAND() or set it to sizeof(weir_demand), %zu",
+				 demand->size, sizeof(*demand));
+	if ((unsigned)demand->task_class >= WEIR_CLASSES)
+		return error_set(WEIR_EINVAL, "demand.task_class is %d: give WEIR_NORMAL, HIGH, CRITICAL or BEST_EFFORT",
+				 (int)demand->task_class);
+	if ((unsigned)demand->when_short > WEIR_DEFER)
+		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE or WEIR_DEFER",
+				 (int)demand->when_short);
+	if (demand->home > limits->nodes)
+		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes", demand->home - 1,
+				 limits->nodes);
+	if (demand->home_only && !demand->home)
+		return error_set(WEIR_EINVAL, "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");
+	uint64_t cores = 0;
+	weir_status status = pack_cores(limits, demand->cores, &cores);
+	if (!status)
+		status = check_defined(limits, WEIR_BANDWIDTH, demand->bandwidth_bytes_s);
+	struct packed packed = {0};
+	const struct units *units = &limits->units;
+	packed.main = word_put(WEIR_CPU, cores) | word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes)) |
+		      word_put(WEIR_BANDWIDTH, units_up(demand->bandwidth_bytes_s, units->bandwidth_bytes_s));
+	for (int c = 0; c < WEIR_COUNTED_MAX && !status; c++) {
+		weir_resource resource = (weir_resource)(WEIR_COUNTED + c);
+		status = check_defined(limits, resource, demand->counted[c]);
+		packed.counted |= word_put(resource, units_up(demand->counted[c], units->counted[c]));
+	}
+	if (status)
+		return status;
+	if (!packed.main && !packed.counted)
+		return error_set(WEIR_EINVAL, "the demand asks for nothing: give cores, memory_bytes or another amount, or no "
+					      "demand at all for a plain task");
+	*out = packed;
+	return WEIR_OK;
+}
+
+weir_amount limits_amount(const struct limits *limits, struct packed packed)
+{
+	const struct units *units = &limits->units;
+	weir_amount amount = {
+		.cores = (double)word_get(packed.main, WEIR_CPU) / units->per_core,
+		.memory_bytes = word_get(packed.main, WEIR_MEMORY) * units->memory_bytes,
+		.bandwidth_bytes_s = word_get(packed.main, WEIR_BANDWIDTH) * units->bandwidth_bytes_s,
+	};
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+		amount.counted[c] = word_get(packed.counted, (weir_resource)(WEIR_COUNTED + c)) * units->counted[c];
+	return amount;
+}
+
+const char *limits_resource_name(const struct limits *limits, weir_resource resource)
+{
+	if (resource >= WEIR_COUNTED && resource < WEIR_RESOURCES && limits->name[resource - WEIR_COUNTED][0])
+		return limits->name[resource - WEIR_COUNTED];
+	return weir_resource_name(resource);
+}

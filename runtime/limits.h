@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limits.h - from what people say (cores, bytes) to what the ledger counts (units), and back.
+ *
+ * A demand rounds up, a limit rounds down, so that rounding never over-commits.
+ */
+#ifndef WEIR_RUNTIME_LIMITS_H
+#define WEIR_RUNTIME_LIMITS_H
+
+#include <weir/resource.h>
+
+#include "numa/topology.h"
+#include "runtime/word.h"
+
+struct units {
+	uint32_t per_core;		    /* a power of two, 64 up to 511 cores in all */
+	uint64_t memory_bytes;		    /* a power of two, at least 4096 */
+	uint64_t bandwidth_bytes_s;	    /* a power of two */
+	uint64_t counted[WEIR_COUNTED_MAX]; /* a power of two, 1 up to 8190 pieces in all */
+};
+
+/* An amount as two packed words. */
+struct packed {
+	uint64_t main;
+	uint64_t counted;
+};
+
+struct limits {
+	struct units units;
+	uint32_t nodes;
+	struct packed *node;	   /* what each node may give; memory and cores of the node itself */
+	struct packed total;	   /* fields that do not bind are zero, and not in total_mask */
+	struct packed total_mask;  /* fields for which the total has a word of its own */
+	struct packed node_mask;   /* fields that nodes have: all of main, counted ones that are given per node */
+	uint32_t defined;	   /* bit r: resource r has a limit somewhere */
+	char name[WEIR_COUNTED_MAX][32];
+};
+
+/* Errors: WEIR_EINVAL (the text names the limit, its value and what would do), WEIR_ENOMEM. given may be NULL. */
+weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *given);
+void limits_fini(struct limits *limits);
+
+/* Errors: WEIR_EINVAL: the text names the field. Does not ask whether it could ever fit. */
+weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out);
+
+/* Two packed words as amounts, at full unit size. */
+weir_amount limits_amount(const struct limits *limits, struct packed packed);
+
+/* "memory", or the counted resource's name. */
+const char *limits_resource_name(const struct limits *limits, weir_resource resource);
+
+#endif
