@@ -173,25 +173,26 @@ static void cap_by_total(struct amounts *node, const weir_limits *given)
 		node->bandwidth_bytes_s = bandwidth;
 }
 
-static weir_status check_totals(const weir_limits *given, const struct amounts *machine_sum, double machine_cores)
+static weir_status check_totals(const weir_limits *given, const struct amounts *machine_sum)
 {
 	if (given->memory_bytes != WEIR_NONE && given->memory_bytes > machine_sum->memory_bytes)
 		return error_set(WEIR_EINVAL, "limits.memory_bytes is %llu: the nodes have %llu in all",
 				 (unsigned long long)given->memory_bytes,
 				 (unsigned long long)machine_sum->memory_bytes);
-	(void)machine_cores;
 	return WEIR_OK;
 }
 
 weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *given)
 {
 	static const weir_limits no_limits = {.size = sizeof(weir_limits)};
-	if (!given)
-		given = &no_limits;
 	memset(out, 0, sizeof(*out));
-	weir_status status = check_given(machine, given);
+	weir_status status = check_given(machine, given ? given : &no_limits);
 	if (status)
 		return status;
+	weir_limits with_defaults = given ? *given : no_limits;
+	if (with_defaults.cores == 0 && machine->cores_quota < machine->cores)
+		with_defaults.cores = machine->cores_quota;
+	given = &with_defaults;
 	struct amounts *node = calloc(machine->nodes, sizeof(*node));
 	out->node = calloc(machine->nodes, sizeof(*out->node));
 	if (!node || !out->node) {
@@ -201,7 +202,7 @@ weir_status limits_resolve(struct limits *out, const weir_machine *machine, cons
 	struct amounts capacity = {0};
 	for (uint32_t n = 0; n < machine->nodes; n++)
 		capacity.memory_bytes = saturating_add(capacity.memory_bytes, machine->node[n].memory_bytes);
-	status = check_totals(given, &capacity, machine->cores);
+	status = check_totals(given, &capacity);
 	struct amounts sum = {0};
 	for (uint32_t n = 0; n < machine->nodes && !status; n++) {
 		status = node_amounts(machine, given, n, &node[n]);

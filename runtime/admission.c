@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admission.c - may it go, and where: asking, deciding, counting.
+ *
+ * Holds:     the strategy, the rule, the floors; arrivals of the waiting room.
+ * Invariant: A3  every ask ends in exactly one counted first verdict.
+ * Progress:  ask is lock-free.
+ * Not here:  what happens to those who wait (kick.c), who runs it (route.c).
+ */
+#include "runtime/admission.h"
+
+#include <alloca.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private/error.h"
+#include "private/log.h"
+#include "private/rcu.h"
+#include "numa/pin.h"
+
+enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64 };
+#define OVERTAKEN_NS_MAX_DEFAULT (5 * WEIR_NS_PER_MS)
+#define BACKOFF_NS_MIN (10 * WEIR_NS_PER_US)
+#define BACKOFF_NS_MAX (10 * WEIR_NS_PER_MS)
+
+/* Floors, per mille of a node's limit. */
+static const uint32_t floor_per_mille[WEIR_CLASSES] = {
+	[WEIR_CRITICAL] = 0, [WEIR_HIGH] = 25, [WEIR_NORMAL] = 50, [WEIR_BEST_EFFORT] = 150};
+
+static struct packed node_floor(const struct limits *limits, uint32_t node, uint32_t per_mille)
+{
+	struct packed floor = {0};
+	for (int r = 0; r < WEIR_RESOURCES; r++) {
+		weir_resource resource = (weir_resource)r;
+		bool main = word_kind(resource) == WORD_MAIN;
+		uint64_t limit = word_get(main ? limits->node[node].main : limits->node[node].counted, resource);
+		uint64_t units = limit * per_mille / 1000;
+		if (resource == WEIR_CPU)
+			units -= units % limits->units.per_core;
+		*(main ? &floor.main : &floor.counted) |= word_put(resource, units);
+	}
+	return floor;
+}
+
+static struct strategy_box *make_box(const weir_strategy *strategy, uint64_t epoch)
+{
+	struct strategy_box *box = malloc(sizeof(*box));
+	if (box)
+		*box = (struct strategy_box){.strategy = *strategy, .epoch = epoch};
+	return box;
+}
+
+static weir_status check_options(const weir_admission_options *options)
+{
+	if (options->size != sizeof(*options))
+		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_ADMISSION_OPTIONS() or set it to %zu", options->size,
+				 sizeof(*options));
+	if ((unsigned)options->rule > WEIR_ADMIT_WATERMARK)
+		return error_set(WEIR_EINVAL, "options.rule is %d: give WEIR_ADMIT_HARD or WEIR_ADMIT_WATERMARK",
+				 (int)options->rule);
+	if (options->strategy && !options->strategy->score)
+		return error_set(WEIR_EINVAL, "options.strategy has no score function");
+	return WEIR_OK;
+}
+
+weir_status admission_init(struct weir_admission *admission, struct weir_tracker *tracker,
+			   const weir_admission_options *options)
+{
+	weir_status status = check_options(options);
+	if (status)
+		return status;
+	memset(admission, 0, sizeof(*admission));
+	const struct limits *limits = &tracker->ledger.limits;
+	uint32_t nodes = limits->nodes;
+	admission->tracker = tracker;
+	admission->waiting_max = options->waiting_max ? options->waiting_max : WAITING_MAX_DEFAULT;
+	admission->overtakes_max = options->overtakes_max ? options->overtakes_max : OVERTAKES_MAX_DEFAULT;
+	admission->overtaken_ns_max = options->overtaken_ns_max ? options->overtaken_ns_max : OVERTAKEN_NS_MAX_DEFAULT;
+	admission->clock = options->clock;
+	admission->claimed_place = NO_NODE;
+	at_init(&admission->rule, (int)options->rule);
+	at_init(&admission->strategy, make_box(options->strategy ? options->strategy : WEIR_FIRST_FIT, 0));
+	admission->floor = calloc((size_t)nodes * WEIR_CLASSES, sizeof(*admission->floor));
+	admission->wait_at = calloc(nodes, sizeof(*admission->wait_at));
+	admission->rank = calloc(nodes, sizeof(*admission->rank));
+	bool room = room_init(&admission->room, nodes);
+	bool tally = tally_init(&admission->tally, COUNTERS);
+	if (!at_load(&admission->strategy, relaxed, none) || !admission->floor || !admission->wait_at ||
+	    !admission->rank || !room || !tally) {
+		admission_fini(admission);
+		return error_set(WEIR_ENOMEM, "no memory for admission");
+	}
+	for (uint32_t c = 0; c < WEIR_CLASSES; c++)
+		for (uint32_t n = 0; n < nodes; n++)
+			admission->floor[c * nodes + n] = node_floor(limits, n, floor_per_mille[c]);
+	return WEIR_OK;
+}
+
+void admission_fini(struct weir_admission *admission)
+{
+	free(at_load(&admission->strategy, relaxed, none));
+	free(admission->floor);
+	free(admission->wait_at);
+	free(admission->rank);
+	room_fini(&admission->room);
+	tally_fini(&admission->tally);
+}
+
+uint32_t admission_home(const struct weir_admission *admission, const weir_demand *demand)
+{
+	if (demand->home)
+		return demand->home - 1;
+	if (!demand->near)
+		return NO_NODE;
+	return pin_node_of_address(admission->tracker->machine, demand->near);
+}
+
+weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand)
+{
+	struct packed units;
+	weir_status status = limits_pack(&admission->tracker->ledger.limits, demand, &units);
+	if (status)
+		return status;
+	memset(waiter, 0, sizeof(*waiter));
+	waiter->demand = *demand;
+	waiter->wish = (struct wish){.demand = &waiter->demand,
+				     .units = units,
+				     .home = admission_home(admission, demand),
+				     .home_only = demand->home_only};
+	return WEIR_OK;
+}
+
+static void note_refusal(struct attempt *attempt, enum ledger_answer answer, uint32_t node, const struct shortage *why)
+{
+	attempt->looked++;
+	attempt->contended |= answer == LEDGER_CONTENDED;
+	attempt->claimed |= answer == LEDGER_CLAIMED;
+	attempt->book_full |= answer == LEDGER_BOOK_FULL;
+	attempt->why.resources |= why->resources;
+	attempt->why.total |= why->total;
+	attempt->why.by_floor |= why->by_floor;
+	if (node < 64 && answer == LEDGER_SHORT && !why->total)
+		attempt->short_nodes |= UINT64_C(1) << node;
+}
+
+/* Try the permitted nodes in the strategy's order. */
+bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
+		   struct attempt *attempt)
+{
+	struct ledger *ledger = &admission->tracker->ledger;
+	uint32_t count;
+	if (ledger->nodes == 1 || waiter->wish.home_only) {
+		count = strategy_rank(WEIR_FIRST_FIT, ledger, &waiter->wish, rank);
+	} else {
+		rcu_enter();
+		/* ORDER(strategy): acquire, pairs with the release in admission_set_strategy(). */
+		const struct strategy_box *box = at_load(&admission->strategy, acquire, strategy);
+		count = strategy_rank(&box->strategy, ledger, &waiter->wish, rank);
+		rcu_leave();
+	}
+	const struct packed *floors = NULL;
+	if (at_load(&admission->rule, relaxed, none) == WEIR_ADMIT_WATERMARK)
+		floors = &admission->floor[(size_t)waiter->demand.task_class * ledger->nodes];
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t node = rank[i].node;
+		struct taken taken;
+		struct shortage why = {0};
+		enum ledger_answer answer =
+			tracker_take(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node, flags,
+				     &waiter->grant, &taken, &why, &attempt->waiters);
+		if (likely(answer == LEDGER_TAKEN)) {
+			waiter->node = node;
+			return true;
+		}
+		note_refusal(attempt, answer, node, &why);
+		if (why.total)
+			break; /* a total is short for every node */
+	}
+	return false;
+}
+
+static bool feasible_anywhere(struct weir_admission *admission, const struct waiter *waiter, struct shortage *why)
+{
+	struct ledger *ledger = &admission->tracker->ledger;
+	for (uint32_t n = 0; n < ledger->nodes; n++)
+		if ((!waiter->wish.home_only || n == waiter->wish.home) &&
+		    ledger_feasible(ledger, &waiter->wish.units, n, why))
+			return true;
+	return false;
+}
+
+/* The nodes' spare room together would do. */
+static bool is_fragmented(struct weir_admission *admission, const struct waiter *waiter)
+{
+	struct ledger *ledger = &admission->tracker->ledger;
+	if (waiter->wish.home_only || ledger->nodes == 1)
+		return false;
+	uint64_t sum[WEIR_RESOURCES] = {0};
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		struct packed spare = ledger_spare(ledger, n);
+		for (int r = 0; r < WEIR_RESOURCES; r++)
+			sum[r] += word_get(word_kind((weir_resource)r) == WORD_MAIN ? spare.main : spare.counted,
+					   (weir_resource)r);
+	}
+	for (int r = 0; r < WEIR_RESOURCES; r++) {
+		bool main = word_kind((weir_resource)r) == WORD_MAIN;
+		if (word_get(main ? waiter->wish.units.main : waiter->wish.units.counted, (weir_resource)r) > sum[r])
+			return false;
+	}
+	return true;
+}
+
+static weir_cause cause_of(struct weir_admission *admission, const struct waiter *waiter, const struct attempt *attempt)
+{
+	if (attempt->book_full)
+		return WEIR_CAUSE_QUEUE_FULL;
+	if (attempt->contended && !attempt->short_nodes && !attempt->claimed)
+		return WEIR_CAUSE_CONTENDED;
+	if (attempt->claimed)
+		return WEIR_CAUSE_CLAIMED;
+	if (attempt->why.by_floor)
+		return WEIR_CAUSE_CLASS_FLOOR;
+	if (!attempt->why.total && is_fragmented(admission, waiter))
+		return WEIR_CAUSE_FRAGMENTED;
+	return WEIR_CAUSE_SHORT;
+}
+
+/* U(1/2, 1] x min(10 ms, 10 us x 2^n), n: this thread's deferrals in a row. */
+static uint64_t backoff_ns(uint32_t deferrals)
+{
+	static _Thread_local uint64_t random;
+	if (!random)
+		random = (uint64_t)(uintptr_t)&random;
+	random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	uint64_t full = deferrals < 10 ? BACKOFF_NS_MIN << deferrals : BACKOFF_NS_MAX;
+	if (full > BACKOFF_NS_MAX)
+		full = BACKOFF_NS_MAX;
+	return full - (full / 2) * (random >> 33) / (UINT64_C(1) << 31);
+}
+
+static _Thread_local uint32_t deferrals_in_a_row;
+
+static void decide(weir_decision *decision, weir_verdict verdict, weir_cause cause)
+{
+	decision->verdict = verdict;
+	decision->cause = cause;
+	decision->allowed = verdict == WEIR_ADMITTED;
+	decision->retry_after_ns = 0;
+	if (verdict == WEIR_DEFERRED) {
+		decision->retry_after_ns = cause == WEIR_CAUSE_CONTENDED ? 0 : backoff_ns(deferrals_in_a_row++);
+	} else if (verdict == WEIR_REJECTED) {
+		decision->retry_after_ns = cause == WEIR_CAUSE_QUEUE_FULL ? backoff_ns(deferrals_in_a_row++) : UINT64_MAX;
+	}
+}
+
+void admission_count(struct weir_admission *admission, weir_class task_class, const weir_decision *decision)
+{
+	tally_add(&admission->tally, COUNT_CAUSE + decision->verdict * WEIR_CAUSES + decision->cause, 1);
+	if ((unsigned)task_class < WEIR_CLASSES)
+		tally_add(&admission->tally, COUNT_CLASS + task_class * WEIR_VERDICTS + decision->verdict, 1);
+	if (decision->verdict != WEIR_ADMITTED && unlikely(at_load(&log_level, relaxed, none) >= WEIR_LOG_DEBUG)) {
+		char text[256];
+		weir_decision_text(decision, text, sizeof(text));
+		log_write(WEIR_LOG_DEBUG, "admission: %s", text);
+	}
+}
+
+/* One more in the room, unless it is full. */
+static bool enter(struct weir_admission *admission)
+{
+	uint64_t waiting = at_add(&admission->waiting, 1, relaxed, none) + 1;
+	if (waiting > admission->waiting_max) {
+		at_sub(&admission->waiting, 1, relaxed, none);
+		return false;
+	}
+	uint64_t most = at_load(&admission->waiting_max_seen, relaxed, none);
+	while (waiting > most && !at_cas_weak(&admission->waiting_max_seen, &most, waiting, relaxed, relaxed, none))
+		;
+	return true;
+}
+
+static void push_arrival(struct weir_admission *admission, struct waiter *waiter)
+{
+	at_store(&waiter->state, WAITER_WAITING, relaxed, none);
+	struct waiter *head = at_load(&admission->arrivals, relaxed, none);
+	do {
+		waiter->next = head;
+		/* ORDER(arrivals): release, pairs with the acquire in fetch_arrivals() (kick.c): the holder sees the waiter. */
+	} while (!at_cas_weak(&admission->arrivals, &head, waiter, release, relaxed, arrivals));
+}
+
+void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
+		   bool *kick)
+{
+	memset(decision, 0, sizeof(*decision));
+	*kick = false;
+	weir_class task_class = waiter->demand.task_class;
+	if (unlikely(at_load(&admission->closed, relaxed, none))) {
+		decide(decision, WEIR_REJECTED, WEIR_CAUSE_SHUTDOWN);
+		admission_count(admission, task_class, decision);
+		return;
+	}
+	struct attempt attempt = {0};
+	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
+	if (likely(admission_try(admission, waiter, rank, 0, &attempt))) {
+		at_store(&waiter->state, WAITER_GRANTED, relaxed, none);
+		decision->allowed = true;
+		decision->grant = waiter->grant;
+		decision->node = waiter->node;
+		*kick = attempt.waiters;
+		deferrals_in_a_row = 0;
+		admission_count(admission, task_class, decision);
+		return;
+	}
+	*kick = attempt.waiters;
+	decision->short_resources = attempt.why.resources;
+	decision->short_nodes = attempt.short_nodes;
+	decision->short_total = attempt.why.total;
+	struct shortage never = {0};
+	if (!feasible_anywhere(admission, waiter, &never)) {
+		decision->short_resources = never.resources;
+		decision->short_total = never.total;
+		decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
+	} else if (!may_wait || waiter->demand.when_short == WEIR_DEFER) {
+		decide(decision, WEIR_DEFERRED, cause_of(admission, waiter, &attempt));
+	} else if (!enter(admission)) {
+		decide(decision, WEIR_REJECTED, WEIR_CAUSE_QUEUE_FULL);
+	} else {
+		decide(decision, WEIR_QUEUED, cause_of(admission, waiter, &attempt));
+		waiter->since_ns = clock_now_ns(&admission->clock);
+		admission_count(admission, task_class, decision);
+		push_arrival(admission, waiter);
+		*kick = true;
+		return;
+	}
+	admission_count(admission, task_class, decision);
+}
+
+void admission_close(struct weir_admission *admission)
+{
+	at_store(&admission->closed, 1, relaxed, none);
+}
+
+weir_status admission_set_strategy(struct weir_admission *admission, const weir_strategy *strategy)
+{
+	if (!strategy || !strategy->score)
+		return error_set(WEIR_EINVAL, "strategy is NULL or has no score function");
+	struct strategy_box *box = make_box(strategy, 0);
+	if (!box)
+		return error_set(WEIR_ENOMEM, "no memory for a strategy");
+	rcu_enter();
+	/* ORDER(strategy): acquire, pairs with the release below: we read the old one's epoch. */
+	struct strategy_box *old = at_load(&admission->strategy, acquire, strategy);
+	do {
+		box->epoch = old->epoch + 1;
+		/* ORDER(strategy): release publishes the box; acquire, because the old one is read and freed. */
+	} while (!at_cas_weak(&admission->strategy, &old, box, acq_rel, acquire, strategy));
+	rcu_leave();
+	rcu_synchronize_all();
+	free(old);
+	return WEIR_OK;
+}
+
+weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_counts *out)
+{
+	if (!admission || !out || out->size != sizeof(*out))
+		return error_set(WEIR_EINVAL, "admission or out is NULL, or out->size is not sizeof(weir_admission_counts)");
+	*out = (weir_admission_counts){.size = sizeof(*out)};
+	struct tally *tally = &admission->tally;
+	for (uint32_t v = 0; v < WEIR_VERDICTS; v++)
+		for (uint32_t c = 0; c < WEIR_CAUSES; c++) {
+			out->cause[v][c] = tally_sum(tally, COUNT_CAUSE + v * WEIR_CAUSES + c);
+			out->verdict[v] += out->cause[v][c];
+			out->asked += out->cause[v][c];
+		}
+	for (uint32_t k = 0; k < WEIR_CLASSES; k++)
+		for (uint32_t v = 0; v < WEIR_VERDICTS; v++)
+			out->by_class[k][v] = tally_sum(tally, COUNT_CLASS + k * WEIR_VERDICTS + v);
+	out->granted_later = tally_sum(tally, COUNT_GRANTED_LATER);
+	out->cancelled = tally_sum(tally, COUNT_CANCELLED);
+	out->overtakes = tally_sum(tally, COUNT_OVERTAKES);
+	out->claims = tally_sum(tally, COUNT_CLAIMS);
+	out->waiting = at_load(&admission->waiting, relaxed, none);
+	out->waiting_max_seen = at_load(&admission->waiting_max_seen, relaxed, none);
+	rcu_enter();
+	/* ORDER(strategy): acquire, as in admission_try(). */
+	out->strategy_epoch = at_load(&admission->strategy, acquire, strategy)->epoch;
+	rcu_leave();
+	return WEIR_OK;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admission.h - may it go, and where; and if not now, then when: the only place that takes from the ledger for tasks.
+ *
+ * A caller asks; what is granted later comes back in a batch from admission_kick(), to whoever kicked. Nothing here calls
+ * up: the caller delivers the batch.
+ */
+#ifndef WEIR_RUNTIME_ADMISSION_H
+#define WEIR_RUNTIME_ADMISSION_H
+
+#include <weir/admission.h>
+
+#include "private/clock.h"
+#include "private/tally.h"
+#include "runtime/room.h"
+#include "runtime/tracker.h"
+
+/* Waiters that were decided, linked by next; each has its state, grant and node. */
+struct batch {
+	struct waiter *first;
+	struct waiter **end;
+	uint32_t count;
+};
+
+static inline void batch_init(struct batch *batch)
+{
+	batch->first = NULL;
+	batch->end = &batch->first;
+	batch->count = 0;
+}
+
+/* A strategy in use and the switch that brought it. */
+struct strategy_box {
+	weir_strategy strategy;
+	uint64_t epoch;
+};
+
+struct weir_admission {
+	struct weir_tracker *tracker;
+	_Atomic(struct strategy_box *) strategy; /* RCU */
+	_Atomic(int) rule;
+	_Atomic(uint32_t) closed; /* shut down */
+	struct packed *floor;	  /* [class][node], of the watermark rule */
+	uint32_t waiting_max;
+	uint32_t overtakes_max;
+	uint64_t overtaken_ns_max;
+	weir_clock clock;
+	struct tally tally;
+	/* The waiting room and its door. */
+	CACHE_ALIGNED _Atomic(uint32_t) token;
+	_Atomic(uint32_t) sweep; /* somebody was cancelled */
+	_Atomic(uint64_t) waiting;
+	_Atomic(uint64_t) waiting_max_seen;
+	CACHE_ALIGNED _Atomic(struct waiter *) arrivals;
+	/* The token holder's. */
+	CACHE_ALIGNED struct room room;
+	struct waiter *claimant;
+	uint32_t claimed_place;
+	bool *wait_at; /* WAIT is set for a node */
+	bool wait_on_totals;
+	struct rank *rank;
+	/* Of the public tickets (controller.c). */
+	void *tickets;
+};
+
+weir_status admission_init(struct weir_admission *admission, struct weir_tracker *tracker,
+			   const weir_admission_options *options);
+void admission_fini(struct weir_admission *admission);
+
+/* Where a tally counts what. */
+enum admission_counter {
+	COUNT_CAUSE = 0, /* [verdict][cause] */
+	COUNT_CLASS = COUNT_CAUSE + WEIR_VERDICTS * WEIR_CAUSES,
+	COUNT_GRANTED_LATER = COUNT_CLASS + WEIR_CLASSES * WEIR_VERDICTS,
+	COUNT_CANCELLED,
+	COUNT_OVERTAKES,
+	COUNT_CLAIMS,
+	COUNTERS
+};
+
+/* What a walk over the nodes found. */
+struct attempt {
+	struct shortage why;
+	uint64_t short_nodes;
+	uint32_t looked;
+	bool contended, claimed, book_full, waiters;
+};
+
+/* Try the permitted nodes in the strategy's order; rank has room for all nodes. True: the waiter has grant and node. */
+bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
+		   struct attempt *attempt);
+
+/* Check a demand and make it the waiter's. Errors: WEIR_EINVAL. The rest of *waiter is set to zero. */
+weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand);
+
+/* Decide about a prepared waiter. After QUEUED the waiter may be granted, and gone, at any moment: only the decision may be
+ * looked at, and the caller must call admission_kick() next. After any other verdict *kick says whether it must.
+ * may_wait: QUEUE is possible at all. */
+void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
+		   bool *kick);
+
+/* Look at the room. Decided waiters are added to the batch; the caller delivers them (waiter->decided). True: there may be
+ * more, deliver and call again. */
+bool admission_kick(struct weir_admission *admission, struct batch *batch);
+
+/* Kick and deliver until nothing is left to do. The one loop that callers use. */
+void admission_settle(struct weir_admission *admission);
+
+/* Some waiters, or their groups, were cancelled: the next kick sweeps the room. */
+void admission_sweep(struct weir_admission *admission);
+
+/* From now on everything is refused with SHUTDOWN. */
+void admission_close(struct weir_admission *admission);
+
+/* Count a decision that was made without asking (an invalid demand). */
+void admission_count(struct weir_admission *admission, weir_class task_class, const weir_decision *decision);
+
+/* A demand's home: asked for, or where its data lies. NO_NODE: none. */
+uint32_t admission_home(const struct weir_admission *admission, const weir_demand *demand);
+
+/* Switches; they wait for the readers of what was before. */
+weir_status admission_set_strategy(struct weir_admission *admission, const weir_strategy *strategy);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * demand.c - demands and amounts as text: what job files and command lines say.
+ *
+ * Holds:     nothing.
+ * Not here:  units and limits (limits.c).
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir/resource.h>
+
+#include "private/compiler.h"
+#include "private/error.h"
+
+enum { WORD_BYTES_MAX = 64 };
+
+static const char *const class_names[WEIR_CLASSES] = {
+	[WEIR_NORMAL] = "normal",
+	[WEIR_HIGH] = "high",
+	[WEIR_CRITICAL] = "critical",
+	[WEIR_BEST_EFFORT] = "best-effort",
+};
+
+const char *weir_class_name(weir_class task_class)
+{
+	return (unsigned)task_class < WEIR_CLASSES ? class_names[task_class] : "?";
+}
+
+const char *weir_resource_name(weir_resource resource)
+{
+	static const char *const names[WEIR_RESOURCES] = {"CPU",       "memory",    "bandwidth", "counted 0",
+							  "counted 1", "counted 2", "counted 3"};
+	return (unsigned)resource < WEIR_RESOURCES ? names[resource] : "?";
+}
+
+/* The power of 1024 that a suffix stands for: "", "B", "K", "KB", "KiB", ...; -1: none. */
+static int suffix_power(const char *suffix)
+{
+	static const char letters[] = "KMGTPE";
+	if (!*suffix || !strcasecmp(suffix, "B"))
+		return 0;
+	const char *letter = strchr(letters, toupper((unsigned char)*suffix));
+	if (!letter || (suffix[1] && strcasecmp(suffix + 1, "B") != 0 && strcasecmp(suffix + 1, "iB") != 0))
+		return -1;
+	return (int)(letter - letters) + 1;
+}
+
+weir_status weir_bytes_parse(uint64_t *out, const char *text)
+{
+	if (!out || !text)
+		return error_set(WEIR_EINVAL, "out or text is NULL");
+	char *end = NULL;
+	errno = 0;
+	double value = isdigit((unsigned char)*text) || *text == '.' ? strtod(text, &end) : NAN;
+	int power = end && end != text ? suffix_power(end) : -1;
+	if (power < 0 || !isfinite(value) || errno == ERANGE)
+		return error_set(WEIR_EINVAL, "\"%.40s\" is no amount of bytes: write 512, 64K, 1.5G", text);
+	/* Whole numbers exactly; a double has 53 bits only. */
+	char *whole_end = NULL;
+	errno = 0;
+	unsigned long long whole = strtoull(text, &whole_end, 10);
+	if (whole_end == end && errno == 0 && whole <= UINT64_MAX >> (10 * power)) {
+		*out = (uint64_t)whole << (10 * power);
+		return WEIR_OK;
+	}
+	value = ldexp(value, 10 * power);
+	if (value >= 0x1p64)
+		return error_set(WEIR_EINVAL, "\"%.40s\" is more than 64 bits of bytes", text);
+	*out = (uint64_t)value;
+	return WEIR_OK;
+}
+
+static weir_status parse_cores(double *out, const char *value)
+{
+	char *end = NULL;
+	errno = 0;
+	double cores = isdigit((unsigned char)*value) || *value == '.' ? strtod(value, &end) : NAN;
+	if (!end || end == value || *end || !isfinite(cores) || errno)
+		return error_set(WEIR_EINVAL, "cores=%.40s: give a number, such as 2 or 0.5", value);
+	*out = cores;
+	return WEIR_OK;
+}
+
+static weir_status parse_whole(uint64_t *out, const char *name, const char *value, uint64_t most)
+{
+	char *end = NULL;
+	errno = 0;
+	unsigned long long whole = isdigit((unsigned char)*value) ? strtoull(value, &end, 10) : 0;
+	if (!end || *end || errno || whole > most)
+		return error_set(WEIR_EINVAL, "%s=%.40s: give a whole number from 0 to %llu", name, value,
+				 (unsigned long long)most);
+	*out = whole;
+	return WEIR_OK;
+}
+
+static weir_status parse_class(weir_class *out, const char *value)
+{
+	for (int c = 0; c < WEIR_CLASSES; c++)
+		if (!strcasecmp(value, class_names[c])) {
+			*out = (weir_class)c;
+			return WEIR_OK;
+		}
+	return error_set(WEIR_EINVAL, "class=%.40s: give critical, high, normal or best-effort", value);
+}
+
+static weir_status parse_priority(int32_t *out, const char *value)
+{
+	char *end = NULL;
+	errno = 0;
+	long number = strtol(value, &end, 10);
+	if (end == value || *end || errno || number < INT32_MIN || number > INT32_MAX)
+		return error_set(WEIR_EINVAL, "priority=%.40s: give a whole number", value);
+	*out = (int32_t)number;
+	return WEIR_OK;
+}
+
+static weir_status parse_counted(weir_demand *demand, const char *name, const char *value,
+				 const char *const names[WEIR_COUNTED_MAX])
+{
+	for (int c = 0; names && c < WEIR_COUNTED_MAX; c++)
+		if (names[c] && !strcmp(names[c], name))
+			return parse_whole(&demand->counted[c], name, value, UINT32_MAX);
+	return error_set(WEIR_EINVAL,
+			 "\"%s\" is no resource here: give cores, memory, bandwidth, class, priority, node or a counted "
+			 "resource that has a limit",
+			 name);
+}
+
+static weir_status parse_word(weir_demand *demand, char *word, const char *const names[WEIR_COUNTED_MAX])
+{
+	char *value = strchr(word, '=');
+	if (!value || value == word || !value[1])
+		return error_set(WEIR_EINVAL, "\"%s\" is no name=value", word);
+	*value++ = '\0';
+	uint64_t node = 0;
+	if (!strcmp(word, "cores"))
+		return parse_cores(&demand->cores, value);
+	if (!strcmp(word, "memory"))
+		return weir_bytes_parse(&demand->memory_bytes, value);
+	if (!strcmp(word, "bandwidth"))
+		return weir_bytes_parse(&demand->bandwidth_bytes_s, value);
+	if (!strcmp(word, "class"))
+		return parse_class(&demand->task_class, value);
+	if (!strcmp(word, "priority"))
+		return parse_priority(&demand->priority, value);
+	if (!strcmp(word, "node")) {
+		weir_status status = parse_whole(&node, word, value, WEIR_NODES_MAX - 1);
+		if (!status) {
+			demand->home = WEIR_NODE(node);
+			demand->home_only = true;
+		}
+		return status;
+	}
+	return parse_counted(demand, word, value, names);
+}
+
+weir_status weir_demand_parse(weir_demand *out, const char *text, const char *const names[WEIR_COUNTED_MAX])
+{
+	if (!out || !text)
+		return error_set(WEIR_EINVAL, "out or text is NULL");
+	weir_demand demand = {.size = sizeof(demand)};
+	while (*text) {
+		size_t length = strcspn(text, " \t");
+		char word[WORD_BYTES_MAX + 1];
+		if (length > WORD_BYTES_MAX)
+			return error_set(WEIR_EINVAL, "\"%.40s...\" is too long for a demand's word: at most %d bytes", text,
+					 WORD_BYTES_MAX);
+		memcpy(word, text, length);
+		word[length] = '\0';
+		text += length;
+		weir_status status = length ? parse_word(&demand, word, names) : WEIR_OK;
+		if (status)
+			return status;
+		text += strspn(text, " \t");
+	}
+	*out = demand;
+	return WEIR_OK;
+}

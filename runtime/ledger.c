@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ledger.c - how much of each resource is spare.
+ *
+ * Holds:     words; no task, no queue.
+ * Invariant: L1  0 <= spare <= limit in every field of every word (a give that breaks a guard ends the program).
+ *            L2  spare + live grants == limit, at rest.
+ *            L5  a refusal is true: each resource it names was short at an instant inside the call, with nothing tentative
+ *                on that word at that instant.
+ * Progress:  take is lock-free, give is wait-free. No caller waits for another.
+ * Together:  take, give, read, flag are safe together; flag and unflag belong to the one holder of the room's token.
+ *
+ * One word:  spare -> spare - units by one compare-and-swap.
+ * Several:   (total, counted, another node's memory, the node's own) in one fixed order, totals first, the home node last.
+ *            Load all; if one is short, refuse without writing. Then take from all but the last, each together with TENT + 1;
+ *            then from the last; then TENT - 1 everywhere. If a later word is short, undo: units back and TENT - 1 in one
+ *            add. Others that find a word short while TENT is not zero may be looking at room that comes back at once: they
+ *            back off, and say CONTENDED rather than SHORT. Plain add-then-undo without TENT gives false refusals.
+ * Not here:  who waits (room.c), who holds what (book.c).
+ */
+#include "runtime/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "private/error.h"
+
+enum { STEPS_MAX = 5, CONTENDED_TRIES_MAX = 64 };
+
+/* One word's part of a take. */
+struct step {
+	struct ledger_word *word;
+	uint64_t units;
+	uint64_t needed; /* units and floor */
+	enum word_kind kind;
+	bool total;
+};
+
+static struct ledger_word *counted_word(const struct ledger *ledger, uint32_t node)
+{
+	return &ledger->word[LEDGER_FIRST_NODE + ledger->nodes + node];
+}
+
+/* A place is a node. Its cores are its own or, for a node without cores, the nearest; the same for memory. */
+static uint32_t place_cpu_node(const struct ledger *ledger, uint32_t place)
+{
+	return ledger->machine->cores_near[place];
+}
+
+static uint32_t place_memory_node(const struct ledger *ledger, uint32_t place)
+{
+	return ledger->machine->memory_near[place];
+}
+
+static void init_words(struct ledger *ledger)
+{
+	struct limits *limits = &ledger->limits;
+	ledger->word[LEDGER_TOTAL].limit = limits->total.main;
+	ledger->word[LEDGER_TOTAL_COUNTED].limit = limits->total.counted;
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		ledger_node_word(ledger, n)->limit = limits->node[n].main;
+		counted_word(ledger, n)->limit = limits->node[n].counted;
+	}
+	for (uint32_t w = 0; w < ledger->words; w++)
+		at_init(&ledger->word[w].spare, ledger->word[w].limit);
+}
+
+weir_status ledger_init(struct ledger *ledger, const weir_machine *machine, const weir_limits *limits)
+{
+	memset(ledger, 0, sizeof(*ledger));
+	weir_status status = limits_resolve(&ledger->limits, machine, limits);
+	if (status)
+		return status;
+	ledger->machine = machine;
+	ledger->nodes = machine->nodes;
+	ledger->words = LEDGER_FIRST_NODE + 2 * machine->nodes;
+	ledger->word = aligned_alloc(CACHE_LINE, ledger->words * sizeof(*ledger->word));
+	if (!ledger->word) {
+		limits_fini(&ledger->limits);
+		return error_set(WEIR_ENOMEM, "no memory for the ledger of %u nodes", machine->nodes);
+	}
+	init_words(ledger);
+	const struct packed *total = &ledger->limits.total_mask;
+	ledger->has_total = total->main || total->counted;
+	ledger->one_word = !ledger->has_total && !ledger->limits.node_mask.counted;
+	for (uint32_t n = 0; n < machine->nodes; n++)
+		ledger->one_word &= place_cpu_node(ledger, n) == n && place_memory_node(ledger, n) == n;
+	return WEIR_OK;
+}
+
+void ledger_fini(struct ledger *ledger)
+{
+	free(ledger->word);
+	limits_fini(&ledger->limits);
+	memset(ledger, 0, sizeof(*ledger));
+}
+
+static uint64_t memory_part(void)
+{
+	return word_mask(WEIR_MEMORY) | word_mask(WEIR_BANDWIDTH);
+}
+
+static void add_step(struct step *steps, uint32_t *count, struct ledger_word *word, uint64_t units, uint64_t floor,
+		     enum word_kind kind, bool total)
+{
+	if (!units)
+		return;
+	steps[(*count)++] = (struct step){
+		.word = word,
+		.units = units,
+		.needed = floor ? word_add_clamped(units, floor, kind) : units,
+		.kind = kind,
+		.total = total,
+	};
+}
+
+/* The words of a take, in the one order that all takers use. */
+static uint32_t plan(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
+		     uint32_t cpu_node, uint32_t memory_node, struct step steps[STEPS_MAX])
+{
+	const struct limits *limits = &ledger->limits;
+	uint32_t count = 0;
+	uint64_t floor_main = floor ? floor->main : 0;
+	uint64_t floor_counted = floor ? floor->counted : 0;
+	add_step(steps, &count, &ledger->word[LEDGER_TOTAL], units->main & limits->total_mask.main, 0, WORD_MAIN, true);
+	add_step(steps, &count, &ledger->word[LEDGER_TOTAL_COUNTED], units->counted & limits->total_mask.counted, 0,
+		 WORD_COUNTED, true);
+	add_step(steps, &count, counted_word(ledger, cpu_node), units->counted & limits->node_mask.counted, floor_counted,
+		 WORD_COUNTED, false);
+	uint64_t elsewhere = memory_node != cpu_node ? units->main & memory_part() : 0;
+	add_step(steps, &count, ledger_node_word(ledger, memory_node), elsewhere, floor_main, WORD_MAIN, false);
+	add_step(steps, &count, ledger_node_word(ledger, cpu_node), units->main & ~elsewhere, floor_main, WORD_MAIN, false);
+	return count;
+}
+
+/* Nothing of these words is held by anybody: the floor would only keep the head waiting for nobody. */
+static bool is_free(const struct step *step, uint64_t spare)
+{
+	return (spare & WORD_AMOUNTS) == step->word->limit;
+}
+
+/* Does the step fit in `spare`? If not, says why. */
+static enum ledger_answer judge(const struct step *step, uint64_t spare, int flags, struct shortage *why)
+{
+	uint64_t guards = word_guards(step->kind);
+	uint64_t broken = word_broken(spare, step->needed, guards);
+	if (likely(!broken || (step->needed != step->units && is_free(step, spare) &&
+			       !word_broken(spare, step->units, guards)))) {
+		if ((spare & WORD_CLAIM) && !(flags & LEDGER_AS_CLAIMANT))
+			return LEDGER_CLAIMED;
+		return LEDGER_TAKEN;
+	}
+	why->resources |= word_broken_resources(broken, step->kind);
+	why->total |= step->total;
+	why->by_floor = step->needed != step->units && !word_broken(spare, step->units, guards);
+	return spare & WORD_TENT ? LEDGER_CONTENDED : LEDGER_SHORT;
+}
+
+/* Give a step's units back with the mark of being tentative. */
+static bool undo(const struct step *step)
+{
+	/* ORDER(ledger): release, pairs with the acquire of the next taker. ORDER(wait): acquire, as in ledger_give(). */
+	uint64_t was = at_add(&step->word->spare, step->units - WORD_TENT_ONE, acq_rel, ledger);
+	CHECK("L1", word_is_sound(was + step->units - WORD_TENT_ONE, word_guards(step->kind)));
+	return (was & WORD_WAIT) != 0;
+}
+
+/* One word: the amounts, and one more tentative take if this is not the last word. */
+static enum ledger_answer take_step(const struct step *step, bool last, int flags, struct shortage *why)
+{
+	uint64_t spare = at_load(&step->word->spare, relaxed, none);
+	for (int tries = 0;;) {
+		enum ledger_answer answer = judge(step, spare, flags, why);
+		bool full = !last && (spare & WORD_TENT) == WORD_TENT;
+		if (answer == LEDGER_SHORT || answer == LEDGER_CLAIMED)
+			return answer;
+		if (answer == LEDGER_CONTENDED || full) {
+			if (++tries == CONTENDED_TRIES_MAX)
+				return LEDGER_CONTENDED;
+			at_pause();
+			spare = at_load(&step->word->spare, relaxed, none);
+			continue;
+		}
+		/* ORDER(ledger): acquire, pairs with the release in ledger_give() and undo(). */
+		if (at_cas_weak(&step->word->spare, &spare, spare - step->units + (last ? 0 : WORD_TENT_ONE), acquire, relaxed,
+				ledger))
+			return LEDGER_TAKEN;
+	}
+}
+
+/* Refuse without writing where a plain look is enough. */
+static enum ledger_answer look(const struct step *steps, uint32_t count, int flags, struct shortage *why)
+{
+	enum ledger_answer worst = LEDGER_TAKEN;
+	for (uint32_t s = 0; s < count; s++) {
+		enum ledger_answer answer =
+			judge(&steps[s], at_load(&steps[s].word->spare, relaxed, none), flags, why);
+		if (answer == LEDGER_SHORT)
+			worst = LEDGER_SHORT;
+		else if (answer == LEDGER_CLAIMED && worst == LEDGER_TAKEN)
+			worst = LEDGER_CLAIMED;
+	}
+	return worst;
+}
+
+NOINLINE enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units,
+					     const struct packed *floor, uint32_t place, int flags, struct taken *out,
+					     struct shortage *why, bool *waiters)
+{
+	struct step steps[STEPS_MAX];
+	*why = (struct shortage){0};
+	out->units = *units;
+	out->cpu_node = place_cpu_node(ledger, place);
+	out->memory_node = place_memory_node(ledger, place);
+	/* A demand for memory alone stays where it was asked for: its cores' node is only where it runs. */
+	if (!word_get(units->main, WEIR_CPU) && !(units->counted & ledger->limits.node_mask.counted))
+		out->cpu_node = out->memory_node;
+	uint32_t count = plan(ledger, units, floor, out->cpu_node, out->memory_node, steps);
+	enum ledger_answer answer = look(steps, count, flags, why);
+	uint32_t done = 0;
+	for (; answer == LEDGER_TAKEN && done < count; done++)
+		answer = take_step(&steps[done], done + 1 == count, flags, why);
+	if (answer != LEDGER_TAKEN) {
+		while (done-- > 1)
+			*waiters |= undo(&steps[done - 1]);
+		return answer;
+	}
+	for (uint32_t s = 0; s + 1 < count; s++)
+		at_sub(&steps[s].word->spare, WORD_TENT_ONE, relaxed, none);
+	return LEDGER_TAKEN;
+}
+
+NOINLINE bool ledger_give_slow(struct ledger *ledger, const struct taken *taken)
+{
+	struct step steps[STEPS_MAX];
+	uint32_t count = plan(ledger, &taken->units, NULL, taken->cpu_node, taken->memory_node, steps);
+	bool waiters = false;
+	for (uint32_t s = 0; s < count; s++) {
+		/* ORDER(ledger): release, pairs with the acquire in ledger_take(). ORDER(wait): acquire, as in
+		 * ledger_give(). */
+		uint64_t was = at_add(&steps[s].word->spare, steps[s].units, acq_rel, ledger);
+		CHECK("L1", word_is_sound(was + steps[s].units, word_guards(steps[s].kind)));
+		waiters |= (was & WORD_WAIT) != 0;
+	}
+	return waiters;
+}
+
+bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why)
+{
+	struct step steps[STEPS_MAX];
+	uint32_t cpu_node = place_cpu_node(ledger, place);
+	uint32_t memory_node = place_memory_node(ledger, place);
+	if (!word_get(units->main, WEIR_CPU) && !(units->counted & ledger->limits.node_mask.counted))
+		cpu_node = memory_node;
+	uint32_t count = plan(ledger, units, NULL, cpu_node, memory_node, steps);
+	bool feasible = true;
+	for (uint32_t s = 0; s < count; s++)
+		feasible &= judge(&steps[s], steps[s].word->limit, 0, why) == LEDGER_TAKEN;
+	return feasible;
+}
+
+/* Cores and counted things of one node, memory and bandwidth of another. */
+static struct packed gather(const struct ledger *ledger, uint32_t place, bool limit)
+{
+	const struct ledger_word *cpu = ledger_node_word(ledger, place_cpu_node(ledger, place));
+	const struct ledger_word *memory = ledger_node_word(ledger, place_memory_node(ledger, place));
+	const struct ledger_word *counted = counted_word(ledger, place_cpu_node(ledger, place));
+	const struct ledger_word *total = &ledger->word[LEDGER_TOTAL_COUNTED];
+	uint64_t stock = ledger->limits.total_mask.counted & ~ledger->limits.node_mask.counted;
+	if (limit)
+		return (struct packed){.main = (cpu->limit & word_mask(WEIR_CPU)) | (memory->limit & memory_part()),
+				       .counted = (counted->limit & ~stock) | (total->limit & stock)};
+	return (struct packed){.main = (at_load(&cpu->spare, relaxed, none) & word_mask(WEIR_CPU)) |
+				       (at_load(&memory->spare, relaxed, none) & memory_part()),
+			       .counted = (at_load(&counted->spare, relaxed, none) & WORD_AMOUNTS & ~stock) |
+					  (at_load(&total->spare, relaxed, none) & stock)};
+}
+
+struct packed ledger_spare(const struct ledger *ledger, uint32_t place)
+{
+	return gather(ledger, place, false);
+}
+
+struct packed ledger_limit(const struct ledger *ledger, uint32_t place)
+{
+	return gather(ledger, place, true);
+}
+
+uint64_t ledger_share(const struct ledger *ledger, const struct taken *taken, uint32_t w)
+{
+	struct step steps[STEPS_MAX];
+	uint32_t count = plan(ledger, &taken->units, NULL, taken->cpu_node, taken->memory_node, steps);
+	uint64_t share = 0;
+	for (uint32_t s = 0; s < count; s++)
+		if (steps[s].word == &ledger->word[w])
+			share += steps[s].units;
+	return share;
+}
+
+static void set_flag(struct ledger_word *word, uint64_t flag)
+{
+	/* ORDER(wait): acq_rel. A release that comes later in this word's order sees the flag and kicks; one that came
+	 * before is seen by the load that follows, which therefore finds its room. */
+	if (!(at_load(&word->spare, relaxed, none) & flag))
+		at_or(&word->spare, flag, acq_rel, wait);
+}
+
+static void clear_flag(struct ledger_word *word, uint64_t flag)
+{
+	/* ORDER(wait): acq_rel, so that the look for new arrivals stays behind it. */
+	if (at_load(&word->spare, relaxed, none) & flag)
+		at_and(&word->spare, ~flag, acq_rel, wait);
+}
+
+static void for_place(struct ledger *ledger, uint32_t place, uint64_t flag, void (*apply)(struct ledger_word *, uint64_t))
+{
+	uint32_t cpu_node = place_cpu_node(ledger, place);
+	uint32_t memory_node = place_memory_node(ledger, place);
+	apply(ledger_node_word(ledger, cpu_node), flag);
+	if (memory_node != cpu_node)
+		apply(ledger_node_word(ledger, memory_node), flag);
+	if (ledger->limits.node_mask.counted) {
+		apply(counted_word(ledger, cpu_node), flag);
+		apply(counted_word(ledger, memory_node), flag);
+	}
+}
+
+static void for_totals(struct ledger *ledger, uint64_t flag, void (*apply)(struct ledger_word *, uint64_t))
+{
+	if (ledger->limits.total_mask.main)
+		apply(&ledger->word[LEDGER_TOTAL], flag);
+	if (ledger->limits.total_mask.counted)
+		apply(&ledger->word[LEDGER_TOTAL_COUNTED], flag);
+}
+
+void ledger_flag(struct ledger *ledger, uint32_t place, uint64_t flag)
+{
+	for_place(ledger, place, flag, set_flag);
+}
+
+void ledger_flag_totals(struct ledger *ledger, uint64_t flag)
+{
+	for_totals(ledger, flag, set_flag);
+}
+
+void ledger_unflag(struct ledger *ledger, uint32_t place, uint64_t flag)
+{
+	for_place(ledger, place, flag, clear_flag);
+}
+
+void ledger_unflag_totals(struct ledger *ledger, uint64_t flag)
+{
+	for_totals(ledger, flag, clear_flag);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ledger.h - how much of each resource is spare.
+ *
+ * One packed atomic word per node; one per node for counted resources that nodes have; one for totals where they bind, and
+ * one for counted totals. A take is one compare-and-swap where one word is enough, else the protocol of tentative takes.
+ */
+#ifndef WEIR_RUNTIME_LEDGER_H
+#define WEIR_RUNTIME_LEDGER_H
+
+#include "private/atomics.h"
+#include "private/check.h"
+#include "private/compiler.h"
+#include "runtime/limits.h"
+
+struct ledger_word {
+	CACHE_ALIGNED _Atomic(uint64_t) spare; /* amounts and flags */
+	uint64_t limit;			       /* amounts; constant */
+};
+
+struct ledger {
+	struct limits limits;
+	const weir_machine *machine;
+	uint32_t nodes;
+	uint32_t words;
+	bool one_word;	/* no totals, nothing counted, every node its own memory: a take is one CAS */
+	bool has_total; /* a total may be short */
+	struct ledger_word *word;
+};
+
+/* What was taken and from where: enough to give it back. */
+struct taken {
+	struct packed units;
+	uint32_t cpu_node;
+	uint32_t memory_node;
+};
+
+enum ledger_answer {
+	LEDGER_TAKEN,
+	LEDGER_SHORT,	  /* a word was short, with nothing tentative on it */
+	LEDGER_CLAIMED,	  /* it would fit, but is kept for the claimant */
+	LEDGER_CONTENDED, /* short, but others were in the middle of taking */
+};
+
+/* Why not; filled in for every answer but TAKEN. */
+struct shortage {
+	uint32_t resources; /* bit r */
+	bool total;	    /* on a total's word */
+	bool by_floor;	    /* it would fit but for the class floor */
+};
+
+enum { LEDGER_AS_CLAIMANT = 1 };
+
+weir_status ledger_init(struct ledger *ledger, const weir_machine *machine, const weir_limits *limits);
+void ledger_fini(struct ledger *ledger);
+
+/* Take units on a place (a node: its cores, and its memory or that of the nearest node that has some).
+ * floor:  what must be left over for others, NULL: nothing; ignored while the place is entirely free.
+ * waiters: set to true if an undo gave something back on a word where somebody waits: the caller must kick the room; never
+ *          set to false. */
+enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units, const struct packed *floor,
+				    uint32_t place, int flags, struct taken *out, struct shortage *why, bool *waiters);
+
+/* Give back. True: somebody waits for a word of it, and the caller must kick the room. Wait-free. */
+bool ledger_give_slow(struct ledger *ledger, const struct taken *taken);
+
+/* Could it ever fit there, or anywhere? Against limits, not against what is spare. */
+bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why);
+
+/* What is spare, and the limits, of a place or of the totals: amounts without flags. */
+struct packed ledger_spare(const struct ledger *ledger, uint32_t place);
+struct packed ledger_limit(const struct ledger *ledger, uint32_t place);
+
+/* WAIT and CLAIM on all words that a demand for `place` could need. Only the holder of the room's token calls these. */
+void ledger_flag(struct ledger *ledger, uint32_t place, uint64_t flag);
+void ledger_flag_totals(struct ledger *ledger, uint64_t flag);
+void ledger_unflag(struct ledger *ledger, uint32_t place, uint64_t flag);
+void ledger_unflag_totals(struct ledger *ledger, uint64_t flag);
+
+/* For audits: what is spare in word w. */
+static inline uint64_t ledger_word_spare(const struct ledger *ledger, uint32_t w)
+{
+	return at_load(&ledger->word[w].spare, relaxed, none) & WORD_AMOUNTS;
+}
+
+/* What `taken` took from word w. */
+uint64_t ledger_share(const struct ledger *ledger, const struct taken *taken, uint32_t w);
+
+enum { LEDGER_TOTAL = 0, LEDGER_TOTAL_COUNTED = 1, LEDGER_FIRST_NODE = 2 };
+
+static inline struct ledger_word *ledger_node_word(const struct ledger *ledger, uint32_t node)
+{
+	return &ledger->word[LEDGER_FIRST_NODE + node];
+}
+
+static ALWAYS_INLINE enum ledger_answer ledger_take(struct ledger *ledger, const struct packed *units,
+						    const struct packed *floor, uint32_t place, int flags,
+						    struct taken *out, struct shortage *why, bool *waiters)
+{
+	if (likely(ledger->one_word && !floor && !flags)) {
+		struct ledger_word *word = ledger_node_word(ledger, place);
+		uint64_t spare = at_load(&word->spare, relaxed, none);
+		while (likely(!(spare & WORD_CLAIM) && !word_broken(spare, units->main, WORD_GUARDS_MAIN))) {
+			/* ORDER(ledger): acquire, pairs with the release in ledger_give(): we see all that the
+			 * previous holders of these units wrote. Failure is relaxed: `spare` is only tried again. */
+			if (likely(at_cas_weak(&word->spare, &spare, spare - units->main, acquire, relaxed, ledger))) {
+				out->units.main = units->main;
+				out->units.counted = 0;
+				out->cpu_node = place;
+				out->memory_node = place;
+				return LEDGER_TAKEN;
+			}
+		}
+	}
+	return ledger_take_slow(ledger, units, floor, place, flags, out, why, waiters);
+}
+
+static ALWAYS_INLINE bool ledger_give(struct ledger *ledger, const struct taken *taken)
+{
+	if (likely(ledger->one_word)) {
+		/* ORDER(ledger): release, pairs with the acquire in ledger_take(). ORDER(wait): acquire as well: if we see
+		 * WAIT we go and look at what the waiter pushed before its holder set it. */
+		uint64_t was = at_add(&ledger_node_word(ledger, taken->cpu_node)->spare, taken->units.main, acq_rel, ledger);
+		CHECK("L1", word_is_sound(was + taken->units.main, WORD_GUARDS_MAIN));
+		return (was & WORD_WAIT) != 0;
+	}
+	return ledger_give_slow(ledger, taken);
+}
+
+#endif

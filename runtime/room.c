@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * room.c - the waiting room: demands that wait, by class, priority and age.
+ *
+ * Holds:     lists; takes nothing from the ledger and decides nothing.
+ * Invariant: R1  the leaders of a class stand in the order of priority (higher first), then of age.
+ *            R2  count == everywhere + sum(at_node) == waiters in all shapes.
+ * Together:  nothing: the holder of admission's token is alone here.
+ *
+ * Demands of the same class, priority, units and home fail and fit alike, so they form a shape: a queue whose oldest leads.
+ * A scan looks at leaders only, which makes 100,000 equal waiters cost as much as one.
+ * Not here:  arrivals, the token, claims (admission.c).
+ */
+#include "runtime/room.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool room_init(struct room *room, uint32_t nodes)
+{
+	memset(room, 0, sizeof(*room));
+	room->nodes = nodes;
+	room->at_node = calloc(nodes, sizeof(*room->at_node));
+	return room->at_node != NULL;
+}
+
+void room_fini(struct room *room)
+{
+	free(room->at_node);
+}
+
+uint32_t room_service(weir_class task_class)
+{
+	static const uint8_t service[WEIR_CLASSES] = {
+		[WEIR_CRITICAL] = 0, [WEIR_HIGH] = 1, [WEIR_NORMAL] = 2, [WEIR_BEST_EFFORT] = 3};
+	return service[task_class];
+}
+
+bool waiter_is_cancelled(const struct waiter *waiter)
+{
+	return at_load(&waiter->state, relaxed, none) == WAITER_CANCELLED ||
+	       (waiter->cancelled && at_load(waiter->cancelled, relaxed, none));
+}
+
+static struct room_class *class_of(struct room *room, const struct waiter *waiter)
+{
+	return &room->service[room_service(waiter->demand.task_class)];
+}
+
+static bool same_shape(const struct waiter *a, const struct waiter *b)
+{
+	return a->wish.units.main == b->wish.units.main && a->wish.units.counted == b->wish.units.counted &&
+	       a->wish.home == b->wish.home && a->wish.home_only == b->wish.home_only &&
+	       a->demand.task_class == b->demand.task_class && a->demand.priority == b->demand.priority;
+}
+
+static struct waiter **chain_of(struct room *room, const struct waiter *waiter)
+{
+	uint64_t mixed = waiter->wish.units.main * UINT64_C(0x9e3779b97f4a7c15);
+	mixed ^= (waiter->wish.units.counted + waiter->wish.home) * UINT64_C(0xc2b2ae3d27d4eb4f);
+	mixed ^= (uint64_t)(uint32_t)waiter->demand.priority * UINT64_C(0x165667b19e3779f9);
+	return &room->shape[mixed >> 32 & (ROOM_CHAINS - 1)];
+}
+
+static struct waiter **find_shape(struct room *room, const struct waiter *waiter)
+{
+	struct waiter **link = chain_of(room, waiter);
+	while (*link && !same_shape(*link, waiter))
+		link = &(*link)->chain;
+	return link;
+}
+
+static bool served_before(const struct waiter *a, const struct waiter *b)
+{
+	if (a->demand.priority != b->demand.priority)
+		return a->demand.priority > b->demand.priority;
+	return a->sequence < b->sequence;
+}
+
+/* Put a leader after `place` (NULL: first). */
+static void link_after(struct room_class *class, struct waiter *leader, struct waiter *place)
+{
+	leader->before = place;
+	leader->after = place ? place->after : class->first;
+	*(leader->before ? &leader->before->after : &class->first) = leader;
+	*(leader->after ? &leader->after->before : &class->last) = leader;
+}
+
+static void unlink_leader(struct room_class *class, struct waiter *leader)
+{
+	*(leader->before ? &leader->before->after : &class->first) = leader->after;
+	*(leader->after ? &leader->after->before : &class->last) = leader->before;
+}
+
+static void count(struct room *room, const struct waiter *waiter, uint32_t change)
+{
+	room->count += change;
+	*(waiter->wish.home_only ? &room->at_node[waiter->wish.home] : &room->everywhere) += change;
+}
+
+void room_add(struct room *room, struct waiter *waiter)
+{
+	waiter->sequence = room->sequence++;
+	waiter->next = NULL;
+	waiter->overtaken = 0;
+	count(room, waiter, 1);
+	struct waiter **link = find_shape(room, waiter);
+	if (*link) {
+		(*link)->last->next = waiter;
+		(*link)->last = waiter;
+		return;
+	}
+	*link = waiter;
+	waiter->chain = NULL;
+	waiter->last = waiter;
+	struct room_class *class = class_of(room, waiter);
+	struct waiter *place = class->last;
+	while (place && served_before(waiter, place))
+		place = place->before;
+	link_after(class, waiter, place);
+}
+
+void room_remove(struct room *room, struct waiter *leader)
+{
+	struct waiter **link = find_shape(room, leader);
+	struct room_class *class = class_of(room, leader);
+	struct waiter *heir = leader->next;
+	struct waiter *place = leader->before;
+	unlink_leader(class, leader);
+	count(room, leader, UINT32_MAX);
+	if (!heir) {
+		*link = leader->chain;
+		return;
+	}
+	heir->last = leader->last;
+	heir->chain = leader->chain;
+	*link = heir;
+	struct waiter *next = place ? place->after : class->first;
+	while (next && served_before(next, heir)) {
+		place = next;
+		next = next->after;
+	}
+	link_after(class, heir, place);
+}
+
+/* Drop the cancelled ones behind a leader. */
+static struct waiter *sweep_followers(struct room *room, struct waiter *leader, struct waiter *out)
+{
+	struct waiter *kept = leader;
+	for (struct waiter *one = leader->next, *next; one; one = next) {
+		next = one->next;
+		if (waiter_is_cancelled(one)) {
+			count(room, one, UINT32_MAX);
+			one->next = out;
+			out = one;
+		} else {
+			kept->next = one;
+			kept = one;
+		}
+	}
+	kept->next = NULL;
+	leader->last = kept;
+	return out;
+}
+
+struct waiter *room_sweep(struct room *room)
+{
+	struct waiter *out = NULL;
+	for (uint32_t s = 0; s < WEIR_CLASSES; s++) {
+		for (struct waiter *leader = room->service[s].first, *after; leader; leader = after) {
+			after = leader->after;
+			out = sweep_followers(room, leader, out);
+			if (waiter_is_cancelled(leader)) {
+				room_remove(room, leader);
+				leader->next = out;
+				out = leader;
+			}
+		}
+	}
+	return out;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * room.h - the waiting room: demands that wait, by class, priority and age.
+ *
+ * Belongs to the holder of admission's token: nothing here is atomic but a waiter's state.
+ */
+#ifndef WEIR_RUNTIME_ROOM_H
+#define WEIR_RUNTIME_ROOM_H
+
+#include "private/atomics.h"
+#include "runtime/strategy.h"
+
+enum waiter_state { WAITER_NEW, WAITER_WAITING, WAITER_GRANTED, WAITER_CANCELLED };
+
+/* A demand on its way through admission; part of a task, or of a ticket. */
+struct waiter {
+	struct waiter *next;   /* of the arrivals, of its shape, of a batch: one after another */
+	struct waiter *last;   /* leader of a shape: its youngest */
+	struct waiter *before; /* leaders of a class, in the order of service */
+	struct waiter *after;
+	struct waiter *chain; /* leaders with the same hash */
+	weir_demand demand;
+	struct wish wish;
+	uint64_t sequence;
+	uint64_t since_ns;
+	uint32_t overtaken;
+	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
+	_Atomic(uint32_t) state;
+	weir_grant grant;
+	uint32_t node;
+	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
+};
+
+enum { ROOM_CHAINS = 1024 };
+
+struct room_class {
+	struct waiter *first;
+	struct waiter *last;
+};
+
+struct room {
+	struct room_class service[WEIR_CLASSES]; /* in the order of service */
+	struct waiter *shape[ROOM_CHAINS];
+	uint64_t sequence;
+	uint32_t count;
+	uint32_t everywhere; /* waiters that any node would do for */
+	uint32_t *at_node;   /* waiters that only this node would do for */
+	uint32_t nodes;
+};
+
+bool room_init(struct room *room, uint32_t nodes);
+void room_fini(struct room *room);
+
+/* CRITICAL 0, HIGH 1, NORMAL 2, BEST_EFFORT 3. */
+uint32_t room_service(weir_class task_class);
+
+void room_add(struct room *room, struct waiter *waiter);
+
+/* Remove the oldest of a shape. Its follower leads from now on, at the place of its own age. */
+void room_remove(struct room *room, struct waiter *leader);
+
+/* Remove all that are cancelled, by themselves or with their group; they come back linked by next. */
+struct waiter *room_sweep(struct room *room);
+
+bool waiter_is_cancelled(const struct waiter *waiter);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * strategy.c - first, best, worst fit and the application's own: scores, and the order that follows from them.
+ *
+ * Holds:     nothing. Pure: (demand, machine, a look at the ledger) -> order.
+ * Not here:  whether there is room: only the ledger's compare-and-swap decides that.
+ *
+ * left_d = (free_d - need_d) x 2^16 / limit_d. Best fit: -sum(left_d), worst fit: +sum(left_d), over the resources needed.
+ * Each unit of distance costs 1/100 of a limit, so that a node at distance 20 is taken before the home node at 10 only if it
+ * is better by a tenth.
+ */
+#include "runtime/strategy.h"
+
+#include <alloca.h>
+#include <string.h>
+
+#include "private/error.h"
+
+enum { SCALE = 1 << 16, DISTANCE_COST = SCALE / 100, DISTANCE_LOCAL = 10 };
+
+static int64_t sum_left(const weir_snapshot *snapshot, uint32_t node)
+{
+	const weir_node_view *view = &snapshot->node[node];
+	int64_t sum = 0;
+	for (int r = 0; r < WEIR_RESOURCES; r++) {
+		if (!snapshot->need[r])
+			continue;
+		if (!view->limit[r])
+			return WEIR_SCORE_NEVER;
+		sum += ((int64_t)view->free[r] - (int64_t)snapshot->need[r]) * SCALE / (int64_t)view->limit[r];
+	}
+	return sum;
+}
+
+static int64_t distance_cost(const weir_snapshot *snapshot, uint32_t node)
+{
+	uint32_t distance = snapshot->node[node].distance;
+	return distance > DISTANCE_LOCAL ? (int64_t)(distance - DISTANCE_LOCAL) * DISTANCE_COST : 0;
+}
+
+static int64_t score_first(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node, void *context)
+{
+	(void)demand;
+	(void)context;
+	return sum_left(snapshot, node) == WEIR_SCORE_NEVER ? WEIR_SCORE_NEVER : -distance_cost(snapshot, node);
+}
+
+static int64_t score_best(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node, void *context)
+{
+	(void)demand;
+	(void)context;
+	int64_t left = sum_left(snapshot, node);
+	return left == WEIR_SCORE_NEVER ? left : -left - distance_cost(snapshot, node);
+}
+
+static int64_t score_worst(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node, void *context)
+{
+	(void)demand;
+	(void)context;
+	int64_t left = sum_left(snapshot, node);
+	return left == WEIR_SCORE_NEVER ? left : left - distance_cost(snapshot, node);
+}
+
+static const weir_strategy first_fit = {.score = score_first, .name = "first"};
+static const weir_strategy best_fit = {.score = score_best, .name = "best"};
+static const weir_strategy worst_fit = {.score = score_worst, .name = "worst"};
+
+const weir_strategy *const WEIR_FIRST_FIT = &first_fit;
+const weir_strategy *const WEIR_BEST_FIT = &best_fit;
+const weir_strategy *const WEIR_WORST_FIT = &worst_fit;
+
+const weir_strategy *weir_strategy_find(const char *name)
+{
+	static const weir_strategy *const all[] = {&first_fit, &best_fit, &worst_fit};
+	for (size_t i = 0; name && i < ARRAY_LENGTH(all); i++)
+		if (!strcmp(name, all[i]->name))
+			return all[i];
+	return NULL;
+}
+
+int64_t weir_strategy_score(const weir_strategy *strategy, const weir_demand *demand, const weir_snapshot *snapshot,
+			    uint32_t node)
+{
+	if (!strategy || !strategy->score || !snapshot || node >= snapshot->nodes)
+		return WEIR_SCORE_NEVER;
+	return strategy->score(demand, snapshot, node, strategy->context);
+}
+
+static void fill(uint32_t out[WEIR_RESOURCES], struct packed packed)
+{
+	for (int r = 0; r < WEIR_RESOURCES; r++)
+		out[r] = word_get(word_kind((weir_resource)r) == WORD_MAIN ? packed.main : packed.counted,
+				  (weir_resource)r);
+}
+
+static bool view_fits(const weir_snapshot *snapshot, uint32_t node)
+{
+	for (int r = 0; r < WEIR_RESOURCES; r++)
+		if (snapshot->need[r] > snapshot->node[node].free[r])
+			return false;
+	return true;
+}
+
+/* Better: fits before does not, then the score, the distance, the number. */
+static bool before(const struct rank *a, const struct rank *b)
+{
+	if (a->fits != b->fits)
+		return a->fits;
+	if (a->score != b->score)
+		return a->score > b->score;
+	if (a->distance != b->distance)
+		return a->distance < b->distance;
+	return a->node < b->node;
+}
+
+static void insert(struct rank *rank, uint32_t count, struct rank one)
+{
+	while (count && before(&one, &rank[count - 1])) {
+		rank[count] = rank[count - 1];
+		count--;
+	}
+	rank[count] = one;
+}
+
+static uint32_t distance_from(const struct ledger *ledger, uint32_t home, uint32_t node)
+{
+	return home == NO_NODE ? DISTANCE_LOCAL : machine_distance(ledger->machine, home, node);
+}
+
+uint32_t strategy_rank_all(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,
+			   struct rank *rank)
+{
+	weir_node_view *views = alloca(ledger->nodes * sizeof(*views));
+	weir_snapshot snapshot = {
+		.nodes = ledger->nodes,
+		.node = views,
+		.unit_memory_bytes = ledger->limits.units.memory_bytes,
+		.unit_bandwidth_bytes_s = ledger->limits.units.bandwidth_bytes_s,
+		.units_per_core = ledger->limits.units.per_core,
+	};
+	fill(snapshot.need, wish->units);
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		views[n].node = n;
+		views[n].distance = distance_from(ledger, wish->home, n);
+		fill(views[n].free, ledger_spare(ledger, n));
+		fill(views[n].limit, ledger_limit(ledger, n));
+	}
+	uint32_t count = 0;
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		if (wish->home_only && n != wish->home)
+			continue;
+		struct rank one = {.node = n, .distance = views[n].distance, .fits = view_fits(&snapshot, n)};
+		one.score = strategy->score(wish->demand, &snapshot, n, strategy->context);
+		if (one.score != WEIR_SCORE_NEVER)
+			insert(rank, count++, one);
+	}
+	return count;
+}
+
+uint32_t strategy_rank(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,
+		       struct rank *rank)
+{
+	if (wish->home_only || ledger->nodes == 1) {
+		rank[0] = (struct rank){.node = wish->home == NO_NODE ? 0 : wish->home};
+		return 1;
+	}
+	if (strategy->score != score_first)
+		return strategy_rank_all(strategy, ledger, wish, rank);
+	const uint32_t *order = wish->home == NO_NODE ? NULL : &ledger->machine->order[(size_t)wish->home * ledger->nodes];
+	for (uint32_t i = 0; i < ledger->nodes; i++)
+		rank[i].node = order ? order[i] : i;
+	return ledger->nodes;
+}

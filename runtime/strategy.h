@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * strategy.h - nodes in the order in which a demand should try them.
+ */
+#ifndef WEIR_RUNTIME_STRATEGY_H
+#define WEIR_RUNTIME_STRATEGY_H
+
+#include <weir/strategy.h>
+
+#include "runtime/ledger.h"
+
+#define NO_NODE UINT32_MAX
+
+/* What ranking needs to know of a demand. */
+struct wish {
+	const weir_demand *demand;
+	struct packed units;
+	uint32_t home; /* NO_NODE: none */
+	bool home_only;
+};
+
+/* One node in the order. */
+struct rank {
+	uint32_t node;
+	uint32_t distance;
+	int64_t score;
+	bool fits; /* by the look that the score was made from */
+};
+
+/* The nodes that a wish permits, best first, into rank[] (room for every node). Returns their number. Nodes that look
+ * full come after those that do not. First fit orders by distance alone and looks at nothing. */
+uint32_t strategy_rank(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,
+		       struct rank *rank);
+
+/* The same, with score and fits filled in for every strategy: for dry runs. */
+uint32_t strategy_rank_all(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,
+			   struct rank *rank);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tracker.h - ledger and book as one: what is taken is always in the book, what is in the book is always taken.
+ *
+ * Order:  take -> publish; unpublish -> give. So a walk of the book never shows room that is spare.
+ * Not here: the public verbs (tracker_api.c), who waits (admission.c).
+ */
+#ifndef WEIR_RUNTIME_TRACKER_H
+#define WEIR_RUNTIME_TRACKER_H
+
+#include <weir/tracker.h>
+
+#include "runtime/book.h"
+#include "runtime/ledger.h"
+#include "runtime/names.h"
+
+struct weir_admission;
+
+struct weir_tracker {
+	struct weir_machine *machine; /* owned */
+	struct ledger ledger;
+	struct book *book;
+	struct names *names;
+	_Atomic(struct weir_admission *) admission; /* built on it; only looked up, never called from here */
+};
+
+/* A place for a take that is not there: grants_max are live. */
+#define LEDGER_BOOK_FULL ((enum ledger_answer)(LEDGER_CONTENDED + 1))
+
+static ALWAYS_INLINE enum ledger_answer tracker_take(struct weir_tracker *tracker, const struct packed *units,
+						     const struct packed *floor, uint32_t place, int flags,
+						     weir_grant *grant, struct taken *taken, struct shortage *why,
+						     bool *waiters)
+{
+	uint32_t slot = book_reserve(tracker->book);
+	if (unlikely(slot == BOOK_FULL))
+		return LEDGER_BOOK_FULL;
+	enum ledger_answer answer = ledger_take(&tracker->ledger, units, floor, place, flags, taken, why, waiters);
+	if (likely(answer == LEDGER_TAKEN)) {
+		struct book_record record = {.main = taken->units.main,
+					     .counted = taken->units.counted,
+					     .cpu_node = taken->cpu_node,
+					     .memory_node = taken->memory_node};
+		*grant = book_publish(tracker->book, slot, &record);
+	} else {
+		book_cancel(tracker->book, slot);
+	}
+	return answer;
+}
+
+static inline struct taken tracker_taken(const struct book_record *record)
+{
+	return (struct taken){.units = {.main = record->main, .counted = record->counted},
+			      .cpu_node = record->cpu_node,
+			      .memory_node = record->memory_node};
+}
+
+/* *waiters is set if somebody waits for what came back. Errors: WEIR_ESTALE: nothing changed. */
+static ALWAYS_INLINE weir_status tracker_give(struct weir_tracker *tracker, weir_grant grant, bool *waiters)
+{
+	struct book_record record;
+	weir_status status = book_unpublish(tracker->book, grant, &record);
+	if (likely(!status)) {
+		struct taken taken = tracker_taken(&record);
+		*waiters |= ledger_give(&tracker->ledger, &taken);
+	}
+	return status;
+}
+
+#endif
