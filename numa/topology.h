@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * topology.h - the machine as constant arrays. Made once by weir_machine_create(); nothing changes until it is destroyed,
- * so any thread reads it without further ado.
+ * topology.h - the machine as constant arrays. Made once by weir_machine_create(); nothing changes until it is
+ * destroyed, so any thread reads it without further ado.
  */
 #ifndef NUMA_TOPOLOGY_H
 #define NUMA_TOPOLOGY_H
@@ -13,8 +13,8 @@ struct machine_node {
 	uint32_t cores;		       /* usable by this process; one worker each */
 	uint32_t first_core;	       /* index of its first core in machine->cpu */
 	uint64_t memory_bytes;	       /* capacity, 0: none */
-	uint64_t memory_default_bytes; /* default limit: capacity or cgroup share, less what others already use, / ranks on
-					* this host; what capacity is on a machine that is not this one */
+	uint64_t memory_default_bytes; /* default limit: capacity or cgroup share, less what others already use, / ranks
+					* on this host; what capacity is on a machine that is not this one */
 };
 
 struct weir_machine {
@@ -26,10 +26,10 @@ struct weir_machine {
 	uint32_t *thread;	/* physical indexes of all usable hardware threads, grouped by core */
 	uint32_t *first_thread; /* for each core its first entry in thread; one more entry ends the last core */
 	uint32_t *distance;	/* nodes x nodes; 10 is local */
-	uint32_t *order;	/* nodes x nodes: row n lists the nodes by distance from n, itself first, ties by number */
-	uint32_t *cores_near;	/* for each node: the nearest node with cores (itself if it has) */
-	uint32_t *memory_near;	/* for each node: the nearest node with memory */
-	double cores_quota;	/* cgroup CPU quota in cores, or the number of cores */
+	uint32_t *order; /* nodes x nodes: row n lists the nodes by distance from n, itself first, ties by number */
+	uint32_t *cores_near;  /* for each node: the nearest node with cores (itself if it has) */
+	uint32_t *memory_near; /* for each node: the nearest node with memory */
+	double cores_quota;    /* cgroup CPU quota in cores, or the number of cores */
 };
 
 /* Both nodes must be there. */

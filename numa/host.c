@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host.c - where the kernel's files are: per-node memory, control groups of version 1, 2 and both at once.
+ *
+ * Holds:     nothing.
+ * Not here:  what the files' bytes mean (hostfiles.c), when they are read (topology.c once, monitor.c again and again).
+ */
+#include "numa/host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "numa/hostfiles.h"
+
+/* Version 1 writes "no limit" as the largest page-aligned signed number. */
+#define V1_UNLIMITED (UINT64_C(1) << 62)
+
+static bool path_in(const char *root, const char *path, char *out)
+{
+	int length = snprintf(out, HOST_PATH_BYTES, "%s%s", root, path);
+	return length >= 0 && length < HOST_PATH_BYTES;
+}
+
+long host_file_read(const char *root, const char *path, char *text, size_t size)
+{
+	char full[HOST_PATH_BYTES];
+	if (!path_in(root, path, full))
+		return -1;
+	int fd = open(full, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	size_t length = 0;
+	while (length < size) {
+		ssize_t got = read(fd, text + length, size - length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			close(fd);
+			return -1;
+		}
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	close(fd);
+	return (long)length;
+}
+
+/* Per-node memory. ---------------------------------------------------------------------------------------------- */
+
+/* Without per-node files (a kernel without NUMA) there is one node, and /proc/meminfo is about it. */
+static bool whole_host_memory(const char *root, struct host_node_memory *out)
+{
+	char text[HOST_SMALL_FILE_BYTES];
+	long length = host_file_read(root, "/proc/meminfo", text, sizeof(text));
+	struct hostfile_node_memory read;
+	uint64_t available_kib;
+	if (length < 0 || !hostfile_node_memory(text, (size_t)length, &read))
+		return false;
+	out->total_bytes = read.total_bytes;
+	out->free_bytes = read.free_bytes;
+	out->available_bytes = read.free_bytes + read.reclaimable_bytes;
+	if (hostfile_field(text, (size_t)length, "MemAvailable", &available_kib) &&
+	    available_kib < out->available_bytes / 1024)
+		out->available_bytes = available_kib * 1024;
+	return true;
+}
+
+static bool node_number(const char *name, uint32_t *number)
+{
+	if (strncmp(name, "node", 4) != 0 || name[4] < '0' || name[4] > '9')
+		return false;
+	char *end;
+	unsigned long value = strtoul(name + 4, &end, 10);
+	*number = (uint32_t)value;
+	return *end == '\0' && value < UINT32_MAX;
+}
+
+static bool read_node(const char *root, uint32_t number, struct hostfile_node_memory *out)
+{
+	char path[64], text[HOST_SMALL_FILE_BYTES];
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", number);
+	long length = host_file_read(root, path, text, sizeof(text));
+	return length >= 0 && hostfile_node_memory(text, (size_t)length, out);
+}
+
+/* The kernel's own estimate knows the watermarks it keeps; the nodes' files do not. So each node gets its share of it.
+ */
+static void cut_to_estimate(const char *root, uint64_t sum, uint32_t nodes, struct host_node_memory *out)
+{
+	struct host_node_memory host;
+	if (!whole_host_memory(root, &host) || host.available_bytes >= sum)
+		return;
+	double part = (double)host.available_bytes / (double)sum;
+	for (uint32_t i = 0; i < nodes; i++)
+		out[i].available_bytes = (uint64_t)((double)out[i].available_bytes * part);
+}
+
+bool host_nodes_memory(const char *root, uint32_t nodes, const uint32_t *physical, struct host_node_memory *out)
+{
+	char path[HOST_PATH_BYTES];
+	DIR *directory = path_in(root, "/sys/devices/system/node", path) ? opendir(path) : NULL;
+	if (!directory)
+		return nodes == 1 && whole_host_memory(root, out);
+	uint64_t sum = 0;
+	uint32_t found = 0;
+	struct dirent *entry;
+	while ((entry = readdir(directory))) {
+		uint32_t number;
+		struct hostfile_node_memory read;
+		if (!node_number(entry->d_name, &number) || !read_node(root, number, &read))
+			continue;
+		uint64_t available = read.free_bytes + read.reclaimable_bytes;
+		sum += available;
+		for (uint32_t i = 0; i < nodes; i++) {
+			if (physical[i] != number)
+				continue;
+			out[i] = (struct host_node_memory){read.total_bytes, read.free_bytes, available};
+			found++;
+		}
+	}
+	closedir(directory);
+	if (found != nodes)
+		return false;
+	cut_to_estimate(root, sum, nodes, out);
+	return true;
+}
+
+/* Control groups. ----------------------------------------------------------------------------------------------- */
+
+static bool directory_is_there(const char *root, const char *path)
+{
+	char full[HOST_PATH_BYTES];
+	struct stat status;
+	return path_in(root, path, full) && stat(full, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* The part of a group's path below the root of its mount; "" where the two do not fit together, as in a container that
+ * sees the host's path: the mount itself is then the best we can see. */
+static const char *below(const char *mount_root, const char *path)
+{
+	size_t length = strcmp(mount_root, "/") == 0 ? 0 : strlen(mount_root);
+	if (strstr(path, "/..") || strncmp(path, mount_root, length) != 0 || (path[length] && path[length] != '/'))
+		return "";
+	return strcmp(path + length, "/") == 0 ? "" : path + length;
+}
+
+static bool find_hierarchy(const char *root, const char *groups, size_t groups_length, const char *mounts,
+			   size_t mounts_length, const char *controller, char *directory, char *top)
+{
+	char path[HOST_PATH_BYTES], mount_root[HOST_PATH_BYTES];
+	if (!hostfile_cgroup_path(groups, groups_length, controller, path, sizeof(path)) ||
+	    !hostfile_cgroup_mount(mounts, mounts_length, controller, mount_root, top, HOST_PATH_BYTES))
+		return false;
+	int length = snprintf(directory, HOST_PATH_BYTES, "%s%s", top, below(mount_root, path));
+	if (length >= HOST_PATH_BYTES || !directory_is_there(root, directory))
+		memcpy(directory, top, strlen(top) + 1);
+	return true;
+}
+
+void host_cgroup_find(const char *root, struct host_cgroup *out)
+{
+	enum { MOUNTS_BYTES = 1 << 20 };
+	char groups[HOST_SMALL_FILE_BYTES];
+	char *mounts = malloc(MOUNTS_BYTES);
+	*out = (struct host_cgroup){0};
+	long groups_length = host_file_read(root, "/proc/self/cgroup", groups, sizeof(groups));
+	long mounts_length = mounts ? host_file_read(root, "/proc/self/mountinfo", mounts, MOUNTS_BYTES) : -1;
+	if (groups_length >= 0 && mounts_length >= 0) {
+		size_t g = (size_t)groups_length, m = (size_t)mounts_length;
+		out->cpu_v2 = !find_hierarchy(root, groups, g, mounts, m, "cpu", out->cpu, out->cpu_top);
+		if (out->cpu_v2 && !find_hierarchy(root, groups, g, mounts, m, NULL, out->cpu, out->cpu_top))
+			out->cpu[0] = '\0';
+		out->memory_v2 = !find_hierarchy(root, groups, g, mounts, m, "memory", out->memory, out->memory_top);
+		if (out->memory_v2 && !find_hierarchy(root, groups, g, mounts, m, NULL, out->memory, out->memory_top))
+			out->memory[0] = '\0';
+	}
+	free(mounts);
+}
+
+/* From a group to the top of its mount. False: that was the top. */
+static bool climb(char *directory, const char *top)
+{
+	char *slash = strrchr(directory, '/');
+	if (strlen(directory) <= strlen(top) || !slash)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+static long read_group_file(const char *root, const char *directory, const char *name, char *text, size_t size)
+{
+	char path[HOST_PATH_BYTES];
+	int length = snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return length < (int)sizeof(path) ? host_file_read(root, path, text, size) : -1;
+}
+
+static bool read_group_number(const char *root, const char *directory, const char *name, uint64_t *out)
+{
+	char text[64];
+	long length = read_group_file(root, directory, name, text, sizeof(text));
+	return length >= 0 && hostfile_number(text, (size_t)length, out);
+}
+
+static bool quota_of(const char *root, const char *directory, bool v2, double *cores)
+{
+	uint64_t quota = UINT64_MAX, period = 0;
+	if (v2) {
+		char text[64];
+		long length = read_group_file(root, directory, "cpu.max", text, sizeof(text));
+		if (length < 0 || !hostfile_cpu_max(text, (size_t)length, &quota, &period))
+			return false;
+	} else if (!read_group_number(root, directory, "cpu.cfs_quota_us", &quota) || /* "-1" is no number: no quota */
+		   !read_group_number(root, directory, "cpu.cfs_period_us", &period)) {
+		return false;
+	}
+	if (quota == UINT64_MAX || quota == 0 || period == 0)
+		return false;
+	*cores = (double)quota / (double)period;
+	return true;
+}
+
+bool host_cgroup_cores(const char *root, const struct host_cgroup *group, double *cores)
+{
+	char directory[HOST_PATH_BYTES];
+	bool known = false;
+	if (!group->cpu[0])
+		return false;
+	memcpy(directory, group->cpu, sizeof(directory));
+	do {
+		double here;
+		if (quota_of(root, directory, group->cpu_v2, &here) && (!known || here < *cores)) {
+			*cores = here;
+			known = true;
+		}
+	} while (climb(directory, group->cpu_top));
+	return known;
+}
+
+static bool memory_number(const char *root, const char *directory, bool v2, const char *v2_name, const char *v1_name,
+			  uint64_t *out)
+{
+	if (!read_group_number(root, directory, v2 ? v2_name : v1_name, out))
+		return false;
+	if (!v2 && *out >= V1_UNLIMITED)
+		*out = UINT64_MAX;
+	return true;
+}
+
+bool host_cgroup_memory_used(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+{
+	return group->memory[0] &&
+	       memory_number(root, group->memory, group->memory_v2, "memory.current", "memory.usage_in_bytes", bytes);
+}
+
+bool host_cgroup_memory_max(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+{
+	char directory[HOST_PATH_BYTES];
+	bool known = false;
+	if (!group->memory[0])
+		return false;
+	memcpy(directory, group->memory, sizeof(directory));
+	do {
+		uint64_t here;
+		if (memory_number(root, directory, group->memory_v2, "memory.max", "memory.limit_in_bytes", &here) &&
+		    (!known || here < *bytes)) {
+			*bytes = here;
+			known = true;
+		}
+	} while (climb(directory, group->memory_top));
+	return known;
+}
+
+/* What of a group's use the kernel would drop before it refuses: page cache, without shared memory and tmpfs. */
+static uint64_t page_cache_of(const char *root, const char *directory, bool v2)
+{
+	char text[HOST_SMALL_FILE_BYTES];
+	uint64_t active = 0, inactive = 0;
+	long length = read_group_file(root, directory, "memory.stat", text, sizeof(text));
+	if (length >= 0) {
+		hostfile_field(text, (size_t)length, v2 ? "active_file" : "total_active_file", &active);
+		hostfile_field(text, (size_t)length, v2 ? "inactive_file" : "total_inactive_file", &inactive);
+	}
+	uint64_t sum;
+	return __builtin_add_overflow(active, inactive, &sum) ? UINT64_MAX : sum;
+}
+
+static bool room_of(const char *root, const char *directory, bool v2, uint64_t *room)
+{
+	uint64_t max = UINT64_MAX, high = UINT64_MAX, used;
+	bool limited = memory_number(root, directory, v2, "memory.max", "memory.limit_in_bytes", &max);
+	if (v2 && read_group_number(root, directory, "memory.high", &high) && high < max)
+		max = high;
+	if (!limited || max == UINT64_MAX ||
+	    !memory_number(root, directory, v2, "memory.current", "memory.usage_in_bytes", &used))
+		return false;
+	uint64_t cache = page_cache_of(root, directory, v2);
+	used -= cache < used ? cache : used;
+	*room = used < max ? max - used : 0;
+	return true;
+}
+
+bool host_cgroup_memory_room(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+{
+	char directory[HOST_PATH_BYTES];
+	bool known = false;
+	if (!group->memory[0])
+		return false;
+	memcpy(directory, group->memory, sizeof(directory));
+	do {
+		uint64_t here;
+		if (room_of(root, directory, group->memory_v2, &here) && (!known || here < *bytes)) {
+			*bytes = here;
+			known = true;
+		}
+	} while (climb(directory, group->memory_top));
+	return known;
+}
