@@ -11,8 +11,8 @@
  * Not here:  what a slot means (book.c, names.c).
  *
  * Why S2 and S3. Up to live_max slots are made without asking. Then a thread that finds its cache and the stack empty
- * adds up the balances: below live_max, some cache has slots that lie idle, and it makes one slot more rather than take
- * them from their owner, which would cost every owner a locked instruction. So a live_max is always reachable, one
+ * adds up what is in use: below live_max, some cache has slots that lie idle, and it makes one slot more rather than
+ * take them from their owner, which would cost every owner a locked instruction. So a live_max is always reachable, one
  * thread alone is bounded exactly, and at most (threads - 1) * cache_max slots can be in use beyond it. Slots made
  * never pass live_max + retired + threads * (cache_max + one chain in transit): each is made at a time when fewer than
  * live_max were in use and the stack was empty. A number's cache outlives its thread and serves the next holder of the
@@ -66,15 +66,15 @@ void slots_destroy(struct slots *slots)
 
 uint64_t slots_count(struct slots *slots)
 {
-	uint64_t count = at_load(&slots->balance, relaxed, none);
+	uint32_t count = at_load(&slots->drawn, relaxed, none);
 	for (size_t i = 0; i < THREADS_MAX; i++) {
 		/* ORDER(slots_cache): acquire, pairs with the release in own_cache(): a cache starts at zero. */
 		struct slot_cache *cache = at_load(&slots->cache[i], acquire, slots_cache);
-		if (cache)
-			count += at_load(&cache->balance, relaxed, none);
+		uint64_t state = cache ? at_load(&cache->state, relaxed, none) : 0;
+		count += (uint32_t)(state >> 32) - (uint32_t)state;
 	}
 	/* A slot put by one thread and got by another meanwhile can be seen put only. */
-	return (int64_t)count < 0 ? 0 : count;
+	return (int32_t)count < 0 ? 0 : count;
 }
 
 /* The calling thread's cache, made if it has none; NULL without number or memory, or where caches are off. */
@@ -92,12 +92,17 @@ static struct slot_cache *own_cache(struct slots *slots)
 	return cache;
 }
 
-static void balance_add(struct slots *slots, struct slot_cache *cache, uint64_t amount)
+/* Count slots as drawn by the calling thread; `held` of them are in its cache now. */
+static void draw(struct slots *slots, struct slot_cache *cache, int32_t drawn, int32_t held)
 {
-	if (cache)
-		at_bump(&cache->balance, amount);
-	else
-		at_add(&slots->balance, amount, relaxed, none);
+	if (cache) {
+		uint64_t state = at_load(&cache->state, relaxed, none);
+		uint32_t drawn_before = (uint32_t)(state >> 32), held_before = (uint32_t)state;
+		state = (uint64_t)(drawn_before + (uint32_t)drawn) << 32 | (held_before + (uint32_t)held);
+		at_store(&cache->state, state, relaxed, none);
+	} else {
+		at_add(&slots->drawn, (uint32_t)drawn, relaxed, none);
+	}
 }
 
 static void push_chain(struct slots *slots, uint32_t first)
@@ -182,35 +187,40 @@ static uint32_t make_slots(struct slots *slots, uint32_t wanted, uint32_t *first
 	return count;
 }
 
-/* Keep one slot of a chain for the caller and put the rest where it belongs. */
-static uint32_t keep_one(struct slots *slots, struct slot_cache *cache, uint32_t first)
+/* Keep a chain's first slot for the caller, who has drawn it, and put the rest where it belongs. */
+static void keep_rest(struct slots *slots, struct slot_cache *cache, uint32_t first)
 {
 	uint32_t rest = link_of(slots, first)->next;
-	while (cache && rest != SLOTS_NONE && cache->count < slots->cache_max) {
-		cache->slot[cache->count++] = rest;
-		rest = link_of(slots, rest)->next;
-	}
+	int32_t kept = 0;
+	for (; cache && rest != SLOTS_NONE && kept < (int32_t)slots->cache_max; rest = link_of(slots, rest)->next)
+		cache->slot[kept++] = rest;
+	if (kept)
+		draw(slots, cache, kept, kept);
 	if (rest != SLOTS_NONE)
 		push_chain(slots, rest);
-	return first;
 }
 
+/* The cache, if there is one, is empty. */
 NOINLINE uint32_t slots_get_slow(struct slots *slots)
 {
 	struct slot_cache *cache = own_cache(slots);
-	balance_add(slots, cache, 1);
+	/* Counted before it is had: see slots_made. */
+	draw(slots, cache, 1, 0);
 	uint32_t first = pop_chain(slots);
-	if (first != SLOTS_NONE)
-		return keep_one(slots, cache, first);
-	uint32_t wanted = cache ? (slots->cache_max + 1) / 2 : 1;
-	uint32_t count = make_slots(slots, wanted, &first);
-	if (!count) {
-		balance_add(slots, cache, (uint64_t)-1);
-		return SLOTS_NONE;
+	if (first != SLOTS_NONE) {
+		keep_rest(slots, cache, first);
+		return first;
 	}
-	/* The lowest first, so that a book with few grants stays in few pages. */
-	while (--count)
-		cache->slot[cache->count++] = first + count;
+	int32_t count = (int32_t)make_slots(slots, cache ? (slots->cache_max + 1) / 2 : 1, &first);
+	if (count <= 1) {
+		if (!count)
+			draw(slots, cache, -1, 0);
+		return count ? first : SLOTS_NONE;
+	}
+	/* The lowest comes first, so that a book with few grants stays in few pages. */
+	for (int32_t i = 1; i < count; i++)
+		cache->slot[i - 1] = first + (uint32_t)(count - i);
+	draw(slots, cache, count - 1, count - 1);
 	return first;
 }
 
@@ -225,33 +235,37 @@ static uint32_t chain(struct slots *slots, const uint32_t *slot, uint32_t count)
 	return next;
 }
 
+/* The cache, if there is one, is full. */
 NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 {
-	struct slot_cache *cache = own_cache(slots);
 	CHECK("S1", number < at_load(&slots->made, relaxed, none));
+	struct slot_cache *cache = own_cache(slots);
+	uint32_t held = cache ? (uint32_t)at_load(&cache->state, relaxed, none) : 0;
 	if (!cache) {
 		push_chain(slots, chain(slots, &number, 1));
-	} else {
-		if (cache->count >= slots->cache_max) {
-			/* The older half goes: the younger is warm. */
-			uint32_t spilled = (cache->count + 1) / 2;
-			push_chain(slots, chain(slots, cache->slot, spilled));
-			cache->count -= spilled;
-			memmove(cache->slot, cache->slot + spilled, cache->count * sizeof(cache->slot[0]));
-		}
-		cache->slot[cache->count++] = number;
+		draw(slots, cache, -1, 0);
+		return;
 	}
-	balance_add(slots, cache, (uint64_t)-1);
+	if (held >= slots->cache_max) {
+		/* The older half goes: the younger is warm. */
+		uint32_t spilled = (held + 1) / 2;
+		push_chain(slots, chain(slots, cache->slot, spilled));
+		held -= spilled;
+		memmove(cache->slot, cache->slot + spilled, held * sizeof(cache->slot[0]));
+		draw(slots, cache, -(int32_t)spilled, -(int32_t)spilled);
+	}
+	cache->slot[held] = number;
+	draw(slots, cache, 0, 1);
 }
 
 void slots_put_chain(struct slots *slots, uint32_t first, uint32_t count)
 {
 	push_chain(slots, first);
-	at_sub(&slots->balance, count, relaxed, none);
+	at_sub(&slots->drawn, count, relaxed, none);
 }
 
 void slots_retire(struct slots *slots)
 {
 	at_add(&slots->retired, 1, relaxed, none);
-	balance_add(slots, slots_cache(slots), (uint64_t)-1);
+	draw(slots, slots_cache(slots), -1, 0);
 }

@@ -37,10 +37,11 @@ struct slot_link {
 	_Atomic(uint32_t) next_chain;
 };
 
-/* The free slots that one thread number has at hand; only its holder touches them. */
+/* The free slots that one thread number has at hand. Only its holder writes; others read the state to count.
+ * state: drawn << 32 | free. drawn: slots taken from the stack, or newly made, less those put there, modulo 2^32. So
+ * drawn - free are what this number got less what it put, and a get or a put changes one word by one. */
 struct slot_cache {
-	_Alignas(CACHE_LINE) _Atomic(uint64_t) balance; /* slots got less slots put by this number, modulo 2^64 */
-	uint32_t count;
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) state;
 	uint32_t slot[SLOTS_CACHE_MAX];
 };
 
@@ -56,7 +57,7 @@ struct slots {
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) stack; /* tag << SLOTS_BITS | number of the top + 1; 0 there: empty */
 	_Alignas(CACHE_LINE) _Atomic(uint32_t) made;  /* slots below it exist */
 	_Atomic(uint32_t) retired;
-	_Atomic(uint64_t) balance; /* of threads without a cache */
+	_Atomic(uint32_t) drawn; /* as in a cache, by threads that have none */
 };
 
 /* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. Errors: WEIR_ENOMEM. */
@@ -95,22 +96,24 @@ static ALWAYS_INLINE struct slot_cache *slots_cache(struct slots *slots)
 static ALWAYS_INLINE uint32_t slots_get(struct slots *slots)
 {
 	struct slot_cache *cache = slots_cache(slots);
-	if (unlikely(!cache || !cache->count))
+	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : 0;
+	if (unlikely(!(uint32_t)state))
 		return slots_get_slow(slots);
-	at_bump(&cache->balance, 1);
-	return cache->slot[--cache->count];
+	at_store(&cache->state, --state, relaxed, none);
+	return cache->slot[(uint32_t)state];
 }
 
 /* Give a slot back. */
 static ALWAYS_INLINE void slots_put(struct slots *slots, uint32_t number)
 {
 	struct slot_cache *cache = slots_cache(slots);
-	if (unlikely(!cache || cache->count >= slots->cache_max)) {
+	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : UINT32_MAX;
+	if (unlikely((uint32_t)state >= slots->cache_max)) {
 		slots_put_slow(slots, number);
 		return;
 	}
-	at_bump(&cache->balance, (uint64_t)-1);
-	cache->slot[cache->count++] = number;
+	cache->slot[(uint32_t)state] = number;
+	at_store(&cache->state, state + 1, relaxed, none);
 }
 
 #endif
