@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slots.h - type-stable slots by number: the memory of a slot is only ever a slot, so that who holds an old number may
+ * look at it. slots_get() and slots_put() are a few plain instructions on the calling thread's own cache.
+ *
+ * The first bytes of a slot are a struct slot_link. All functions: any thread, lock-free, but slots_create() and
+ * slots_destroy(), which need the slots for themselves.
+ */
+#ifndef WEIR_SLOTS_H
+#define WEIR_SLOTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/status.h>
+
+#include "private/atomics.h"
+#include "private/compiler.h"
+#include "private/thread.h"
+
+#define SLOTS_BITS 24
+#define SLOTS_NONE UINT32_MAX
+
+enum {
+	SLOTS_SEGMENT_BITS = 10,
+	SLOTS_SEGMENT = 1 << SLOTS_SEGMENT_BITS,
+	SLOTS_SEGMENTS = 1 << (SLOTS_BITS - SLOTS_SEGMENT_BITS),
+	SLOTS_MAX = (1 << SLOTS_BITS) - 1, /* one number less than 24 bits have: 0 means "none" in the stack's head */
+	SLOTS_BATCH = 64,		   /* what moves between a cache and the shared stack at once */
+	SLOTS_CACHE_MAX = 2 * SLOTS_BATCH
+};
+
+/* A chain is a list of free slots by `next`; the shared stack is a list of chains by `next_chain` of their first slots.
+ */
+struct slot_link {
+	uint32_t next; /* whoever owns the chain may use it */
+	_Atomic(uint32_t) next_chain;
+};
+
+/* The free slots that one thread number has at hand. Only its holder writes; others read the state to count.
+ * state: drawn << 32 | free. drawn: slots taken from the stack, or newly made, less those put there, modulo 2^32. So
+ * drawn - free are what this number got less what it put, and a get or a put changes one word by one. */
+struct slot_cache {
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) state;
+	uint32_t slot[SLOTS_CACHE_MAX];
+};
+
+struct slots {
+	/* Read-mostly. */
+	uint32_t live_max;
+	uint32_t cache_max;  /* 0: no caches, every slot comes from the stack and goes there */
+	uint32_t slot_shift; /* a slot has 1 << slot_shift bytes */
+	void (*slot_init)(void *slot, uint32_t number);
+	_Atomic(struct slot_cache *) cache[THREADS_MAX + 1]; /* the last, for threads without number, stays NULL */
+	_Atomic(char *) segment[SLOTS_SEGMENTS];
+	/* Written by slow paths. */
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) stack; /* tag << SLOTS_BITS | number of the top + 1; 0 there: empty */
+	_Alignas(CACHE_LINE) _Atomic(uint32_t) made;  /* slots below it exist */
+	_Atomic(uint32_t) retired;
+	_Atomic(uint32_t) drawn; /* as in a cache, by threads that have none */
+};
+
+/* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. Errors: WEIR_ENOMEM. */
+weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_size,
+			 void (*slot_init)(void *slot, uint32_t number));
+void slots_destroy(struct slots *slots);
+
+/* Slots in use: got and neither put nor retired. Exact at rest. */
+uint64_t slots_count(struct slots *slots);
+
+/* A slot that was got will not be put: it makes room for a new one. */
+void slots_retire(struct slots *slots);
+
+/* Put a chain of slots, linked by slot_link.next (the last: SLOTS_NONE), from a thread that has no cache of its own. */
+void slots_put_chain(struct slots *slots, uint32_t first, uint32_t count);
+
+uint32_t slots_get_slow(struct slots *slots);
+void slots_put_slow(struct slots *slots, uint32_t number);
+
+/* The slot of a number; NULL if there never was one. */
+static ALWAYS_INLINE void *slots_at(struct slots *slots, uint32_t number, uint32_t slot_shift)
+{
+	/* ORDER(slots_segment): acquire, pairs with the release in make_segment(): the slots' first contents. */
+	char *segment = at_load(&slots->segment[number >> SLOTS_SEGMENT_BITS], acquire, slots_segment);
+	return likely(segment) ? segment + ((size_t)(number & (SLOTS_SEGMENT - 1)) << slot_shift) : NULL;
+}
+
+/* The calling thread's cache: NULL before its first slow path, and for threads without number. Relaxed: only the
+ * number's holders store it, and edge thread_index orders these. */
+static ALWAYS_INLINE struct slot_cache *slots_cache(struct slots *slots)
+{
+	return at_load(&slots->cache[thread_index()], relaxed, none);
+}
+
+/* A free slot, now the caller's; SLOTS_NONE: live_max are in use (or the host has no memory). */
+static ALWAYS_INLINE uint32_t slots_get(struct slots *slots)
+{
+	struct slot_cache *cache = slots_cache(slots);
+	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : 0;
+	if (unlikely(!(uint32_t)state))
+		return slots_get_slow(slots);
+	at_store(&cache->state, --state, relaxed, none);
+	return cache->slot[(uint32_t)state];
+}
+
+/* Give a slot back. */
+static ALWAYS_INLINE void slots_put(struct slots *slots, uint32_t number)
+{
+	struct slot_cache *cache = slots_cache(slots);
+	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : UINT32_MAX;
+	if (unlikely((uint32_t)state >= slots->cache_max)) {
+		slots_put_slow(slots, number);
+		return;
+	}
+	cache->slot[(uint32_t)state] = number;
+	at_store(&cache->state, state + 1, relaxed, none);
+}
+
+#endif
