@@ -62,14 +62,11 @@ WEIR_API uint64_t weir_group_pending(const weir_group *group);
 
 /* Inside a task. ------------------------------------------------------------------------------------------------ */
 
-/* Memory on the task's node, charged to its grant (rounded up to pages of 64 bytes), freed when the task ends.
+/* Memory on the task's node, charged to its grant (in steps of 64 bytes), freed when the task ends.
  * NULL: past the grant's memory, or the host has none. On a plain pool, or without a demand, there is no limit.
  * Aligned to 64 bytes; not zeroed. Never free() it.
  * Thread:  the task's own and its forked children's. */
 WEIR_API void *weir_task_alloc(weir_task *task, size_t bytes);
-
-/* Give a block back before the task ends. NULL: nothing happens. */
-WEIR_API void weir_task_free(weir_task *task, void *block);
 
 /* How many cores it was granted, rounded up; 1 without a demand. */
 WEIR_API uint32_t weir_task_cores(const weir_task *task);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * group.c - groups: count, wait, cancel, chain.
+ *
+ * Holds:     groups in slots, successors on the heap.
+ * Invariant: G1  pending counts the tasks that were submitted and are not done.
+ *            G2  a successor is released once, when its earlier group's epoch has passed the one it was registered in.
+ *            G3  no task that holds a grant waits for one that waits for room: the waiter or the adder gets WEIR_EDEADLK.
+ * Progress:  lock-free; wait blocks.
+ * Not here:  running (worker.c), admission of held tasks (submit.c).
+ *
+ * G2: pending goes from 1 to 0 and the epoch up by one in a single exchange. A successor is pushed first, then the state is
+ * looked at again; who ends the group exchanges the state first, then looks for successors; all four are seq_cst, so one of
+ * them sees the other. Whoever flushes takes only those whose epoch has passed and puts the rest back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "private/error.h"
+#include "runtime/worker.h"
+
+enum { WAIT_SPINS = 2000 };
+
+weir_status weir_group_create(weir_group **out, weir_pool *pool)
+{
+	if (!out)
+		return error_set(WEIR_EINVAL, "out is NULL");
+	*out = NULL;
+	if (!pool)
+		return error_set(WEIR_EINVAL, "pool is NULL");
+	uint32_t index = slots_get(pool->groups);
+	if (index == SLOTS_NONE)
+		return error_set(WEIR_ENOMEM, "no memory for a group, or a million of them are there");
+	weir_group *group = slots_at(pool->groups, index, pool->groups->slot_shift);
+	group->index = index;
+	group->pool = pool;
+	at_store(&group->error, WEIR_OK, relaxed, none);
+	at_store(&group->cancelled, 0, relaxed, none);
+	at_store(&group->ungranted, 0, relaxed, none);
+	at_store(&group->holders, 0, relaxed, none);
+	at_store(&group->before, 0, relaxed, none);
+	at_store(&group->held, GROUP_GO, relaxed, none);
+	group->alive = true;
+	*out = group;
+	return WEIR_OK;
+}
+
+weir_status weir_group_destroy(weir_group *group)
+{
+	if (!group)
+		return WEIR_OK;
+	uint32_t pending = group_pending(at_load(&group->state, acquire, group_done));
+	if (pending)
+		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
+	if (at_load(&group->successor_count, acquire, group_done) || at_load(&group->before, relaxed, none))
+		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
+	if (!group->alive)
+		return error_set(WEIR_EINVAL, "the group was destroyed before");
+	group->alive = false;
+	slots_put(group->pool->groups, group->index);
+	return WEIR_OK;
+}
+
+uint64_t weir_group_pending(const weir_group *group)
+{
+	return group ? group_pending(at_load(&((weir_group *)group)->state, relaxed, none)) : 0;
+}
+
+bool weir_group_cancelled(const weir_group *group)
+{
+	return group && at_load(&((weir_group *)group)->cancelled, relaxed, none);
+}
+
+weir_status weir_group_reset(weir_group *group)
+{
+	if (!group)
+		return error_set(WEIR_EINVAL, "group is NULL");
+	if (weir_group_pending(group))
+		return error_set(WEIR_EBUSY, "the group has pending tasks: wait for it first");
+	at_store(&group->error, WEIR_OK, relaxed, none);
+	at_store(&group->cancelled, 0, relaxed, none);
+	return WEIR_OK;
+}
+
+/* Chains. -------------------------------------------------------------------------------------------------------- */
+
+/* One group less to wait for; after the last, the held tasks start. */
+static void release_later(weir_group *later)
+{
+	/* ORDER(held): acq_rel, from each earlier group to whoever starts the held tasks. */
+	if (at_sub(&later->before, 1, acq_rel, held) != 1)
+		return;
+	/* ORDER(held): acquire, pairs with the release in group_hold(). */
+	uint32_t index = at_swap(&later->held, GROUP_GO, acq_rel, held);
+	weir_pool *pool = later->pool;
+	uint32_t oldest = GROUP_NOBODY;
+	while (index != GROUP_NOBODY && index != GROUP_GO) {
+		weir_task *task = pool_task(pool, index);
+		uint32_t next = at_load(&task->link.next, relaxed, none);
+		at_store(&task->link.next, oldest, relaxed, none);
+		oldest = index;
+		index = next;
+	}
+	while (oldest != GROUP_NOBODY) {
+		weir_task *task = pool_task(pool, oldest);
+		oldest = at_load(&task->link.next, relaxed, none);
+		task_start(pool, task);
+	}
+}
+
+static void push_successor(weir_group *first, struct successor *one)
+{
+	one->next = at_load(&first->successors, relaxed, none);
+	/* ORDER(successor): seq_cst, see G2 above; release of the successor's fields. */
+	while (!at_cas_weak(&first->successors, &one->next, one, seq_cst, relaxed, successor))
+		;
+}
+
+static void flush_successors(weir_group *first)
+{
+	for (;;) {
+		/* ORDER(successor): seq_cst, see G2 above. */
+		struct successor *one = at_swap(&first->successors, NULL, seq_cst, successor);
+		uint32_t epoch = group_epoch(at_load(&first->state, seq_cst, successor));
+		struct successor *next;
+		for (; one; one = next) {
+			next = one->next;
+			if (one->epoch == epoch) {
+				push_successor(first, one);
+				continue;
+			}
+			weir_group *later = one->later;
+			free(one);
+			release_later(later);
+			/* ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
+			at_sub(&first->successor_count, 1, release, group_done);
+		}
+		if (epoch == group_epoch(at_load(&first->state, seq_cst, successor)))
+			return;
+	}
+}
+
+weir_status weir_group_after(weir_group *later, weir_group *first)
+{
+	if (!later || !first)
+		return error_set(WEIR_EINVAL, "later or first is NULL");
+	if (later == first)
+		return error_set(WEIR_EINVAL, "a group cannot come after itself");
+	if (later->pool != first->pool)
+		return error_set(WEIR_EINVAL, "the groups belong to two pools");
+	if (weir_group_pending(later) && at_load(&later->held, relaxed, none) == GROUP_GO)
+		return error_set(WEIR_EINVAL, "the later group has tasks that may run already: chain it before submitting to it");
+	struct successor *one = malloc(sizeof(*one));
+	if (!one)
+		return error_set(WEIR_ENOMEM, "no memory to chain groups");
+	uint64_t state = at_load(&first->state, seq_cst, successor);
+	if (!group_pending(state)) {
+		free(one);
+		return WEIR_OK;
+	}
+	one->later = later;
+	one->epoch = group_epoch(state);
+	uint32_t go = GROUP_GO;
+	at_add(&later->before, 1, relaxed, none);
+	at_cas(&later->held, &go, GROUP_NOBODY, relaxed, relaxed, none);
+	at_add(&first->successor_count, 1, relaxed, none);
+	push_successor(first, one);
+	if (group_epoch(at_load(&first->state, seq_cst, successor)) != one->epoch)
+		flush_successors(first);
+	return WEIR_OK;
+}
+
+bool group_hold(weir_group *group, weir_task *task)
+{
+	/* ORDER(held): acquire, pairs with the exchange in release_later(): what comes after sees what came before. */
+	uint32_t head = at_load(&group->held, acquire, held);
+	do {
+		if (likely(head == GROUP_GO))
+			return false;
+		at_store(&task->link.next, head, relaxed, none);
+		/* ORDER(held): release, pairs with the acquire in release_later() and cancel_held(). */
+	} while (!at_cas_weak(&group->held, &head, task->index, acq_rel, acquire, held));
+	return true;
+}
+
+void group_task_done(weir_group *group)
+{
+	uint64_t state = at_load(&group->state, relaxed, none);
+	uint64_t wanted;
+	do {
+		uint32_t epoch = group_epoch(state);
+		uint32_t pending = group_pending(state);
+		wanted = pending == 1 ? (uint64_t)(epoch + 1) << 32 : state - 1;
+		/* ORDER(group_done): release, pairs with the acquire of who waits: it sees what the tasks wrote.
+		 * ORDER(successor): seq_cst, see G2 above. */
+	} while (!at_cas_weak(&group->state, &state, wanted, seq_cst, relaxed, group_done));
+	if (group_pending(wanted))
+		return;
+	/* From here on the group may be destroyed and used again: its slot is still a group, a wake that nobody needs is
+	 * harmless, and a flush takes only successors whose epoch has passed. */
+	park_wake(&group->done);
+	if (at_load(&group->successors, seq_cst, successor))
+		flush_successors(group);
+}
+
+/* Cancelling. ---------------------------------------------------------------------------------------------------- */
+
+static void cancel_held(weir_group *group)
+{
+	uint32_t head = at_load(&group->held, acquire, held);
+	do {
+		if (head == GROUP_GO || head == GROUP_NOBODY)
+			return;
+		/* ORDER(held): acquire, pairs with the release in group_hold(). */
+	} while (!at_cas_weak(&group->held, &head, GROUP_NOBODY, acq_rel, acquire, held));
+	weir_pool *pool = group->pool;
+	while (head != GROUP_NOBODY) {
+		weir_task *task = pool_task(pool, head);
+		head = at_load(&task->link.next, relaxed, none);
+		task_start(pool, task); /* which sees that its group is cancelled */
+	}
+}
+
+void weir_group_cancel(weir_group *group)
+{
+	if (!group)
+		return;
+	weir_pool *pool = group->pool;
+	/* ORDER(cancel): seq_cst: a submitter that did not see it has pushed before our sweep. */
+	if (at_swap(&group->cancelled, 1, seq_cst, cancel))
+		return;
+	cancel_held(group);
+	if (pool->aware) {
+		admission_sweep(pool->admission);
+		admission_settle(pool->admission);
+	}
+}
+
+/* Waiting. ------------------------------------------------------------------------------------------------------- */
+
+static bool is_done(weir_group *group, uint32_t epoch)
+{
+	/* ORDER(group_done): acquire, pairs with the release in group_task_done(). */
+	uint64_t state = at_load(&group->state, acquire, group_done);
+	return !group_pending(state) || group_epoch(state) != epoch;
+}
+
+/* Run members of the group that lie on top of the own deque: descendants of what is waited for, so their end cannot depend on
+ * ours. */
+static void help(struct worker *worker, weir_group *group, uint32_t epoch)
+{
+	while (!is_done(group, epoch)) {
+		weir_task *task = deque_pop(&worker->deque);
+		if (!task)
+			return;
+		if (task->group != group) {
+			route_push(worker->pool, task, worker);
+			return;
+		}
+		worker_run(worker, task);
+	}
+}
+
+static void spin_until_done(weir_group *group, uint32_t epoch)
+{
+	for (int i = 0; i < WAIT_SPINS && !is_done(group, epoch); i++)
+		at_pause();
+}
+
+static void sleep_until_done(weir_group *group, uint32_t epoch)
+{
+	for (;;) {
+		uint32_t ticket = park_ticket(&group->done);
+		if (is_done(group, epoch))
+			return;
+		park_wait(&group->done, ticket, 0);
+	}
+}
+
+static weir_status wait_inside(struct worker *worker, weir_task *self, weir_group *group, uint32_t epoch)
+{
+	bool holds = self->need && self->need->granted;
+	if (self->group == group)
+		return error_set(WEIR_EDEADLK, "a task cannot wait for its own group");
+	if (holds) {
+		/* ORDER(ungranted): seq_cst on all four, as in submit.c: of holder and adder one sees the other. */
+		at_add(&group->holders, 1, seq_cst, ungranted);
+		if (at_load(&group->ungranted, seq_cst, ungranted)) {
+			at_sub(&group->holders, 1, seq_cst, ungranted);
+			return error_set(WEIR_EDEADLK,
+					 "this task holds a grant, and tasks of the group wait for theirs: they might wait for "
+					 "what it holds");
+		}
+	}
+	weir_status status = WEIR_OK;
+	help(worker, group, epoch);
+	spin_until_done(group, epoch);
+	if (!is_done(group, epoch)) {
+		if (worker_block_begin(worker))
+			sleep_until_done(group, epoch);
+		else
+			status = error_set(WEIR_EDEADLK,
+					   "%u threads are blocked or stand in already: raise options.spares_max",
+					   worker->pool->workers_max);
+		worker_block_end(worker);
+	}
+	if (holds)
+		at_sub(&group->holders, 1, seq_cst, ungranted);
+	return status;
+}
+
+weir_status weir_group_wait(weir_group *group)
+{
+	if (!group)
+		return error_set(WEIR_EINVAL, "group is NULL");
+	uint32_t epoch = group_epoch(at_load(&group->state, relaxed, none));
+	struct worker *worker = worker_self;
+	weir_task *self = worker && worker->pool == group->pool ? at_load(&worker->root, relaxed, none) : NULL;
+	if (self && !is_done(group, epoch)) {
+		weir_status status = wait_inside(worker, self, group, epoch);
+		if (status)
+			return status;
+	} else if (!is_done(group, epoch)) {
+		spin_until_done(group, epoch);
+		sleep_until_done(group, epoch);
+	}
+	weir_status error = at_load(&group->error, relaxed, none);
+	if (!error && at_load(&group->cancelled, relaxed, none))
+		error = WEIR_ECANCELED;
+	return error;
+}

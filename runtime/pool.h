@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h - what the workers of a pool share, and what each has of its own.
+ */
+#ifndef WEIR_RUNTIME_POOL_H
+#define WEIR_RUNTIME_POOL_H
+
+#include <pthread.h>
+
+#include <weir/pool.h>
+
+#include "private/tally.h"
+#include "runtime/admission.h"
+#include "runtime/deque.h"
+#include "runtime/forks.h"
+#include "runtime/group.h"
+#include "runtime/inbox.h"
+#include "runtime/park.h"
+#include "runtime/task.h"
+
+/* A task's demand, and what became of it. On a plain pool only cores and nodes mean something. */
+struct task_need {
+	struct slot_link slot;
+	uint32_t index;
+	uint32_t cores;			/* rounded up */
+	uint32_t memory_node;
+	bool granted;			/* holds a grant: waiter.grant */
+	_Atomic(uint32_t) helpers;	/* workers that run its forked children now */
+	_Atomic(uint64_t) memory_left_bytes;
+	weir_task *task;
+	struct waiter waiter;
+};
+
+/* A lane for each class, for tasks that may run anywhere and for tasks that are bound to the node. */
+enum { LANES = 2 * WEIR_CLASSES, LANE_FREE = 0, LANE_BOUND = 1 };
+
+struct worker;
+
+/* A node's queues, and its workers at rest. */
+struct node_queues {
+	struct inbox lane[LANES];
+	struct idlers idle;    /* awake but without work: woken by a push */
+	struct idlers resting; /* standing by: woken when a task blocks */
+	_Atomic(struct worker *) *member; /* by the numbers in these sets; NULL: not filled in yet */
+	_Atomic(uint32_t) members;
+	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
+};
+
+/* What a worker runs, innermost first: a task, or a forked child of one. */
+struct worker {
+	struct forks forks; /* first: a weir_worker * is a struct worker * */
+	struct deque deque;
+	CACHE_ALIGNED struct park park;
+	weir_pool *pool;
+	_Atomic(weir_task *) root; /* the task that runs here, or whose forked child does; NULL: none */
+	uint32_t number;	   /* in the pool */
+	uint32_t node;
+	uint32_t core; /* of its node; PIN_ALL_CORES: a stand-in */
+	uint32_t member;
+	uint32_t blocked;  /* depth of blocking sections */
+	bool stood_in;	   /* somebody works in our stead */
+	uint64_t random;
+	pthread_t thread;
+};
+
+enum pool_counter {
+	POOL_SUBMITTED,
+	POOL_COMPLETED,
+	POOL_FAILED,
+	POOL_CANCELLED,
+	POOL_REFUSED,
+	POOL_STOLEN_NEAR,
+	POOL_STOLEN_FAR,
+	POOL_FORKED_SHARED,
+	POOL_FORKED_STOLEN,
+	POOL_PARKED,
+	POOL_RAN_HOME,
+	POOL_RAN_AWAY,
+	POOL_COUNTERS
+};
+
+struct weir_pool {
+	/* Constant while the pool runs. */
+	weir_machine *machine;	/* owned by the tracker in a resource-aware pool */
+	bool aware;
+	bool pinned;
+	uint32_t nodes;
+	uint32_t workers;     /* as asked for */
+	uint32_t workers_max; /* with stand-ins */
+	uint32_t forks_max;
+	uint64_t spin_ns;
+	uint64_t stack_bytes;
+	weir_clock clock;
+	struct slots *tasks;
+	struct slots *needs;
+	struct slots *groups;
+	struct arenas *arenas;
+	weir_tracker *tracker;
+	weir_admission *admission;
+	weir_scheduler *scheduler;
+	weir_monitor *monitor;
+	struct node_queues *queue; /* by node; a node without workers has none in use */
+	uint32_t *queue_of;	   /* the node whose workers serve a node */
+	_Atomic(struct worker *) *worker; /* by number; grows by stand-ins; NULL: not filled in yet */
+	struct tally tally;
+	/* Changing. */
+	CACHE_ALIGNED _Atomic(uint32_t) worker_count;
+	_Atomic(uint32_t) closed;   /* no more tasks from outside */
+	_Atomic(uint32_t) stopping; /* workers go home */
+	_Atomic(uint32_t) searcher; /* one worker without work looks now and then for private work that it may ask for */
+	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */
+	_Atomic(uint32_t) drainers;
+	struct park drained;
+};
+
+static inline weir_task *pool_task(weir_pool *pool, uint32_t index)
+{
+	return slots_at(pool->tasks, index, 6);
+}
+
+/* Of those who are known to be there: whoever is in an idlers' set, or all once nobody is made any more. */
+static inline struct worker *queue_member(struct node_queues *queue, uint32_t member)
+{
+	/* ORDER(member): acquire, pairs with the release in enlist(). */
+	return at_load(&queue->member[member], acquire, member);
+}
+
+static inline struct worker *pool_worker(weir_pool *pool, uint32_t number)
+{
+	/* ORDER(member): acquire, pairs with the release in enlist(). */
+	return at_load(&pool->worker[number], acquire, member);
+}
+
+static inline struct worker *worker_of(struct forks *forks)
+{
+	return container_of(forks, struct worker, forks);
+}
+
+/* The worker that the calling thread is; NULL: none. */
+extern _Thread_local struct worker *worker_self;
+
+static inline bool task_is_cancelled(const weir_task *task)
+{
+	return at_load(&task->group->cancelled, relaxed, none) != 0;
+}
+
+#endif

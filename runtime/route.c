@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * route.c - from a grant to a queue, and from the queues to a worker: own, node, near, far.
+ *
+ * Holds:     nothing of its own; moves tasks between the queues of pool.h.
+ * Invariant: Q1  a READY task is in exactly one queue.
+ *            Q2  a bound task is taken by a worker that serves its node.
+ *            Q3  at most ceil(granted cores) workers run one task and its forked children.
+ * Progress:  lock-free; push is wait-free but for the exchange loops of the queues.
+ * Not here:  running (worker.c), room (admission.c).
+ *
+ * Order of taking: CRITICAL and HIGH of the node's inbox; the own deque; NORMAL and BEST_EFFORT of the inbox; forked children
+ * and deques of the node's other workers; then the same, and inboxes, of the other nodes by distance.
+ */
+#include "runtime/route.h"
+
+static inline uint32_t lane_of(const weir_task *task)
+{
+	return 2u * task->service + (task->flags & TASK_BOUND ? LANE_BOUND : LANE_FREE);
+}
+
+void route_wake(weir_pool *pool, uint32_t node, bool bound)
+{
+	struct node_queues *queue = &pool->queue[pool->queue_of[node]];
+	int member = idlers_pick(&queue->idle);
+	const uint32_t *order = &pool->machine->order[(size_t)node * pool->nodes];
+	for (uint32_t i = 1; member < 0 && !bound && i < pool->nodes; i++) {
+		if (pool->queue_of[order[i]] != order[i])
+			continue;
+		queue = &pool->queue[order[i]];
+		member = idlers_pick(&queue->idle);
+	}
+	if (member >= 0)
+		park_wake(&queue_member(queue, (uint32_t)member)->park);
+}
+
+void route_push(weir_pool *pool, weir_task *task, struct worker *from)
+{
+	bool bound = task->flags & TASK_BOUND;
+	bool homed = task->flags & (TASK_BOUND | TASK_HOMED);
+	uint32_t node = task->node;
+	if (from && from->pool == pool && !homed && task->service >= 2 && deque_push(&from->deque, task)) {
+		route_wake(pool, from->node, false);
+		return;
+	}
+	if (!homed)
+		node = from && from->pool == pool ? from->node
+						  : at_add(&pool->next_node, 1, relaxed, none) % pool->nodes;
+	node = pool->queue_of[node];
+	inbox_push(&pool->queue[node].lane[lane_of(task)], task->index);
+	route_wake(pool, node, bound);
+}
+
+static weir_task *take_lane(weir_pool *pool, struct node_queues *queue, uint32_t lane)
+{
+	uint32_t index = inbox_take(&queue->lane[lane]);
+	return index == INBOX_EMPTY ? NULL : pool_task(pool, index);
+}
+
+static weir_task *take_lanes(weir_pool *pool, struct node_queues *queue, uint32_t first, uint32_t end, uint32_t step)
+{
+	for (uint32_t lane = first; lane < end; lane += step) {
+		weir_task *task = take_lane(pool, queue, lane);
+		if (task)
+			return task;
+	}
+	return NULL;
+}
+
+/* Q3: may one more worker help this root's children? Counts it in. A stale root only costs a wrong guess: the steal then
+ * fails on its word, and the count goes back. */
+struct help {
+	struct worker *worker;
+	const weir_task *only;
+	weir_task *root;
+	bool counted;
+};
+
+static bool may_help(void *context, uintptr_t tag)
+{
+	struct help *help = context;
+	weir_task *root = (weir_task *)tag;
+	help->root = root;
+	if (help->only && root != help->only)
+		return false;
+	struct task_need *need = root->need;
+	if (!need || !need->granted)
+		return true;
+	/* A joiner that leapfrogs is counted already. */
+	if (help->only)
+		return true;
+	if (need->cores < 2 || help->worker->node != help->worker->pool->queue_of[root->node])
+		return false;
+	if (at_add(&need->helpers, 1, relaxed, none) + 1 >= need->cores) {
+		at_sub(&need->helpers, 1, relaxed, none);
+		return false;
+	}
+	help->counted = true;
+	return true;
+}
+
+void route_helper_done(weir_task *root)
+{
+	at_sub(&root->need->helpers, 1, relaxed, none);
+}
+
+/* Without counting: worth asking its worker? */
+static bool may_ask(const struct worker *thief, const weir_task *root)
+{
+	if (!root)
+		return false;
+	const struct task_need *need = root->need;
+	if (!need || !need->granted)
+		return true;
+	return need->cores >= 2 && thief->node == thief->pool->queue_of[root->node] &&
+	       at_load(&need->helpers, relaxed, none) + 1 < need->cores;
+}
+
+bool route_take_fork(struct worker *worker, struct worker *victim, const weir_task *only, struct found *found)
+{
+	weir_task *root = at_load(&victim->root, relaxed, none);
+	if (only ? root != only : !may_ask(worker, root))
+		return false;
+	struct help help = {.worker = worker, .only = only};
+	bool raced = false;
+	weir_fork_slot *slot = forks_steal(&victim->forks, worker->number, may_help, &help, &raced);
+	if (!slot) {
+		if (help.counted)
+			route_helper_done(help.root);
+		return false;
+	}
+	*found = (struct found){.fork = slot, .victim = victim, .root = help.root, .counted = help.counted};
+	return true;
+}
+
+static weir_task *steal_task(struct worker *victim)
+{
+	bool raced;
+	weir_task *task;
+	do {
+		task = deque_steal(&victim->deque, &raced);
+	} while (!task && raced);
+	return task;
+}
+
+/* Everything that one node's workers have to steal, from a random one on. */
+static bool steal_from_node(struct worker *worker, uint32_t node, struct found *found)
+{
+	struct node_queues *queue = &worker->pool->queue[node];
+	uint32_t members = at_load(&queue->members, relaxed, none);
+	if (!members)
+		return false;
+	worker->random = worker->random * UINT64_C(2862933555777941757) + UINT64_C(3037000493);
+	uint32_t start = (uint32_t)(worker->random >> 33) % members;
+	for (uint32_t i = 0; i < members; i++) {
+		struct worker *victim = queue_member(queue, (start + i) % members);
+		if (victim == worker || !victim)
+			continue;
+		if (deque_count(&victim->deque) && (found->task = steal_task(victim)))
+			return true;
+		if (route_take_fork(worker, victim, NULL, found))
+			return true;
+	}
+	return false;
+}
+
+static bool take_far(struct worker *worker, struct found *found)
+{
+	weir_pool *pool = worker->pool;
+	const uint32_t *order = &pool->machine->order[(size_t)worker->node * pool->nodes];
+	for (uint32_t i = 1; i < pool->nodes; i++) {
+		uint32_t node = order[i];
+		if (pool->queue_of[node] != node)
+			continue;
+		found->task = take_lanes(pool, &pool->queue[node], LANE_FREE, LANES, 2);
+		if (found->task || steal_from_node(worker, node, found)) {
+			tally_add(&pool->tally, POOL_STOLEN_FAR, 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool route_take(struct worker *worker, struct found *found)
+{
+	weir_pool *pool = worker->pool;
+	struct node_queues *queue = &pool->queue[worker->node];
+	*found = (struct found){0};
+	if ((found->task = take_lanes(pool, queue, 0, 4, 1)))
+		return true;
+	if ((found->task = deque_pop(&worker->deque)))
+		return true;
+	if ((found->task = take_lanes(pool, queue, 4, LANES, 1)))
+		return true;
+	if (steal_from_node(worker, worker->node, found)) {
+		tally_add(&pool->tally, POOL_STOLEN_NEAR, 1);
+		return true;
+	}
+	return pool->nodes > 1 && take_far(worker, found);
+}
+
+static bool any_on_node(struct worker *worker, uint32_t node)
+{
+	weir_pool *pool = worker->pool;
+	struct node_queues *queue = &pool->queue[node];
+	for (uint32_t lane = 0; lane < LANES; lane += node == worker->node ? 1 : 2)
+		if (inbox_any(&queue->lane[lane]))
+			return true;
+	uint32_t members = at_load(&queue->members, relaxed, none);
+	for (uint32_t i = 0; i < members; i++) {
+		struct worker *victim = queue_member(queue, i);
+		if (!victim)
+			continue;
+		if (deque_any(&victim->deque))
+			return true;
+		if (victim != worker && forks_public(&victim->forks) &&
+		    may_ask(worker, at_load(&victim->root, relaxed, none)))
+			return true;
+	}
+	return false;
+}
+
+bool route_any(struct worker *worker)
+{
+	weir_pool *pool = worker->pool;
+	for (uint32_t n = 0; n < pool->nodes; n++)
+		if (pool->queue_of[n] == n && any_on_node(worker, n))
+			return true;
+	return false;
+}

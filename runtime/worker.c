@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.c - the only loop: take, run, settle; sleep when there is nothing; stand in for those that block.
+ *
+ * Holds:     the threads.
+ * Invariant: W1  a task runs once, on one worker.
+ *            W2  what a task holds is back in the ledger before its group knows that it is done.
+ *            W3  a sleeping worker was announced before it looked for the last time (park.h).
+ * Progress:  a worker never waits for another but in a join, whose child is being run then.
+ * Not here:  where tasks come from (route.c), fork-join's slow paths (fork.c).
+ *
+ * Seats: a node has as many seats as workers. A task that blocks lends its seat: a resting worker is woken, or a thread
+ * made. When it comes back there is one worker too many (surplus), and the next at a boundary whose deque is empty goes to rest.
+ */
+#include "runtime/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "numa/pin.h"
+#include "private/error.h"
+#include "private/log.h"
+
+enum {
+	DEQUE_CAPACITY = 4096,
+	SPIN_ROUNDS = 16, /* looks at the queues between two looks at the clock */
+};
+#define SEARCH_NS_MIN (50 * WEIR_NS_PER_US)
+#define SEARCH_NS_MAX (5 * WEIR_NS_PER_MS)
+
+_Thread_local struct worker *worker_self;
+
+/* Running. ------------------------------------------------------------------------------------------------------- */
+
+static void count_home(weir_pool *pool, const struct worker *worker, const weir_task *task)
+{
+	if (task->flags & TASK_HOMED)
+		tally_add(&pool->tally, worker->node == pool->queue_of[task->node] ? POOL_RAN_HOME : POOL_RAN_AWAY, 1);
+}
+
+void worker_run(struct worker *worker, weir_task *task)
+{
+	weir_pool *pool = worker->pool;
+	if (unlikely(task_is_cancelled(task))) {
+		task_settle(pool, task, false, WEIR_ECANCELED);
+		return;
+	}
+	count_home(pool, worker, task);
+	if (!(task->flags & TASK_BOUND))
+		task->node = worker->node;
+	weir_task *outer = at_load(&worker->root, relaxed, none);
+	weir_fork_slot *head = worker->forks.face.head;
+	if (outer)
+		forks_publish_all(&worker->forks, head, (uintptr_t)outer);
+	/* Relaxed: thieves take it as a hint; what they take is decided by the slot's tag. */
+	at_store(&worker->root, task, relaxed, none);
+	weir_status status = task->fn(task, task->argument);
+	worker->forks.face.head = head;
+	at_store(&worker->root, outer, relaxed, none);
+	task_settle(pool, task, true, status);
+}
+
+static void run_fork(struct worker *worker, const struct found *found)
+{
+	weir_task *outer = at_load(&worker->root, relaxed, none);
+	weir_fork_slot *head = worker->forks.face.head;
+	if (outer && outer != found->root)
+		forks_publish_all(&worker->forks, head, (uintptr_t)outer);
+	at_store(&worker->root, found->root, relaxed, none);
+	found->fork->run(&worker->forks.face, head, found->fork);
+	worker->forks.face.head = head;
+	at_store(&worker->root, outer, relaxed, none);
+	tally_add(&worker->pool->tally, POOL_FORKED_STOLEN, 1);
+	/* The root may end as soon as its child is done: count out first. */
+	if (found->counted)
+		route_helper_done(found->root);
+	if (forks_finish(found->fork))
+		park_wake(&found->victim->park);
+}
+
+void worker_run_found(struct worker *worker, const struct found *found)
+{
+	if (found->task)
+		worker_run(worker, found->task);
+	else
+		run_fork(worker, found);
+}
+
+void task_settle(weir_pool *pool, weir_task *task, bool ran, weir_status status)
+{
+	weir_group *group = task->group;
+	struct task_need *need = task->need;
+	bool waiters = false;
+	if (at_load(&task->blocks, relaxed, none))
+		task_free_blocks(task, pool->arenas);
+	if (need) {
+		if (need->granted) {
+			if (tracker_give(pool->tracker, need->waiter.grant, &waiters))
+				LOG(WEIR_LOG_ERROR, "a task's grant was given back by somebody else while it ran");
+		}
+		slots_put(pool->needs, need->index);
+	}
+	slots_put(pool->tasks, task->index);
+	if (status)
+		group_set_error(group, status);
+	tally_add(&pool->tally, !ran ? POOL_CANCELLED : status ? POOL_FAILED : POOL_COMPLETED, 1);
+	group_task_done(group);
+	if (unlikely(at_load(&pool->drainers, seq_cst, announce)))
+		park_wake(&pool->drained);
+	if (unlikely(waiters))
+		admission_settle(pool->admission);
+}
+
+/* A grant makes a task READY; a cancellation ends it. */
+void task_decided(struct waiter *waiter)
+{
+	struct task_need *need = container_of(waiter, struct task_need, waiter);
+	weir_task *task = need->task;
+	weir_pool *pool = task->group->pool;
+	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
+	if (at_load(&waiter->state, relaxed, none) != WAITER_GRANTED) {
+		task_settle(pool, task, false, WEIR_ECANCELED);
+		return;
+	}
+	need->granted = true;
+	task->node = waiter->node;
+	task->flags |= TASK_BOUND;
+	route_push(pool, task, worker_self);
+}
+
+/* Sleeping. ------------------------------------------------------------------------------------------------------ */
+
+/* While some worker runs a task it may have private forked children: one sleeper looks now and then. */
+static bool become_searcher(struct worker *worker)
+{
+	weir_pool *pool = worker->pool;
+	uint32_t nobody = 0;
+	return at_load(&pool->searcher, relaxed, none) == 0 &&
+	       at_cas(&pool->searcher, &nobody, worker->number + 1, relaxed, relaxed, none);
+}
+
+static bool anyone_runs(weir_pool *pool)
+{
+	uint32_t count = at_load(&pool->worker_count, relaxed, none);
+	for (uint32_t i = 0; i < count; i++) {
+		/* ORDER(member): acquire, pairs with the release in enlist(). */
+		struct worker *worker = at_load(&pool->worker[i], acquire, member);
+		if (worker && at_load(&worker->root, relaxed, none))
+			return true;
+	}
+	return false;
+}
+
+static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
+{
+	weir_pool *pool = worker->pool;
+	struct idlers *idle = &pool->queue[worker->node].idle;
+	uint32_t ticket = park_ticket(&worker->park);
+	idlers_announce(idle, worker->member);
+	if (!route_any(worker) && !at_load(&pool->stopping, seq_cst, announce)) {
+		bool searching = anyone_runs(pool) && become_searcher(worker);
+		tally_add(&pool->tally, POOL_PARKED, 1);
+		park_wait(&worker->park, ticket, searching ? *search_ns : 0);
+		if (searching)
+			at_store(&pool->searcher, 0, relaxed, none);
+		*search_ns = *search_ns * 2 < SEARCH_NS_MAX ? *search_ns * 2 : SEARCH_NS_MAX;
+	}
+	/* False: picked, and woken for something. Whoever picks us hands on if there is more (wake_next). */
+	(void)idlers_retract(idle, worker->member);
+}
+
+/* Who goes from idle to work wakes the next, while there is more to do, or to be searched for: so as long as somebody works
+ * and somebody sleeps, there is a searcher. */
+static void wake_next(struct worker *worker)
+{
+	weir_pool *pool = worker->pool;
+	if (!at_load(&pool->searcher, relaxed, none) || route_any(worker))
+		route_wake(pool, worker->node, false);
+}
+
+/* Look for spin_ns, then sleep. True: found something. */
+static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns)
+{
+	weir_pool *pool = worker->pool;
+	uint64_t until = weir_clock_monotonic_ns() + pool->spin_ns;
+	do {
+		for (int i = 0; i < SPIN_ROUNDS; i++) {
+			if (route_take(worker, found)) {
+				wake_next(worker);
+				return true;
+			}
+			for (int p = 0; p < SPIN_ROUNDS; p++)
+				at_pause();
+		}
+	} while (weir_clock_monotonic_ns() < until);
+	sleep_for_work(worker, search_ns);
+	if (!route_take(worker, found))
+		return false;
+	wake_next(worker);
+	return true;
+}
+
+/* Standing in. --------------------------------------------------------------------------------------------------- */
+
+static bool give_up_seat(struct worker *worker)
+{
+	struct node_queues *queue = &worker->pool->queue[worker->node];
+	uint32_t surplus = at_load(&queue->surplus, relaxed, none);
+	if (likely(!surplus) || deque_count(&worker->deque))
+		return false;
+	while (surplus)
+		if (at_cas_weak(&queue->surplus, &surplus, surplus - 1, relaxed, relaxed, none))
+			return true;
+	return false;
+}
+
+static void rest(struct worker *worker)
+{
+	weir_pool *pool = worker->pool;
+	struct idlers *resting = &pool->queue[worker->node].resting;
+	uint32_t ticket = park_ticket(&worker->park);
+	idlers_announce(resting, worker->member);
+	while (!at_load(&pool->stopping, seq_cst, announce)) {
+		park_wait(&worker->park, ticket, 0);
+		if (!idlers_retract(resting, worker->member))
+			return; /* picked: a seat is ours */
+		ticket = park_ticket(&worker->park);
+		idlers_announce(resting, worker->member);
+	}
+	(void)idlers_retract(resting, worker->member);
+}
+
+bool worker_block_begin(struct worker *worker)
+{
+	weir_pool *pool = worker->pool;
+	if (worker->blocked++)
+		return worker->stood_in;
+	struct node_queues *queue = &pool->queue[worker->node];
+	weir_task *root = at_load(&worker->root, relaxed, none);
+	forks_publish_all(&worker->forks, worker->forks.face.head, (uintptr_t)root);
+	int member = idlers_pick(&queue->resting);
+	if (member >= 0) {
+		park_wake(&queue_member(queue, (uint32_t)member)->park);
+		worker->stood_in = true;
+	} else {
+		worker->stood_in = worker_create(pool, worker->node, PIN_ALL_CORES) == WEIR_OK;
+	}
+	return worker->stood_in;
+}
+
+void worker_block_end(struct worker *worker)
+{
+	if (--worker->blocked)
+		return;
+	if (worker->stood_in)
+		at_add(&worker->pool->queue[worker->node].surplus, 1, relaxed, none);
+	worker->stood_in = false;
+}
+
+void weir_blocking_begin(void)
+{
+	if (worker_self && at_load(&worker_self->root, relaxed, none) && !worker_block_begin(worker_self))
+		LOG(WEIR_LOG_DEBUG, "spares_max reached: a task blocks and nobody stands in");
+}
+
+void weir_blocking_end(void)
+{
+	if (worker_self && worker_self->blocked)
+		worker_block_end(worker_self);
+}
+
+/* Threads. ------------------------------------------------------------------------------------------------------- */
+
+static void *worker_main(void *argument)
+{
+	struct worker *worker = argument;
+	weir_pool *pool = worker->pool;
+	worker_self = worker;
+	if (pool->pinned && pin_thread(pool->machine, worker->node, worker->core))
+		LOG(WEIR_LOG_WARN, "worker %u is not pinned: %s", worker->number, weir_error_text());
+	uint64_t search_ns = SEARCH_NS_MIN;
+	while (!at_load(&pool->stopping, relaxed, none)) {
+		struct found found;
+		if (unlikely(give_up_seat(worker)))
+			rest(worker);
+		else if (route_take(worker, &found) || idle(worker, &found, &search_ns)) {
+			worker_run_found(worker, &found);
+			search_ns = SEARCH_NS_MIN;
+		}
+	}
+	return NULL;
+}
+
+static void name_thread(const struct worker *worker)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "weir/%u.%u", worker->node, worker->member);
+	(void)pthread_setname_np(worker->thread, name);
+}
+
+static void free_worker(struct worker *worker)
+{
+	forks_fini(&worker->forks);
+	deque_fini(&worker->deque);
+	free(worker);
+}
+
+static struct worker *make_worker(weir_pool *pool, uint32_t node, uint32_t core)
+{
+	struct worker *worker = aligned_alloc(CACHE_LINE, sizeof(*worker));
+	if (!worker)
+		return NULL;
+	memset(worker, 0, sizeof(*worker));
+	if (forks_init(&worker->forks, pool->forks_max)) {
+		free(worker);
+		return NULL;
+	}
+	if (deque_init(&worker->deque, DEQUE_CAPACITY)) {
+		forks_fini(&worker->forks);
+		free(worker);
+		return NULL;
+	}
+	park_init(&worker->park);
+	worker->pool = pool;
+	worker->node = node;
+	worker->core = core;
+	worker->forks.face.head = worker->forks.base;
+	return worker;
+}
+
+/* Take the next number in the pool and in the node. False: there is none. Who walks the arrays skips numbers that are taken
+ * and not filled in yet. */
+static bool enlist(weir_pool *pool, struct worker *worker)
+{
+	uint32_t number = at_load(&pool->worker_count, relaxed, none);
+	do {
+		if (number >= pool->workers_max)
+			return false;
+	} while (!at_cas_weak(&pool->worker_count, &number, number + 1, relaxed, relaxed, none));
+	struct node_queues *queue = &pool->queue[worker->node];
+	worker->number = number;
+	worker->member = at_add(&queue->members, 1, relaxed, none);
+	worker->random = number * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	/* ORDER(member): release, pairs with the acquires of those who walk the arrays. */
+	at_store(&queue->member[worker->member], worker, release, member);
+	at_store(&pool->worker[number], worker, release, member);
+	return true;
+}
+
+weir_status worker_create(weir_pool *pool, uint32_t node, uint32_t core)
+{
+	if (at_load(&pool->worker_count, relaxed, none) >= pool->workers_max)
+		return error_set(WEIR_EFULL, "%u workers and stand-ins are there: raise options.spares_max",
+				 pool->workers_max);
+	struct worker *worker = make_worker(pool, node, core);
+	if (!worker)
+		return error_set(WEIR_ENOMEM, "no memory for a worker");
+	if (!enlist(pool, worker)) {
+		free_worker(worker);
+		return error_set(WEIR_EFULL, "%u workers and stand-ins are there: raise options.spares_max",
+				 pool->workers_max);
+	}
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, pool->stack_bytes);
+	int failed = pthread_create(&worker->thread, &attr, worker_main, worker);
+	pthread_attr_destroy(&attr);
+	if (failed) {
+		/* It stays in the arrays, as one that never takes part; workers_stop() frees it. */
+		worker->thread = 0;
+		return error_set_errno(WEIR_ESYSTEM, failed, "cannot start a thread of %llu bytes of stack",
+				       (unsigned long long)pool->stack_bytes);
+	}
+	name_thread(worker);
+	return WEIR_OK;
+}
+
+void workers_stop(weir_pool *pool)
+{
+	/* ORDER(announce): seq_cst, as a push: a worker that announces itself idle or resting afterwards sees it. */
+	at_store(&pool->stopping, 1, seq_cst, announce);
+	uint32_t count = at_load(&pool->worker_count, relaxed, none);
+	for (uint32_t i = 0; i < count; i++)
+		park_wake(&pool_worker(pool, i)->park);
+	for (uint32_t i = 0; i < count; i++)
+		if (pool_worker(pool, i)->thread)
+			pthread_join(pool_worker(pool, i)->thread, NULL);
+	for (uint32_t i = 0; i < count; i++)
+		free_worker(pool_worker(pool, i));
+	at_store(&pool->worker_count, 0, relaxed, none);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.h - the threads that run tasks.
+ */
+#ifndef WEIR_RUNTIME_WORKER_H
+#define WEIR_RUNTIME_WORKER_H
+
+#include "runtime/route.h"
+
+/* Create a worker of a node and start its thread. core: of the node, PIN_ALL_CORES for a stand-in. Errors: WEIR_EFULL
+ * (workers_max), WEIR_ENOMEM, WEIR_ESYSTEM. */
+weir_status worker_create(weir_pool *pool, uint32_t node, uint32_t core);
+
+/* Stop all workers of a pool in which nothing is left to do, and free them. */
+void workers_stop(weir_pool *pool);
+
+/* Run a task to its end on the calling worker, inside whatever it runs now. */
+void worker_run(struct worker *worker, weir_task *task);
+
+/* Run what route_take() found. */
+void worker_run_found(struct worker *worker, const struct found *found);
+
+/* The calling task is going to block: somebody stands in. False: nobody can (spares_max); then the caller may block all the
+ * same, or not. Nests. */
+bool worker_block_begin(struct worker *worker);
+void worker_block_end(struct worker *worker);
+
+/* Settle a task: give back what it holds, tell its group, start who waited for that room. ran: its status counts. */
+void task_settle(weir_pool *pool, weir_task *task, bool ran, weir_status status);
+
+/* A waiter was granted or cancelled: its task goes to a queue, or to its end. */
+void task_decided(struct waiter *waiter);
+
+/* group.c: keep a task until the groups before its own are done. False: there are none, it may start. */
+bool group_hold(weir_group *group, weir_task *task);
+
+/* group.c: one task less; the last one wakes who waits and starts who comes after. */
+void group_task_done(weir_group *group);
+
+/* submit.c's verb for tasks that group.c held back: ask admission, then route. */
+void task_start(weir_pool *pool, weir_task *task);
+
+#endif
