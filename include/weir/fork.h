@@ -53,7 +53,8 @@ struct weir_worker {
 /* Slow paths; called by the macros only. ------------------------------------------------------------------------ */
 
 /* A spawn at or above `limit`. True: no slot is left, the caller runs the child inline and keeps its result by
- * weir_fork_keep(). Else the caller fills the slot and calls again with head + 1, so that this child, too, can be made public. */
+ * weir_fork_keep(). Else the caller fills the slot and calls again with head + 1, so that this child can be made public
+ * too. */
 WEIR_API bool weir_fork_attend(weir_worker *worker, weir_fork_slot *head);
 WEIR_API void weir_fork_keep(weir_worker *worker, const void *result, size_t bytes);
 
