@@ -47,13 +47,14 @@ struct weir_fork_slot {
 struct weir_worker {
 	weir_fork_slot *limit; /* a spawn at or above it takes the slow path */
 	weir_fork_slot *guard; /* a join below it takes the slow path */
-	weir_fork_slot *head;  /* no slot at or above it is in use */
+	weir_fork_slot *head;  /* the first slot that is not in use */
 };
 
 /* Slow paths; called by the macros only. ------------------------------------------------------------------------ */
 
 /* A spawn at or above `limit`. True: no slot is left, the caller runs the child inline and keeps its result by
- * weir_fork_keep(). */
+ * weir_fork_keep(). Else the caller fills the slot and calls again with head + 1, so that this child can be made public
+ * too. */
 WEIR_API bool weir_fork_attend(weir_worker *worker, weir_fork_slot *head);
 WEIR_API void weir_fork_keep(weir_worker *worker, const void *result, size_t bytes);
 
@@ -98,18 +99,25 @@ WEIR_API weir_status weir_join(void);
 		f##_weir_data *data = (f##_weir_data *)(void *)weir_s_->data;                                          \
 		data->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                     \
 	}                                                                                                              \
-	static __attribute__((noinline, cold, unused)) void f##_weir_inline(weir_worker *weir_w_,                      \
-									    weir_fork_slot *weir_h_, PARAMS)           \
+	static __attribute__((noinline, cold, unused)) void f##_weir_spawn_slow(weir_worker *weir_w_,                  \
+										weir_fork_slot *weir_h_, PARAMS)       \
 	{                                                                                                              \
-		R out = f##_weir_body(weir_w_, weir_h_, PASS);                                                         \
-		weir_fork_keep(weir_w_, &out, sizeof(out));                                                            \
+		if (weir_fork_attend(weir_w_, weir_h_)) {                                                              \
+			R out = f##_weir_body(weir_w_, weir_h_, PASS);                                                 \
+			weir_fork_keep(weir_w_, &out, sizeof(out));                                                    \
+			return;                                                                                        \
+		}                                                                                                      \
+		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
+		weir_h_->run = f##_weir_slot;                                                                          \
+		STORE;                                                                                                 \
+		weir_w_->head = weir_h_ + 1;                                                                           \
+		weir_fork_attend(weir_w_, weir_h_ + 1);                                                                \
 	}                                                                                                              \
 	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,                 \
 										 weir_fork_slot *weir_h_, PARAMS)      \
 	{                                                                                                              \
-		if (WEIR_UNLIKELY(weir_h_ >= __atomic_load_n(&weir_w_->limit, __ATOMIC_RELAXED)) &&                    \
-		    weir_fork_attend(weir_w_, weir_h_)) {                                                              \
-			f##_weir_inline(weir_w_, weir_h_, PASS);                                                       \
+		if (WEIR_UNLIKELY(weir_h_ >= __atomic_load_n(&weir_w_->limit, __ATOMIC_RELAXED))) {                    \
+			f##_weir_spawn_slow(weir_w_, weir_h_, PASS);                                                   \
 			return;                                                                                        \
 		}                                                                                                      \
 		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
@@ -123,9 +131,12 @@ WEIR_API weir_status weir_join(void);
 		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
 		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED))) {                     \
 			void *result = weir_fork_join(weir_w_, weir_h_);                                               \
-			if (result)                                                                                    \
+			if (result) {                                                                                  \
+				weir_w_->head = weir_h_;                                                               \
 				return ((f##_weir_data *)result)->out;                                                 \
+			}                                                                                              \
 		}                                                                                                      \
+		weir_w_->head = weir_h_;                                                                               \
 		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
 	}                                                                                                              \
 	struct f##_weir_call {                                                                                         \
