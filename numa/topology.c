@@ -24,13 +24,14 @@
 #include "private/error.h"
 #include "private/log.h"
 
-enum { LOCAL_DISTANCE = 10, HOP_DISTANCE = 10, THREADS_OF_A_MACHINE_MAX = 65536 };
+enum { LOCAL_DISTANCE = 10, HOP_DISTANCE = 10, THREADS_OF_A_MACHINE_MAX = 8192 };
 
 enum source { SOURCE_THIS, SOURCE_XML, SOURCE_SYNTHETIC };
 
 /* While a machine is made. */
 struct making {
 	struct weir_machine *machine;
+	const char *root; /* of the host's files */
 	hwloc_topology_t topology;
 	hwloc_bitmap_t usable; /* hardware threads */
 	hwloc_obj_t *core;     /* those with a usable thread, in hwloc's order */
@@ -48,8 +49,8 @@ static enum source source_of(const char *name)
 	return length >= 4 && strcmp(name + length - 4, ".xml") == 0 ? SOURCE_XML : SOURCE_SYNTHETIC;
 }
 
-/* hwloc builds any synthetic machine that is asked for, 10^10 threads included. The counts ("core:8", "[numa]", "2";
- * not what is in parentheses) multiplied bound the number of threads. */
+/* hwloc builds any synthetic machine that is asked for, 10^10 threads included, in quadratic time; Linux on x86 counts
+ * to 8192. The counts multiplied ("core:8", "2"; not what is in parentheses) bound the number of threads. */
 static bool synthetic_is_too_large(const char *text)
 {
 	uint64_t threads = 1;
@@ -193,27 +194,33 @@ static weir_status find_cores(struct making *m)
 				    m->machine->name);
 }
 
-/* No more workers than the quota lets run at once. Cores go one by one from the node that has most (the last of
- * equals), so what is left is spread evenly. */
+void machine_drop_cores(struct machine_node *node, uint32_t nodes, uint32_t keep)
+{
+	uint32_t cores = 0;
+	for (uint32_t i = 0; i < nodes; i++)
+		cores += node[i].cores;
+	for (; cores > keep; cores--) {
+		struct machine_node *most = node;
+		for (uint32_t i = 1; i < nodes; i++)
+			if (node[i].cores >= most->cores)
+				most = &node[i];
+		most->cores--;
+	}
+}
+
+/* No more workers than the quota lets run at once. */
 static void cut_to_quota(struct making *m, const struct host_cgroup *group)
 {
 	struct weir_machine *machine = m->machine;
 	machine->cores = m->cores;
 	machine->cores_quota = m->cores;
 	double quota;
-	if (!machine->is_this || !host_cgroup_cores("", group, &quota) || quota >= m->cores)
+	if (!machine->is_this || !host_cgroup_cores(m->root, group, &quota) || quota >= m->cores)
 		return;
 	machine->cores_quota = quota;
-	uint32_t keep = (uint32_t)quota;
-	keep += keep < quota; /* half a core needs a worker too */
-	while (machine->cores > keep) {
-		struct machine_node *most = machine->node;
-		for (uint32_t i = 1; i < machine->nodes; i++)
-			if (machine->node[i].cores >= most->cores)
-				most = &machine->node[i];
-		most->cores--;
-		machine->cores--;
-	}
+	machine->cores = (uint32_t)quota;
+	machine->cores += machine->cores < quota; /* half a core needs a worker too */
+	machine_drop_cores(machine->node, machine->nodes, machine->cores);
 	LOG(WEIR_LOG_INFO, "CPU quota of %.2f cores: %u of %u cores are used", quota, machine->cores, m->cores);
 }
 
@@ -252,7 +259,7 @@ static weir_status list_cores(struct making *m)
 
 /* What is left of each node for us: less what is used by others, no more together than the control group may take, and
  * our share of that among the processes of our job. What we hold already is in use too, and was not given by weir. */
-static weir_status default_memory(struct weir_machine *machine, const struct host_cgroup *group)
+static weir_status default_memory(struct weir_machine *machine, const struct host_cgroup *group, const char *root)
 {
 	struct host_node_memory *host = calloc(machine->nodes, sizeof(*host));
 	uint32_t *physical = calloc(machine->nodes, sizeof(*physical));
@@ -263,7 +270,7 @@ static weir_status default_memory(struct weir_machine *machine, const struct hos
 	}
 	for (uint32_t i = 0; i < machine->nodes; i++)
 		physical[i] = machine->node[i].physical;
-	bool known = host_nodes_memory("", machine->nodes, physical, host);
+	bool known = host_nodes_memory(root, machine->nodes, physical, host);
 	if (!known)
 		LOG(WEIR_LOG_INFO, "what is in use of the nodes' memory is not known: taken for free");
 	double sum = 0;
@@ -275,7 +282,7 @@ static weir_status default_memory(struct weir_machine *machine, const struct hos
 	}
 	uint64_t room;
 	double part = 1;
-	if (host_cgroup_memory_room("", group, &room) && (double)room < sum)
+	if (host_cgroup_memory_room(root, group, &room) && (double)room < sum)
 		part = (double)room / sum;
 	uint32_t ranks = ranks_on_this_host();
 	for (uint32_t i = 0; i < machine->nodes; i++)
@@ -412,7 +419,7 @@ static weir_status fill(struct making *m)
 	if (!group)
 		return error_set(WEIR_ENOMEM, "no memory for a machine");
 	if (m->machine->is_this)
-		host_cgroup_find("", group);
+		host_cgroup_find(m->root, group);
 	weir_status status = find_nodes(m);
 	if (status == WEIR_OK)
 		status = find_usable(m);
@@ -425,18 +432,18 @@ static weir_status fill(struct making *m)
 	if (status == WEIR_OK)
 		status = find_distances(m);
 	if (status == WEIR_OK && m->machine->is_this)
-		status = default_memory(m->machine, group);
+		status = default_memory(m->machine, group, m->root);
 	free(group);
 	return status;
 }
 
-weir_status weir_machine_create(weir_machine **out, const char *source)
+weir_status machine_create(struct weir_machine **out, const char *source, const char *root)
 {
 	if (!out)
 		return error_set(WEIR_EINVAL, "out is NULL: give a place for the machine");
 	*out = NULL;
 	enum source kind = source_of(source);
-	struct making m = {.machine = calloc(1, sizeof(*m.machine))};
+	struct making m = {.machine = calloc(1, sizeof(*m.machine)), .root = root};
 	if (m.machine)
 		m.machine->name = strdup(kind == SOURCE_THIS ? "this" : source);
 	weir_status status = m.machine && m.machine->name ? WEIR_OK : error_set(WEIR_ENOMEM, "no memory for a machine");
@@ -457,6 +464,11 @@ weir_status weir_machine_create(weir_machine **out, const char *source)
 	}
 	*out = m.machine;
 	return WEIR_OK;
+}
+
+weir_status weir_machine_create(weir_machine **out, const char *source)
+{
+	return machine_create(out, source, "");
 }
 
 void weir_machine_destroy(weir_machine *machine)

@@ -38,6 +38,12 @@ static inline uint32_t machine_distance(const struct weir_machine *m, uint32_t f
 	return m->distance[(size_t)from * m->nodes + to];
 }
 
+/* weir_machine_create() with another place for the host's files: root is put before each path, "" for the real ones. */
+weir_status machine_create(struct weir_machine **out, const char *source, const char *root);
+
+/* Take cores from nodes until `keep` are left in all: one by one from the node that has most, the last of equals. */
+void machine_drop_cores(struct machine_node *node, uint32_t nodes, uint32_t keep);
+
 /* The logical number of the node that the operating system calls `physical`; UINT32_MAX: not one of ours. */
 uint32_t machine_node_of_physical(const struct weir_machine *machine, uint32_t physical);
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arena.c - blocks of memory on a node, by one jemalloc arena each. The only home of jemalloc.
+ *
+ * Holds:     for each node an arena, whose extents are bound to the node before anybody touches them; for each thread
+ *            number and node a cache of its own.
+ * Invariant: A1  arenas_destroy() gives back every page that was mapped for these arenas.
+ *            A2  a cache only ever holds blocks of its node's arena.
+ * Together:            alloc  free  destroy
+ *            alloc       -     -      X       "-" safe together, "X" the caller must exclude
+ *            free        -     -      X
+ * Not here:  what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
+ *
+ * Why caches of our own: with MALLOCX_ARENA alone jemalloc serves a thread from the thread's automatic cache, which
+ * mixes the blocks of all arenas. A cache belongs to a thread number (private/thread.h) rather than to a thread: it is
+ * handed on with the number, so ending threads leave nothing behind, and there are never more caches than threads that
+ * lived at once. The fast path reads one entry of the thread's own row: no lock, no atomic operation, nothing shared.
+ */
+#ifdef WEIR_JEMALLOC
+
+#include "numa/arena.h"
+
+#include <jemalloc/jemalloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "numa/pages.h"
+#include "private/check.h"
+#include "private/error.h"
+#include "private/log.h"
+#include "private/thread.h"
+
+/* A thread number's way to a node's arena. */
+struct way {
+	int flags;	/* for jemalloc; 0: not looked up yet */
+	unsigned cache; /* number + 1; 0: none */
+};
+
+struct node_arena {
+	extent_hooks_t hooks; /* jemalloc hands its address to the hooks, which find the node from it */
+	struct arenas *arenas;
+	uint32_t node;
+	bool made;
+	unsigned arena; /* jemalloc's number */
+};
+
+struct arenas {
+	const struct weir_machine *machine;
+	bool bound;
+	pthread_mutex_t making; /* guards node[] while arenas are made; ways are their thread's own */
+	struct node_arena *node;
+	struct way *row[THREADS_MAX];
+};
+
+/* Hooks. -------------------------------------------------------------------------------------------------------- */
+
+static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t bytes, size_t alignment, bool *zero, bool *commit,
+			  unsigned arena)
+{
+	(void)arena;
+	const struct node_arena *n = container_of(hooks, struct node_arena, hooks);
+	if (wanted)
+		return NULL; /* we never extend in place: jemalloc asks again without an address */
+	void *start = pages_map(n->arenas->machine, n->node, bytes, alignment, n->arenas->bound);
+	if (start) {
+		*zero = true;
+		*commit = true;
+	}
+	return start;
+}
+
+static bool extent_dalloc(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
+{
+	(void)hooks;
+	(void)committed;
+	(void)arena;
+	pages_unmap(start, bytes);
+	return false;
+}
+
+static void extent_destroy(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
+{
+	(void)extent_dalloc(hooks, start, bytes, committed, arena);
+}
+
+/* The mapping's policy stays: pages that come back come from the node again. */
+static bool extent_purge(extent_hooks_t *hooks, void *start, size_t bytes, size_t offset, size_t length, unsigned arena)
+{
+	(void)hooks;
+	(void)bytes;
+	(void)arena;
+	return madvise((char *)start + offset, length, MADV_DONTNEED) != 0;
+}
+
+static bool extent_split(extent_hooks_t *hooks, void *start, size_t bytes, size_t left, size_t right, bool committed,
+			 unsigned arena)
+{
+	(void)hooks;
+	(void)start;
+	(void)bytes;
+	(void)left;
+	(void)right;
+	(void)committed;
+	(void)arena;
+	return false;
+}
+
+/* Two mappings of one arena have one policy, and one munmap() may cover both. */
+static bool extent_merge(extent_hooks_t *hooks, void *a, size_t a_bytes, void *b, size_t b_bytes, bool committed,
+			 unsigned arena)
+{
+	(void)hooks;
+	(void)a;
+	(void)a_bytes;
+	(void)b;
+	(void)b_bytes;
+	(void)committed;
+	(void)arena;
+	return false;
+}
+
+/* Making and looking up. ---------------------------------------------------------------------------------------- */
+
+static bool make_arena(struct node_arena *n)
+{
+	extent_hooks_t *hooks = &n->hooks;
+	size_t size = sizeof(n->arena);
+	int error = mallctl("arenas.create", &n->arena, &size, &hooks, sizeof(hooks));
+	if (error)
+		LOG(WEIR_LOG_WARN, "no arena for node %u: error %d of jemalloc", n->node, error);
+	n->made = error == 0;
+	return n->made;
+}
+
+/* jemalloc has some 4000 caches; without one a thread takes the arena's locks each time. */
+static unsigned make_cache(void)
+{
+	unsigned cache = 0;
+	size_t size = sizeof(cache);
+	return mallctl("tcache.create", &cache, &size, NULL, 0) ? 0 : cache + 1;
+}
+
+/* The flags for a thread's first block on a node; 0: no arena could be made. Threads without a number have no row. */
+static COLD int make_way(struct arenas *arenas, uint32_t node, uint32_t thread)
+{
+	struct node_arena *n = &arenas->node[node];
+	pthread_mutex_lock(&arenas->making);
+	bool made = n->made || make_arena(n);
+	pthread_mutex_unlock(&arenas->making);
+	if (!made)
+		return 0;
+	int flags = MALLOCX_ALIGN(ARENA_ALIGNMENT) | MALLOCX_ARENA(n->arena);
+	if (thread >= THREADS_MAX)
+		return flags | MALLOCX_TCACHE_NONE;
+	if (!arenas->row[thread]) {
+		size_t bytes = arenas->machine->nodes * sizeof(struct way) + CACHE_LINE;
+		bytes -= bytes % CACHE_LINE;
+		struct way *row = aligned_alloc(CACHE_LINE, bytes);
+		if (!row)
+			return flags | MALLOCX_TCACHE_NONE;
+		for (uint32_t i = 0; i < arenas->machine->nodes; i++)
+			row[i] = (struct way){0};
+		arenas->row[thread] = row;
+	}
+	struct way *way = &arenas->row[thread][node];
+	way->cache = make_cache();
+	way->flags = flags | (way->cache ? MALLOCX_TCACHE(way->cache - 1) : MALLOCX_TCACHE_NONE);
+	return way->flags;
+}
+
+static ALWAYS_INLINE int way_to(struct arenas *arenas, uint32_t node)
+{
+	uint32_t thread = thread_index();
+	const struct way *row = likely(thread < THREADS_MAX) ? arenas->row[thread] : NULL;
+	return likely(row && row[node].flags) ? row[node].flags : make_way(arenas, node, thread);
+}
+
+/* The arenas. --------------------------------------------------------------------------------------------------- */
+
+struct arenas *arenas_create(const struct weir_machine *machine)
+{
+	struct arenas *arenas = calloc(1, sizeof(*arenas));
+	struct node_arena *node = calloc(machine->nodes, sizeof(*node));
+	if (!arenas || !node) {
+		free(arenas);
+		free(node);
+		(void)error_set(WEIR_ENOMEM, "no memory for the arenas of %u nodes", machine->nodes);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < machine->nodes; i++)
+		node[i] = (struct node_arena){.hooks = {.alloc = extent_alloc,
+							.dalloc = extent_dalloc,
+							.destroy = extent_destroy,
+							.purge_forced = extent_purge,
+							.split = extent_split,
+							.merge = extent_merge},
+					      .arenas = arenas,
+					      .node = i};
+	arenas->machine = machine;
+	arenas->bound = pages_can_bind(machine);
+	arenas->node = node;
+	pthread_mutex_init(&arenas->making, NULL);
+	return arenas;
+}
+
+/* Caches first: an arena's end does not know what they hold. */
+static void destroy_caches(struct arenas *arenas)
+{
+	for (uint32_t t = 0; t < THREADS_MAX; t++) {
+		for (uint32_t i = 0; arenas->row[t] && i < arenas->machine->nodes; i++) {
+			if (!arenas->row[t][i].cache)
+				continue;
+			unsigned cache = arenas->row[t][i].cache - 1;
+			(void)mallctl("tcache.destroy", NULL, NULL, &cache, sizeof(cache));
+		}
+		free(arenas->row[t]);
+	}
+}
+
+void arenas_destroy(struct arenas *arenas)
+{
+	if (!arenas)
+		return;
+	destroy_caches(arenas);
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++) {
+		char name[40];
+		if (!arenas->node[i].made)
+			continue;
+		snprintf(name, sizeof(name), "arena.%u.destroy", arenas->node[i].arena);
+		int error = mallctl(name, NULL, NULL, NULL, 0);
+		CHECK("A1", error == 0);
+	}
+	pthread_mutex_destroy(&arenas->making);
+	free(arenas->node);
+	free(arenas);
+}
+
+bool arenas_bound(const struct arenas *arenas)
+{
+	return arenas->bound;
+}
+
+void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	int flags = way_to(arenas, node);
+	return likely(flags) ? mallocx(bytes ? bytes : 1, flags) : NULL;
+}
+
+void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)
+{
+	if (block)
+		sdallocx(block, bytes ? bytes : 1, way_to(arenas, node));
+}
+
+#endif

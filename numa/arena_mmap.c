@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arena_mmap.c - blocks of memory on a node, by mmap alone: for plug-ins and interpreters that load weir late, where
+ * jemalloc's static TLS does not fit.
+ *
+ * Holds:     for each node all that is mapped for it, and per size class a list of free blocks.
+ * Invariant: A1  arenas_destroy() gives back every page that was mapped for these arenas.
+ * Progress:  a lock per node, held for a few instructions, or for a mapping where a class has run out.
+ * Together:            alloc  free  destroy
+ *            alloc       -     -      X       "-" safe together, "X" the caller must exclude
+ *            free        -     -      X
+ * Not here:  the jemalloc form (arena.c), which is faster for small blocks and takes no lock for them.
+ *
+ * Classes are powers of two from 64 bytes to 32 KiB, cut from chunks; a freed small block stays with its class. A
+ * larger block is a mapping of its own. Chunks and large mappings begin with a header that links them.
+ */
+#ifndef WEIR_JEMALLOC
+
+#include "numa/arena.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "numa/pages.h"
+#include "private/compiler.h"
+#include "private/error.h"
+
+enum { CLASSES = 10, CLASS_MAX_BYTES = ARENA_ALIGNMENT << (CLASSES - 1), CHUNK_BYTES = 1 << 18 };
+
+struct mapping {
+	_Alignas(ARENA_ALIGNMENT) struct mapping *next;
+	struct mapping *previous;
+	size_t bytes;
+};
+
+/* A free block's own first bytes. */
+struct free_block {
+	struct free_block *next;
+};
+
+struct node_arena {
+	CACHE_ALIGNED pthread_mutex_t lock; /* guards all below */
+	struct mapping mapped;		    /* a ring; this one is its head and no mapping */
+	struct free_block *free[CLASSES];
+};
+
+struct arenas {
+	const struct weir_machine *machine;
+	bool bound;
+	struct node_arena *node;
+};
+
+static unsigned class_of(size_t bytes)
+{
+	unsigned class = 0;
+	while ((size_t)ARENA_ALIGNMENT << class < bytes)
+		class ++;
+	return class;
+}
+
+/* A mapping with room for `bytes` behind its header, linked. The lock is held. */
+static struct mapping *add_mapping(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	if (__builtin_add_overflow(bytes, sizeof(struct mapping) + page - 1, &bytes))
+		return NULL;
+	bytes -= bytes % page;
+	struct mapping *mapping = pages_map(arenas->machine, node, bytes, page, arenas->bound);
+	if (!mapping)
+		return NULL;
+	struct mapping *head = &arenas->node[node].mapped;
+	mapping->bytes = bytes;
+	mapping->next = head->next;
+	mapping->previous = head;
+	head->next->previous = mapping;
+	head->next = mapping;
+	return mapping;
+}
+
+static void remove_mapping(struct mapping *mapping)
+{
+	mapping->next->previous = mapping->previous;
+	mapping->previous->next = mapping->next;
+	pages_unmap(mapping, mapping->bytes);
+}
+
+static bool cut_chunk(struct arenas *arenas, uint32_t node, unsigned class)
+{
+	struct mapping *chunk = add_mapping(arenas, node, CHUNK_BYTES - sizeof(struct mapping));
+	if (!chunk)
+		return false;
+	size_t size = (size_t)ARENA_ALIGNMENT << class;
+	char *end = (char *)chunk + chunk->bytes;
+	for (char *block = (char *)(chunk + 1); (size_t)(end - block) >= size; block += size) {
+		struct free_block *b = (struct free_block *)(void *)block;
+		b->next = arenas->node[node].free[class];
+		arenas->node[node].free[class] = b;
+	}
+	return true;
+}
+
+static void *alloc_small(struct arenas *arenas, uint32_t node, unsigned class)
+{
+	struct node_arena *n = &arenas->node[node];
+	if (!n->free[class] && !cut_chunk(arenas, node, class))
+		return NULL;
+	struct free_block *block = n->free[class];
+	n->free[class] = block->next;
+	return block;
+}
+
+struct arenas *arenas_create(const struct weir_machine *machine)
+{
+	struct arenas *arenas = malloc(sizeof(*arenas));
+	struct node_arena *node = aligned_alloc(CACHE_LINE, machine->nodes * sizeof(*node));
+	if (!arenas || !node) {
+		free(arenas);
+		free(node);
+		(void)error_set(WEIR_ENOMEM, "no memory for the arenas of %u nodes", machine->nodes);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < machine->nodes; i++) {
+		node[i] = (struct node_arena){.mapped = {.next = &node[i].mapped, .previous = &node[i].mapped}};
+		pthread_mutex_init(&node[i].lock, NULL);
+	}
+	*arenas = (struct arenas){.machine = machine, .bound = pages_can_bind(machine), .node = node};
+	return arenas;
+}
+
+void arenas_destroy(struct arenas *arenas)
+{
+	if (!arenas)
+		return;
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++) {
+		struct mapping *head = &arenas->node[i].mapped;
+		while (head->next != head)
+			remove_mapping(head->next);
+		pthread_mutex_destroy(&arenas->node[i].lock);
+	}
+	free(arenas->node);
+	free(arenas);
+}
+
+bool arenas_bound(const struct arenas *arenas)
+{
+	return arenas->bound;
+}
+
+void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	struct node_arena *n = &arenas->node[node];
+	void *block = NULL;
+	pthread_mutex_lock(&n->lock);
+	if (bytes <= CLASS_MAX_BYTES) {
+		block = alloc_small(arenas, node, class_of(bytes));
+	} else {
+		struct mapping *mapping = add_mapping(arenas, node, bytes);
+		block = mapping ? mapping + 1 : NULL;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return block;
+}
+
+void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)
+{
+	if (!block)
+		return;
+	struct node_arena *n = &arenas->node[node];
+	pthread_mutex_lock(&n->lock);
+	if (bytes <= CLASS_MAX_BYTES) {
+		struct free_block *b = block;
+		unsigned class = class_of(bytes);
+		b->next = n->free[class];
+		n->free[class] = b;
+	} else {
+		remove_mapping((struct mapping *)block - 1);
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+#endif

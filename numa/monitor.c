@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * monitor.c - takes readings in a thread of its own and shows the last one to whoever asks.
+ *
+ * Holds:     two readings: the one that is shown, and the one that the next is written into.
+ * Invariant: M2  a reading that is shown is not written: what a reader copies is one reading, never parts of two.
+ * Progress:  weir_monitor_read() is wait-free; stopping wakes the thread at once and waits for at most one reading.
+ * Together:            read  start  stop  destroy
+ *            read       -      -     -       X      "-" safe together, "X" the caller must exclude
+ *            start      -      -     -       X
+ *            stop       -      -     -       X
+ * Not here:  the host's files (monitor_host.c), what follows from a reading (runtime/).
+ */
+#include <weir/monitor.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "numa/monitor_host.h"
+#include "numa/topology.h"
+#include "private/check.h"
+#include "private/clock.h"
+#include "private/error.h"
+#include "private/log.h"
+#include "private/rcu.h"
+
+#define INTERVAL_DEFAULT_NS (100 * WEIR_NS_PER_MS)
+#define INTERVAL_MIN_NS WEIR_NS_PER_MS
+#define INTERVAL_MAX_NS (UINT64_C(1) << 61) /* 73 years: never, and added to a time it still fits */
+
+struct weir_monitor {
+	uint32_t nodes;
+	weir_monitor_source source;
+	struct monitor_host *host; /* NULL: the source is the user's */
+	uint64_t interval_ns;
+	_Atomic(weir_reading *) shown;
+	weir_reading *spare;  /* owned by whoever samples: the starting thread, then the monitor's own */
+	pthread_mutex_t life; /* guards all below: start and stop */
+	bool running;
+	bool said_failed; /* the sampling thread's while it runs */
+	int stop_event;
+	pthread_t thread;
+};
+
+/* The monitor whose source this thread is calling: it cannot wait for itself. */
+static _Thread_local const weir_monitor *sampling;
+
+/* Readings. ----------------------------------------------------------------------------------------------------- */
+
+static weir_reading *reading_create(uint32_t nodes)
+{
+	weir_reading *reading = calloc(1, sizeof(*reading) + nodes * sizeof(weir_node_reading));
+	return reading;
+}
+
+static weir_node_reading *nodes_of(weir_reading *reading)
+{
+	return (weir_node_reading *)(void *)(reading + 1);
+}
+
+/* Ask the source. Its answer is held to the room it was given. */
+static weir_status sample(weir_monitor *m)
+{
+	weir_reading *r = m->spare;
+	CHECK("M2", r != at_load(&m->shown, relaxed, none));
+	weir_node_reading *node = nodes_of(r);
+	memset(node, 0, m->nodes * sizeof(*node));
+	*r = (weir_reading){.size = sizeof(*r), .nodes_capacity = m->nodes, .node = node};
+	const weir_monitor *outer = sampling;
+	sampling = m;
+	weir_status status = m->source.read(m->source.context, r);
+	sampling = outer;
+	r->size = sizeof(*r);
+	r->node = node;
+	r->nodes_capacity = m->nodes;
+	if (r->nodes > m->nodes)
+		r->nodes = m->nodes;
+	if (r->taken_at_ns == 0)
+		r->taken_at_ns = weir_clock_monotonic_ns();
+	return status;
+}
+
+static void show(weir_monitor *m)
+{
+	/* ORDER(reading): release, pairs with the acquire in weir_monitor_read(): who sees the pointer sees the
+	 * reading. The grace period lets readers of the old one go before it becomes the spare. */
+	m->spare = at_swap(&m->shown, m->spare, release, reading);
+	rcu_synchronize_all();
+}
+
+/* The thread. --------------------------------------------------------------------------------------------------- */
+
+/* Sleep until due. True: stop instead. */
+static bool sleep_until(const weir_monitor *m, uint64_t due_ns)
+{
+	for (;;) {
+		uint64_t now = weir_clock_monotonic_ns();
+		uint64_t left = due_ns > now ? due_ns - now : 0;
+		struct timespec timeout = {.tv_sec = (time_t)(left / WEIR_NS_PER_S),
+					   .tv_nsec = (long)(left % WEIR_NS_PER_S)};
+		struct pollfd stop = {.fd = m->stop_event, .events = POLLIN};
+		int events = ppoll(&stop, 1, &timeout, NULL);
+		if (events > 0)
+			return true;
+		if (events == 0 && weir_clock_monotonic_ns() >= due_ns)
+			return false;
+	}
+}
+
+static void *run(void *argument)
+{
+	weir_monitor *m = argument;
+	uint64_t due = weir_clock_monotonic_ns() + m->interval_ns;
+	while (!sleep_until(m, due)) {
+		weir_status status = sample(m);
+		if (status == WEIR_OK) {
+			show(m);
+		} else if (!m->said_failed) {
+			m->said_failed = true;
+			LOG(WEIR_LOG_WARN, "monitor: the source failed (%s): the last good reading stays",
+			    weir_status_text(status));
+		}
+		/* Readings that were missed, as on a stopped machine, are not made up for. */
+		uint64_t now = weir_clock_monotonic_ns();
+		due = due + m->interval_ns > now ? due + m->interval_ns : now + m->interval_ns;
+	}
+	return NULL;
+}
+
+/* Signals are the application's threads' business. */
+static int create_thread(weir_monitor *m)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&m->thread, NULL, run, m);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error == 0)
+		(void)pthread_setname_np(m->thread, "weir/monitor");
+	return error;
+}
+
+/* Life. --------------------------------------------------------------------------------------------------------- */
+
+static void stop_source(weir_monitor *m)
+{
+	if (m->source.stop)
+		m->source.stop(m->source.context);
+}
+
+/* The source is started; life is held. */
+static weir_status start_sampling(weir_monitor *m)
+{
+	m->said_failed = false;
+	weir_status status = sample(m);
+	if (status)
+		return status;
+	show(m);
+	m->stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->stop_event < 0)
+		return error_set_errno(WEIR_ESYSTEM, errno, "the monitor's event");
+	int error = create_thread(m);
+	if (error) {
+		close(m->stop_event);
+		return error_set_errno(WEIR_ESYSTEM, error, "the monitor's thread");
+	}
+	m->running = true;
+	return WEIR_OK;
+}
+
+weir_status weir_monitor_start(weir_monitor *monitor)
+{
+	if (!monitor)
+		return error_set(WEIR_EINVAL, "monitor is NULL");
+	if (sampling == monitor)
+		return error_set(WEIR_EBUSY, "the monitor is running: this is its own source");
+	pthread_mutex_lock(&monitor->life);
+	weir_status status = WEIR_OK;
+	if (monitor->running)
+		status = error_set(WEIR_EBUSY, "the monitor is running");
+	else if (monitor->source.start)
+		status = monitor->source.start(monitor->source.context, monitor->interval_ns);
+	if (status == WEIR_OK) {
+		status = start_sampling(monitor);
+		if (status)
+			stop_source(monitor);
+	}
+	pthread_mutex_unlock(&monitor->life);
+	return status;
+}
+
+void weir_monitor_stop(weir_monitor *monitor)
+{
+	if (!monitor)
+		return;
+	if (sampling == monitor) {
+		LOG(WEIR_LOG_ERROR, "monitor: its own source tried to stop it; nothing happens");
+		return;
+	}
+	pthread_mutex_lock(&monitor->life);
+	if (monitor->running) {
+		uint64_t one = 1;
+		ssize_t written = write(monitor->stop_event, &one, sizeof(one));
+		(void)written; /* an eventfd that nobody else writes takes a 1 */
+		pthread_join(monitor->thread, NULL);
+		close(monitor->stop_event);
+		stop_source(monitor);
+		monitor->running = false;
+	}
+	pthread_mutex_unlock(&monitor->life);
+}
+
+/* A source of a later version may have fields that we do not know: they must be zero. */
+static weir_status check_source(const weir_monitor_source *source)
+{
+	if (source->size < sizeof(*source))
+		return error_set(WEIR_EINVAL, "source.size is %zu: set it to sizeof(weir_monitor_source), %zu",
+				 source->size, sizeof(*source));
+	const unsigned char *bytes = (const unsigned char *)source;
+	for (size_t i = sizeof(*source); i < source->size; i++)
+		if (bytes[i])
+			return error_set(WEIR_EINVAL,
+					 "source: byte %zu is set, of a field that this version does not know", i);
+	if (!source->read)
+		return error_set(WEIR_EINVAL, "source.read is NULL: give a function");
+	return WEIR_OK;
+}
+
+weir_status weir_monitor_create(weir_monitor **out, const weir_machine *machine, const weir_monitor_source *source,
+				uint64_t interval_ns)
+{
+	if (!out)
+		return error_set(WEIR_EINVAL, "out is NULL: give a place for the monitor");
+	*out = NULL;
+	if (!machine)
+		return error_set(WEIR_EINVAL, "machine is NULL");
+	if (interval_ns && interval_ns < INTERVAL_MIN_NS)
+		return error_set(WEIR_EINVAL, "interval_ns is %llu: give at least 1 ms, or 0 for 100 ms",
+				 (unsigned long long)interval_ns);
+	weir_status status = source ? check_source(source) : WEIR_OK;
+	if (status)
+		return status;
+	weir_monitor *m = calloc(1, sizeof(*m));
+	if (!m)
+		return error_set(WEIR_ENOMEM, "no memory for a monitor");
+	pthread_mutex_init(&m->life, NULL);
+	m->nodes = machine->nodes;
+	m->interval_ns = interval_ns == 0		 ? INTERVAL_DEFAULT_NS
+			 : interval_ns > INTERVAL_MAX_NS ? INTERVAL_MAX_NS
+							 : interval_ns;
+	m->spare = reading_create(m->nodes);
+	weir_reading *first = reading_create(m->nodes);
+	at_init(&m->shown, first);
+	if (source)
+		memcpy(&m->source, source, sizeof(m->source));
+	else
+		m->host = monitor_host_create(machine, "");
+	if (m->host)
+		m->source = (weir_monitor_source){.size = sizeof(m->source),
+						  .start = monitor_host_start,
+						  .read = monitor_host_read,
+						  .context = m->host};
+	if (!m->spare || !first || !m->source.read) {
+		weir_monitor_destroy(m);
+		return error_set(WEIR_ENOMEM, "no memory for a monitor of %u nodes", machine->nodes);
+	}
+	*out = m;
+	return WEIR_OK;
+}
+
+void weir_monitor_destroy(weir_monitor *monitor)
+{
+	if (!monitor)
+		return;
+	weir_monitor_stop(monitor);
+	monitor_host_destroy(monitor->host);
+	free(monitor->spare);
+	free(at_load(&monitor->shown, relaxed, none));
+	pthread_mutex_destroy(&monitor->life);
+	free(monitor);
+}
+
+weir_status weir_monitor_read(const weir_monitor *monitor, weir_reading *out)
+{
+	if (!monitor || !out)
+		return error_set(WEIR_EINVAL, "%s is NULL", monitor ? "out" : "monitor");
+	if (out->size < sizeof(*out))
+		return error_set(WEIR_EINVAL, "out->size is %zu: set it to sizeof(weir_reading), %zu", out->size,
+				 sizeof(*out));
+	if (out->nodes_capacity && !out->node)
+		return error_set(WEIR_EINVAL, "out->nodes_capacity is %u and out->node is NULL", out->nodes_capacity);
+	rcu_enter();
+	/* ORDER(reading): acquire, pairs with the release in show(): we see the whole reading. */
+	const weir_reading *shown = at_load(&monitor->shown, acquire, reading);
+	bool taken = shown->taken_at_ns != 0;
+	if (taken) {
+		weir_node_reading *node = out->node;
+		uint32_t capacity = out->nodes_capacity;
+		size_t size = out->size;
+		*out = *shown;
+		out->size = size;
+		out->node = node;
+		out->nodes_capacity = capacity;
+		out->nodes = shown->nodes < capacity ? shown->nodes : capacity;
+		if (out->nodes)
+			memcpy(node, shown->node, out->nodes * sizeof(*node));
+	}
+	rcu_leave();
+	return taken ? WEIR_OK : error_set(WEIR_EAGAIN, "nothing was read yet: start the monitor");
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pages.c - whole pages from the kernel, bound before anybody touches them.
+ *
+ * Holds:     whether a refused binding was warned of.
+ * Not here:  blocks (arena.c, arena_mmap.c), the policy's system call (pin.c).
+ */
+#include "numa/pages.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "numa/pin.h"
+#include "private/atomics.h"
+#include "private/check.h"
+#include "private/log.h"
+
+static _Atomic(bool) warned_of_binding;
+
+static void *map(size_t bytes)
+{
+	void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return start == MAP_FAILED ? NULL : start;
+}
+
+/* Map more and cut off what is before and behind the aligned part. */
+static void *map_aligned(size_t bytes, size_t alignment)
+{
+	size_t more;
+	if (__builtin_add_overflow(bytes, alignment, &more))
+		return NULL;
+	char *start = map(more);
+	if (!start)
+		return NULL;
+	size_t before = -(uintptr_t)start & (alignment - 1);
+	if (before)
+		pages_unmap(start, before);
+	if (more - before > bytes)
+		pages_unmap(start + before + bytes, more - before - bytes);
+	return start + before;
+}
+
+void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes, size_t alignment, bool bind)
+{
+	void *start = map(bytes);
+	if (start && ((uintptr_t)start & (alignment - 1)) != 0) {
+		pages_unmap(start, bytes);
+		start = map_aligned(bytes, alignment);
+	}
+	/* What was allowed when we tried may be refused later: then it is first touch, as it would be without. */
+	if (start && bind)
+		(void)pin_memory(machine, node, start, bytes);
+	return start;
+}
+
+void pages_unmap(void *start, size_t bytes)
+{
+	CHECK("A1", munmap(start, bytes) == 0);
+}
+
+bool pages_can_bind(const struct weir_machine *machine)
+{
+	if (!machine->is_this)
+		return false;
+	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = map(bytes);
+	if (!page)
+		return false;
+	weir_status status = pin_memory(machine, 0, page, bytes);
+	pages_unmap(page, bytes);
+	if (status && !at_swap(&warned_of_binding, true, relaxed, none))
+		LOG(WEIR_LOG_WARN, "%s: tasks' memory comes from where it is touched first", weir_error_text());
+	return status == WEIR_OK;
+}

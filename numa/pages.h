@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* pages.h - whole pages from the kernel, for the arenas. */
+#ifndef NUMA_PAGES_H
+#define NUMA_PAGES_H
+
+#include <stdbool.h>
+
+#include "numa/topology.h"
+
+/* Fresh zero pages, reserved but not yet backed, preferred on a node if bind. alignment: a power of two. NULL: none. */
+void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes, size_t alignment, bool bind);
+void pages_unmap(void *start, size_t bytes);
+
+/* May memory be bound here? Tried on a page; a refusal is warned of once in the process's life. False off this machine.
+ */
+bool pages_can_bind(const struct weir_machine *machine);
+
+#endif
