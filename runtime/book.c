@@ -47,10 +47,9 @@ void book_destroy(struct book *book)
 		slots_destroy(&book->slots);
 }
 
-COLD weir_status book_stale(weir_grant grant)
+COLD void book_stale(weir_grant grant)
 {
-	return error_set(WEIR_ESTALE, "grant %#llx: given back before, or never taken here",
-			 (unsigned long long)grant.handle);
+	error_set(WEIR_ESTALE, "grant %#llx: given back before, or never taken here", (unsigned long long)grant.handle);
 }
 
 /* Read a slot that should be in state `live`. False if it is not, or changed meanwhile. */
@@ -68,8 +67,10 @@ weir_status book_read(struct book *book, weir_grant grant, struct book_record *o
 {
 	struct record_slot *slot = book_slot_at(book, grant.handle & BOOK_SLOT_MASK);
 	uint64_t generation = grant.handle >> SLOTS_BITS;
-	if (!slot || !generation || !slot_read(slot, 2 * generation, out))
-		return book_stale(grant);
+	if (!slot || !generation || !slot_read(slot, 2 * generation, out)) {
+		book_stale(grant);
+		return WEIR_ESTALE;
+	}
 	return WEIR_OK;
 }
 

@@ -46,8 +46,8 @@ void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book
 /* Grants that are live or reserved. Exact at rest. */
 uint64_t book_count(struct book *book);
 
-/* Sets the error text and returns WEIR_ESTALE. */
-weir_status book_stale(weir_grant grant);
+/* Sets the error text. */
+void book_stale(weir_grant grant);
 
 /* The hot path, to be inlined where it is called: the argument is in book.c. ----------------------------------- */
 
@@ -132,8 +132,10 @@ static ALWAYS_INLINE weir_status book_unpublish(struct book *book, weir_grant gr
 	uint64_t live = 2 * generation;
 	/* ORDER(book_state): acquire, pairs with the release in book_publish(): the fields are this grant's. Failure is
 	 * relaxed: nothing is read then. */
-	if (unlikely(!slot || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state)))
-		return book_stale(grant);
+	if (unlikely(!slot || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state))) {
+		book_stale(grant);
+		return WEIR_ESTALE;
+	}
 	/* From here the slot is ours alone: nobody writes it until it is put. */
 	book_fields_read(slot, out);
 	if (unlikely(generation >= BOOK_GENERATION_LAST))
