@@ -14,6 +14,9 @@
 
 #include <weir/resource.h>
 
+#include "private/check.h"
+#include "runtime/slots.h"
+
 struct book;
 
 /* What a grant took: the ledger's words as they were taken, and where from. The book only keeps it. */
@@ -32,17 +35,6 @@ struct book_record {
 weir_status book_create(struct book **out, uint32_t grants_max);
 void book_destroy(struct book *book);
 
-/* A slot for a grant to come, the caller's until book_publish() or book_cancel(); BOOK_FULL if grants_max are live. */
-uint32_t book_reserve(struct book *book);
-void book_cancel(struct book *book, uint32_t slot);
-
-/* From here on the grant can be read, walked over and unpublished by anyone. */
-weir_grant book_publish(struct book *book, uint32_t slot, const struct book_record *record);
-
-/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins. Errors: WEIR_ESTALE for all
- * others. */
-weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out);
-
 /* The record of a live grant. Errors: WEIR_ESTALE. */
 weir_status book_read(struct book *book, weir_grant grant, struct book_record *out);
 
@@ -53,5 +45,104 @@ void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book
 
 /* Grants that are live or reserved. Exact at rest. */
 uint64_t book_count(struct book *book);
+
+/* Sets the error text. */
+void book_stale(weir_grant grant);
+
+/* The hot path, to be inlined where it is called: the argument is in book.c. ----------------------------------- */
+
+#ifndef BOOK_GENERATION_BITS
+#define BOOK_GENERATION_BITS 40
+#endif
+
+#define BOOK_SLOT_MASK ((UINT64_C(1) << SLOTS_BITS) - 1)
+#define BOOK_GENERATION_LAST ((UINT64_C(1) << BOOK_GENERATION_BITS) - 1)
+
+_Static_assert(SLOTS_BITS + BOOK_GENERATION_BITS <= 64, "a handle has 64 bits");
+
+enum { BOOK_RECORD_SHIFT = 6 };
+
+/* state: 2 g while the g-th grant is live, 2 g + 1 while the slot is free or being written. */
+struct record_slot {
+	_Alignas(CACHE_LINE) struct slot_link link;
+	_Atomic(uint64_t) state;
+	_Atomic(uint64_t) main;
+	_Atomic(uint64_t) counted;
+	_Atomic(uint64_t) where; /* name << 32 | memory node << 16 | CPU node */
+};
+
+_Static_assert(sizeof(struct record_slot) == 1 << BOOK_RECORD_SHIFT, "a slot is a cache line");
+
+struct book {
+	struct slots slots; /* no other field: a book is its slots */
+};
+
+static ALWAYS_INLINE struct record_slot *book_slot_at(struct book *book, uint64_t number)
+{
+	return slots_at(&book->slots, (uint32_t)number, BOOK_RECORD_SHIFT);
+}
+
+/* A slot for a grant to come, the caller's until book_publish() or book_cancel(); BOOK_FULL if grants_max are live. */
+static ALWAYS_INLINE uint32_t book_reserve(struct book *book)
+{
+	return slots_get(&book->slots);
+}
+
+static ALWAYS_INLINE void book_cancel(struct book *book, uint32_t slot)
+{
+	slots_put(&book->slots, slot);
+}
+
+/* From here on the grant can be read, walked over and unpublished by anyone. */
+static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number, const struct book_record *record)
+{
+	struct record_slot *slot = book_slot_at(book, number);
+	uint64_t state = at_load(&slot->state, relaxed, none);
+	DEBUG_CHECK("B1", state & 1);
+	DEBUG_CHECK("B2", record->cpu_node <= UINT16_MAX && record->memory_node <= UINT16_MAX);
+	uint64_t where = (uint64_t)record->name << 32 | (uint64_t)record->memory_node << 16 | record->cpu_node;
+	/* ORDER(book_fields): release, pairs with the acquires in book_fields_read(): see the head of this file. */
+	at_store(&slot->main, record->main, release, book_fields);
+	at_store(&slot->counted, record->counted, release, book_fields);
+	at_store(&slot->where, where, release, book_fields);
+	/* ORDER(book_state): release, pairs with the acquires in unpublish and slot_read(): live, so fields are whole.
+	 */
+	at_store(&slot->state, state + 1, release, book_state);
+	return (weir_grant){.handle = (state + 1) / 2 << SLOTS_BITS | number};
+}
+
+static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book_record *out)
+{
+	/* ORDER(book_fields): acquire, pairs with the releases in book_publish(). */
+	out->main = at_load(&slot->main, acquire, book_fields);
+	out->counted = at_load(&slot->counted, acquire, book_fields);
+	uint64_t where = at_load(&slot->where, acquire, book_fields);
+	out->cpu_node = (uint16_t)where;
+	out->memory_node = (uint16_t)(where >> 16);
+	out->name = (uint32_t)(where >> 32);
+}
+
+/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins. Errors: WEIR_ESTALE for all
+ * others. */
+static ALWAYS_INLINE weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out)
+{
+	uint64_t number = grant.handle & BOOK_SLOT_MASK;
+	uint64_t generation = grant.handle >> SLOTS_BITS;
+	struct record_slot *slot = book_slot_at(book, number);
+	uint64_t live = 2 * generation;
+	/* ORDER(book_state): acquire, pairs with the release in book_publish(): the fields are this grant's. Failure is
+	 * relaxed: nothing is read then. */
+	if (unlikely(!slot || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state))) {
+		book_stale(grant);
+		return WEIR_ESTALE;
+	}
+	/* From here the slot is ours alone: nobody writes it until it is put. */
+	book_fields_read(slot, out);
+	if (unlikely(generation >= BOOK_GENERATION_LAST))
+		slots_retire(&book->slots);
+	else
+		slots_put(&book->slots, (uint32_t)number);
+	return WEIR_OK;
+}
 
 #endif

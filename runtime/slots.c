@@ -21,7 +21,7 @@
  * The stack is Treiber's, of chains: its head carries a 40-bit tag against ABA, and slots are type-stable, so a popper
  * that lost may read a stale next_chain, which the exchange then refuses.
  */
-#include "slots.h"
+#include "runtime/slots.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -16,13 +16,10 @@
 #define BOOK_GENERATION_BITS 4
 #define book_create brief_book_create
 #define book_destroy brief_book_destroy
-#define book_reserve brief_book_reserve
-#define book_cancel brief_book_cancel
-#define book_publish brief_book_publish
-#define book_unpublish brief_book_unpublish
 #define book_read brief_book_read
 #define book_each brief_book_each
 #define book_count brief_book_count
+#define book_stale brief_book_stale
 #include "runtime/book.c"
 
 enum { GENERATIONS = (1 << BOOK_GENERATION_BITS) - 1, ROUNDS = 5000 };
