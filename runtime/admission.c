@@ -112,7 +112,7 @@ uint32_t admission_home(const struct weir_admission *admission, const weir_deman
 		return demand->home - 1;
 	if (!demand->near)
 		return NO_NODE;
-	return pin_node_of_address(admission->tracker->machine, demand->near);
+	return pin_node_of(admission->tracker->machine, demand->near);
 }
 
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand)
@@ -166,8 +166,8 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		struct taken taken;
 		struct shortage why = {0};
 		enum ledger_answer answer =
-			tracker_take(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node, flags,
-				     &waiter->grant, &taken, &why, &attempt->waiters);
+			tracker_take_named(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node, flags, 0,
+					   &waiter->grant, &taken, &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
 			return true;

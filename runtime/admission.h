@@ -59,8 +59,9 @@ struct weir_admission {
 	bool *wait_at; /* WAIT is set for a node */
 	bool wait_on_totals;
 	struct rank *rank;
-	/* Of the public tickets (controller.c). */
-	void *tickets;
+	/* Of the public face (controller.c). */
+	struct slots *tickets; /* waiters that are no tasks */
+	bool owned;	       /* by a pool */
 };
 
 weir_status admission_init(struct weir_admission *admission, struct weir_tracker *tracker,

@@ -52,6 +52,15 @@ static uint32_t place_memory_node(const struct ledger *ledger, uint32_t place)
 	return ledger->machine->memory_near[place];
 }
 
+/* A demand for memory alone stays where it was asked for: its cores' node is only where it runs. */
+static void nodes_of_place(const struct ledger *ledger, const struct packed *units, uint32_t place, uint32_t *cpu_node,
+			   uint32_t *memory_node)
+{
+	*memory_node = place_memory_node(ledger, place);
+	bool memory_only = !word_get(units->main, WEIR_CPU) && !(units->counted & ledger->limits.node_mask.counted);
+	*cpu_node = memory_only ? *memory_node : place_cpu_node(ledger, place);
+}
+
 static void init_words(struct ledger *ledger)
 {
 	struct limits *limits = &ledger->limits;
@@ -210,11 +219,7 @@ NOINLINE enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct
 	struct step steps[STEPS_MAX];
 	*why = (struct shortage){0};
 	out->units = *units;
-	out->cpu_node = place_cpu_node(ledger, place);
-	out->memory_node = place_memory_node(ledger, place);
-	/* A demand for memory alone stays where it was asked for: its cores' node is only where it runs. */
-	if (!word_get(units->main, WEIR_CPU) && !(units->counted & ledger->limits.node_mask.counted))
-		out->cpu_node = out->memory_node;
+	nodes_of_place(ledger, units, place, &out->cpu_node, &out->memory_node);
 	uint32_t count = plan(ledger, units, floor, out->cpu_node, out->memory_node, steps);
 	enum ledger_answer answer = look(steps, count, flags, why);
 	uint32_t done = 0;
@@ -245,18 +250,41 @@ NOINLINE bool ledger_give_slow(struct ledger *ledger, const struct taken *taken)
 	return waiters;
 }
 
+/* The words of a demand for a place, to be looked at only. */
+static uint32_t plan_for_place(const struct ledger *ledger, const struct packed *units, uint32_t place,
+			       struct step steps[STEPS_MAX])
+{
+	uint32_t cpu_node, memory_node;
+	nodes_of_place(ledger, units, place, &cpu_node, &memory_node);
+	return plan(ledger, units, NULL, cpu_node, memory_node, steps);
+}
+
 bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why)
 {
 	struct step steps[STEPS_MAX];
-	uint32_t cpu_node = place_cpu_node(ledger, place);
-	uint32_t memory_node = place_memory_node(ledger, place);
-	if (!word_get(units->main, WEIR_CPU) && !(units->counted & ledger->limits.node_mask.counted))
-		cpu_node = memory_node;
-	uint32_t count = plan(ledger, units, NULL, cpu_node, memory_node, steps);
+	uint32_t count = plan_for_place(ledger, units, place, steps);
 	bool feasible = true;
 	for (uint32_t s = 0; s < count; s++)
 		feasible &= judge(&steps[s], steps[s].word->limit, 0, why) == LEDGER_TAKEN;
 	return feasible;
+}
+
+bool ledger_fits_now(const struct ledger *ledger, const struct packed *units, uint32_t place)
+{
+	struct step steps[STEPS_MAX];
+	struct shortage why = {0};
+	return look(steps, plan_for_place(ledger, units, place, steps), 0, &why) == LEDGER_TAKEN;
+}
+
+struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node)
+{
+	return (struct packed){.main = at_load(&ledger_node_word(ledger, node)->spare, relaxed, none) & WORD_AMOUNTS,
+			       .counted = at_load(&counted_word(ledger, node)->spare, relaxed, none) & WORD_AMOUNTS};
+}
+
+struct packed ledger_own_limit(const struct ledger *ledger, uint32_t node)
+{
+	return (struct packed){.main = ledger_node_word(ledger, node)->limit, .counted = counted_word(ledger, node)->limit};
 }
 
 /* Cores and counted things of one node, memory and bandwidth of another. */

@@ -67,9 +67,16 @@ bool ledger_give_slow(struct ledger *ledger, const struct taken *taken);
 /* Could it ever fit there, or anywhere? Against limits, not against what is spare. */
 bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why);
 
+/* Would it fit there at this instant? */
+bool ledger_fits_now(const struct ledger *ledger, const struct packed *units, uint32_t place);
+
 /* What is spare, and the limits, of a place or of the totals: amounts without flags. */
 struct packed ledger_spare(const struct ledger *ledger, uint32_t place);
 struct packed ledger_limit(const struct ledger *ledger, uint32_t place);
+
+/* A node's own words, whatever it may borrow from its neighbours. */
+struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node);
+struct packed ledger_own_limit(const struct ledger *ledger, uint32_t node);
 
 /* WAIT and CLAIM on all words that a demand for `place` could need. Only the holder of the room's token calls these. */
 void ledger_flag(struct ledger *ledger, uint32_t place, uint64_t flag);

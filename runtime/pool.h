@@ -53,6 +53,7 @@ struct worker {
 	CACHE_ALIGNED struct park park;
 	weir_pool *pool;
 	_Atomic(weir_task *) root; /* the task that runs here, or whose forked child does; NULL: none */
+	weir_fork_slot *task_head; /* where the running task's forks begin */
 	uint32_t number;	   /* in the pool */
 	uint32_t node;
 	uint32_t core; /* of its node; PIN_ALL_CORES: a stand-in */

@@ -25,6 +25,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "private/check.h"
 #include "private/error.h"
@@ -49,7 +50,34 @@ weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_si
 	slots->cache_max = share < SLOTS_CACHE_MAX ? share : SLOTS_CACHE_MAX;
 	slots->slot_shift = (uint32_t)__builtin_ctz(slot_size);
 	slots->slot_init = slot_init;
+	slots->made_max = SLOTS_MAX;
 	*out = slots;
+	return WEIR_OK;
+}
+
+weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t slot_size)
+{
+	weir_status status = slots_create(out, live_max, slot_size, NULL);
+	if (status)
+		return status;
+	struct slots *slots = *out;
+	/* S3: what the caches of all threads may hold beyond live_max. */
+	uint64_t most = (uint64_t)slots->live_max + (uint64_t)THREADS_MAX * (slots->cache_max + SLOTS_BATCH);
+	uint32_t segments = (uint32_t)((most + SLOTS_SEGMENT - 1) / SLOTS_SEGMENT);
+	segments = segments < SLOTS_SEGMENTS ? segments : SLOTS_SEGMENTS;
+	size_t segment_bytes = (size_t)SLOTS_SEGMENT << slots->slot_shift;
+	slots->flat_bytes = segments * segment_bytes;
+	void *flat = mmap(NULL, slots->flat_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (flat == MAP_FAILED) {
+		size_t bytes = slots->flat_bytes;
+		slots_destroy(slots);
+		*out = NULL;
+		return error_set(WEIR_ENOMEM, "no %zu bytes of address space for slots", bytes);
+	}
+	slots->flat = flat;
+	slots->made_max = segments * SLOTS_SEGMENT < SLOTS_MAX ? segments * SLOTS_SEGMENT : SLOTS_MAX;
+	for (uint32_t i = 0; i < segments; i++)
+		at_store(&slots->segment[i], slots->flat + i * segment_bytes, relaxed, none);
 	return WEIR_OK;
 }
 
@@ -59,8 +87,10 @@ void slots_destroy(struct slots *slots)
 		return;
 	for (size_t i = 0; i < ARRAY_LENGTH(slots->cache); i++)
 		free(at_load(&slots->cache[i], relaxed, none));
-	for (size_t i = 0; i < ARRAY_LENGTH(slots->segment); i++)
+	for (size_t i = 0; !slots->flat && i < ARRAY_LENGTH(slots->segment); i++)
 		free(at_load(&slots->segment[i], relaxed, none));
+	if (slots->flat)
+		munmap(slots->flat, slots->flat_bytes);
 	free(slots);
 }
 
@@ -166,11 +196,11 @@ static uint32_t make_slots(struct slots *slots, uint32_t wanted, uint32_t *first
 	do {
 		uint32_t unasked = slots->live_max + at_load(&slots->retired, relaxed, none);
 		uint32_t segment_left = SLOTS_SEGMENT - (made & (SLOTS_SEGMENT - 1));
-		if (made >= SLOTS_MAX)
+		if (made >= slots->made_max)
 			return 0;
 		count = wanted < segment_left ? wanted : segment_left;
-		if (count > SLOTS_MAX - made)
-			count = SLOTS_MAX - made;
+		if (count > slots->made_max - made)
+			count = slots->made_max - made;
 		if (made >= unasked) {
 			/* The caller has counted its slot in: see S2. */
 			if (slots_count(slots) > slots->live_max)

@@ -50,7 +50,10 @@ struct slots {
 	uint32_t live_max;
 	uint32_t cache_max;  /* 0: no caches, every slot comes from the stack and goes there */
 	uint32_t slot_shift; /* a slot has 1 << slot_shift bytes */
+	uint32_t made_max;   /* numbers end below it */
 	void (*slot_init)(void *slot, uint32_t number);
+	char *flat; /* one range for all segments; NULL: each has its own */
+	size_t flat_bytes;
 	_Atomic(struct slot_cache *) cache[THREADS_MAX + 1]; /* the last, for threads without number, stays NULL */
 	_Atomic(char *) segment[SLOTS_SEGMENTS];
 	/* Written by slow paths. */
@@ -63,7 +66,23 @@ struct slots {
 /* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. Errors: WEIR_ENOMEM. */
 weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_size,
 			 void (*slot_init)(void *slot, uint32_t number));
+/* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, not used before it is touched.
+ * New slots are zero. */
+weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t slot_size);
 void slots_destroy(struct slots *slots);
+
+/* Where slot 0 of a flat one is. */
+static inline void *slots_base(struct slots *slots)
+{
+	return slots->flat;
+}
+
+/* Numbers below it have been made at some time. */
+static inline uint32_t slots_made(struct slots *slots)
+{
+	/* ORDER(slots_made): acquire, pairs with the exchange in make_slots(). */
+	return at_load(&slots->made, acquire, slots_made);
+}
 
 /* Slots in use: got and neither put nor retired. Exact at rest. */
 uint64_t slots_count(struct slots *slots);

@@ -6,6 +6,7 @@
  * Invariant: W1  a task runs once, on one worker.
  *            W2  what a task holds is back in the ledger before its group knows that it is done.
  *            W3  a sleeping worker was announced before it looked for the last time (park.h).
+ *            W4  what a task spawned by macros it has joined when it ends.
  * Progress:  a worker never waits for another but in a join, whose child is being run then.
  * Not here:  where tasks come from (route.c), fork-join's slow paths (fork.c).
  *
@@ -39,6 +40,17 @@ static void count_home(weir_pool *pool, const struct worker *worker, const weir_
 		tally_add(&pool->tally, worker->node == pool->queue_of[task->node] ? POOL_RAN_HOME : POOL_RAN_AWAY, 1);
 }
 
+/* A task that forked without joining: its children run within its grant, so they end before it does. */
+static void join_forgotten(struct worker *worker, const weir_fork_slot *head)
+{
+	while (unlikely(worker->forks.face.head > head)) {
+		LOG(WEIR_LOG_WARN, "a task ended without joining a child that it forked");
+		weir_fork_slot *forgotten = worker->forks.face.head;
+		(void)weir_join();
+		CHECK("W4", worker->forks.face.head < forgotten);
+	}
+}
+
 void worker_run(struct worker *worker, weir_task *task)
 {
 	weir_pool *pool = worker->pool;
@@ -55,8 +67,11 @@ void worker_run(struct worker *worker, weir_task *task)
 		forks_publish_all(&worker->forks, head, (uintptr_t)outer);
 	/* Relaxed: thieves take it as a hint; what they take is decided by the slot's tag. */
 	at_store(&worker->root, task, relaxed, none);
+	weir_fork_slot *outer_head = worker->task_head;
+	worker->task_head = head;
 	weir_status status = task->fn(task, task->argument);
-	worker->forks.face.head = head;
+	join_forgotten(worker, head);
+	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
 	task_settle(pool, task, true, status);
 }
@@ -65,10 +80,13 @@ static void run_fork(struct worker *worker, const struct found *found)
 {
 	weir_task *outer = at_load(&worker->root, relaxed, none);
 	weir_fork_slot *head = worker->forks.face.head;
+	weir_fork_slot *outer_head = worker->task_head;
 	if (outer && outer != found->root)
 		forks_publish_all(&worker->forks, head, (uintptr_t)outer);
 	at_store(&worker->root, found->root, relaxed, none);
+	worker->task_head = head;
 	found->fork->run(&worker->forks.face, head, found->fork);
+	worker->task_head = outer_head;
 	worker->forks.face.head = head;
 	at_store(&worker->root, outer, relaxed, none);
 	tally_add(&worker->pool->tally, POOL_FORKED_STOLEN, 1);

@@ -69,11 +69,10 @@ typedef struct weir_rebalance_report {
 	double utilisation_gap; /* between the fullest and the emptiest node, of the resource with the largest gap */
 	uint32_t waiting;	/* demands looked at again */
 	uint32_t started;	/* of these, granted */
-	uint32_t moved;		/* queued plain tasks moved to nodes without work (pools only) */
 } weir_rebalance_report;
 
-/* Look again at everything that waits and even out what is queued. Never touches what runs. A pool does it by itself.
- * Thread: any. */
+/* Look again at everything that waits: whatever fits on another node than before starts there. Never touches what runs.
+ * Releases do the same by themselves; this is for after a switch of the strategy, or to be sure. Thread: any. */
 WEIR_API weir_status weir_scheduler_rebalance(weir_scheduler *scheduler, weir_rebalance_report *out);
 
 /* 0: the spare room is in one piece; towards 1: it is scattered so that the largest demand that would fit in the sum of

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork.c - fork-join's slow paths: attention, overflow, joins of stolen children; and the untyped form.
+ *
+ * Holds:     nothing; works on the calling worker.
+ * Progress:  a joiner waits only for a child that a thief is running; meanwhile it helps that thief and nobody else
+ *            (leapfrogging, Wagner & Calder 1993), so its stack holds descendants of what it waits for only.
+ * Not here:  the split stack (forks.c).
+ */
+#include <weir/fork.h>
+
+#include <string.h>
+
+#include "private/check.h"
+#include "private/error.h"
+#include "runtime/worker.h"
+
+enum { JOIN_SPINS = 4000 };
+
+static struct worker *of_face(weir_worker *face)
+{
+	return worker_of(container_of(face, struct forks, face));
+}
+
+static uintptr_t root_tag(const struct worker *worker)
+{
+	return (uintptr_t)at_load(&worker->root, relaxed, none);
+}
+
+bool weir_fork_attend(weir_worker *face, weir_fork_slot *head)
+{
+	struct worker *worker = of_face(face);
+	bool full = forks_attend(&worker->forks, head, root_tag(worker));
+	if (forks_public(&worker->forks)) {
+		tally_add(&worker->pool->tally, POOL_FORKED_SHARED, 1);
+		route_wake(worker->pool, worker->node, false);
+	}
+	return full;
+}
+
+void weir_fork_keep(weir_worker *face, const void *result, size_t bytes)
+{
+	forks_keep(&of_face(face)->forks, result, bytes);
+}
+
+/* Run something that the thief of our child left to steal. */
+static bool leapfrog(struct worker *worker, weir_fork_slot *slot, const weir_task *root)
+{
+	uint32_t thief = forks_thief(slot);
+	if (thief == FORK_NOBODY)
+		return false;
+	struct worker *victim = pool_worker(worker->pool, thief);
+	struct found found;
+	if (!victim || !route_take_fork(worker, victim, root, &found))
+		return false;
+	worker_run_found(worker, &found);
+	return true;
+}
+
+static void wait_for_thief(struct worker *worker, weir_fork_slot *slot)
+{
+	const weir_task *root = at_load(&worker->root, relaxed, none);
+	for (int spins = 0; spins < JOIN_SPINS; spins++) {
+		if (forks_done(slot))
+			return;
+		if (leapfrog(worker, slot, root))
+			spins = 0;
+		else
+			at_pause();
+	}
+	for (;;) {
+		uint32_t ticket = park_ticket(&worker->park);
+		if (forks_done(slot) || !forks_await(slot))
+			return;
+		park_wait(&worker->park, ticket, 0);
+	}
+}
+
+void *weir_fork_join(weir_worker *face, weir_fork_slot *slot)
+{
+	struct worker *worker = of_face(face);
+	void *result = NULL;
+	switch (forks_join(&worker->forks, slot, root_tag(worker), &result)) {
+	case FORK_MINE:
+		return NULL;
+	case FORK_DONE:
+		return result;
+	case FORK_STOLEN:
+		break;
+	}
+	wait_for_thief(worker, slot);
+	return forks_join_stolen(&worker->forks, slot);
+}
+
+weir_worker *weir_fork_self(void)
+{
+	return worker_self && at_load(&worker_self->root, relaxed, none) ? &worker_self->forks.face : NULL;
+}
+
+/* The untyped form: function and argument in, status out. -------------------------------------------------------- */
+
+union untyped {
+	struct {
+		weir_task_fn fn;
+		void *argument;
+	} in;
+	weir_status out;
+};
+
+static void run_untyped(weir_worker *face, weir_fork_slot *head, weir_fork_slot *slot)
+{
+	(void)head;
+	union untyped data;
+	memcpy(&data, slot->data, sizeof(data));
+	data.out = data.in.fn(at_load(&of_face(face)->root, relaxed, none), data.in.argument);
+	memcpy(slot->data, &data, sizeof(data));
+}
+
+weir_status weir_fork(weir_task_fn fn, void *argument)
+{
+	weir_worker *face = weir_fork_self();
+	if (!face)
+		return error_set(WEIR_EINVAL, "weir_fork() is for tasks: this thread runs none");
+	if (!fn)
+		return error_set(WEIR_EINVAL, "fn is NULL");
+	struct worker *worker = of_face(face);
+	weir_fork_slot *head = face->head;
+	union untyped data = {.in = {.fn = fn, .argument = argument}};
+	if (unlikely(head >= worker->forks.end)) {
+		data.out = fn(at_load(&worker->root, relaxed, none), argument);
+		weir_fork_keep(face, &data, sizeof(data));
+		face->head = head + 1;
+		return WEIR_OK;
+	}
+	head->run = run_untyped;
+	memcpy(head->data, &data, sizeof(data));
+	face->head = head + 1;
+	if (unlikely(head >= __atomic_load_n(&face->limit, __ATOMIC_RELAXED)))
+		(void)weir_fork_attend(face, head + 1);
+	return WEIR_OK;
+}
+
+weir_status weir_join(void)
+{
+	weir_worker *face = weir_fork_self();
+	if (!face)
+		return error_set(WEIR_EINVAL, "weir_join() is for tasks: this thread runs none");
+	struct worker *worker = of_face(face);
+	if (face->head <= worker->task_head)
+		return error_set(WEIR_EINVAL, "weir_join() without a weir_fork()");
+	weir_fork_slot *slot = face->head - 1;
+	if (slot < worker->forks.end && slot->run != run_untyped)
+		return error_set(WEIR_EINVAL, "weir_join() meets a child of WEIR_SPAWN(): join that by WEIR_JOIN()");
+	union untyped data;
+	void *result = weir_fork_join(face, slot);
+	face->head = slot;
+	if (result) {
+		memcpy(&data, result, sizeof(data));
+		return data.out;
+	}
+	memcpy(&data, slot->data, sizeof(data));
+	return data.in.fn(at_load(&worker->root, relaxed, none), data.in.argument);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * submit.c - the beginning of a task's way: made, ranked, admitted, routed; and what a running task may ask for.
+ *
+ * Holds:     nothing.
+ * Invariant: S4  a submit that answers an error leaves nothing behind: no task, no room, no count.
+ * Progress:  lock-free; never blocks.
+ * Not here:  the end of a task (worker.c, task_settle()).
+ */
+#include <math.h>
+#include <string.h>
+
+#include "private/error.h"
+#include "private/log.h"
+#include "numa/pin.h"
+#include "runtime/worker.h"
+
+static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
+{
+	weir_pool *pool = group->pool;
+	uint32_t index = slots_get(pool->tasks);
+	if (unlikely(index == SLOTS_NONE))
+		return NULL;
+	weir_task *task = pool_task(pool, index);
+	task->index = index;
+	task->fn = fn;
+	task->argument = argument;
+	task->group = group;
+	task->need = NULL;
+	at_store(&task->blocks, NULL, relaxed, none);
+	task->node = 0;
+	task->service = (uint8_t)room_service(WEIR_NORMAL);
+	task->flags = 0;
+	return task;
+}
+
+static struct task_need *make_need(weir_pool *pool, weir_task *task)
+{
+	uint32_t index = slots_get(pool->needs);
+	if (unlikely(index == SLOTS_NONE))
+		return NULL;
+	struct task_need *need = slots_at(pool->needs, index, pool->needs->slot_shift);
+	need->index = index;
+	need->task = task;
+	need->granted = false;
+	at_store(&need->helpers, 0, relaxed, none);
+	task->need = need;
+	return need;
+}
+
+static void drop_task(weir_pool *pool, weir_task *task)
+{
+	if (task->need)
+		slots_put(pool->needs, task->need->index);
+	slots_put(pool->tasks, task->index);
+}
+
+static uint32_t cores_of(const weir_demand *demand)
+{
+	double cores = ceil(demand->cores);
+	return cores < 1 ? 1 : cores > 1e6 ? 1000000 : (uint32_t)cores;
+}
+
+/* On a plain pool a demand is carried along: class, home and cores; its amounts are not looked at. */
+static weir_status carry_need(weir_pool *pool, struct task_need *need, const weir_demand *demand)
+{
+	if (demand->size != sizeof(*demand) || (unsigned)demand->task_class >= WEIR_CLASSES || demand->home > pool->nodes ||
+	    !isfinite(demand->cores) || demand->cores < 0)
+		return error_set(WEIR_EINVAL,
+				 "demand: size %zu, class %d, home %u or cores %g is not possible here: use WEIR_DEMAND()",
+				 demand->size, (int)demand->task_class, demand->home, demand->cores);
+	memset(&need->waiter, 0, sizeof(need->waiter));
+	need->waiter.demand = *demand;
+	need->waiter.wish.home = demand->home ? demand->home - 1
+			 : demand->near	      ? pin_node_of(pool->machine, demand->near)
+					      : NO_NODE;
+	at_store(&need->memory_left_bytes, UINT64_MAX, relaxed, none);
+	return WEIR_OK;
+}
+
+static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_demand *demand)
+{
+	struct task_need *need = make_need(pool, task);
+	if (!need)
+		return error_set(WEIR_EFULL, "options.tasks_max tasks with demands are there: wait for some");
+	weir_status status;
+	if (pool->aware) {
+		status = admission_prepare(pool->admission, &need->waiter, demand);
+		at_store(&need->memory_left_bytes, demand->memory_bytes, relaxed, none);
+		need->waiter.cancelled = &task->group->cancelled;
+		need->waiter.decided = task_decided;
+	} else {
+		status = carry_need(pool, need, demand);
+	}
+	if (status)
+		return status;
+	need->cores = cores_of(demand);
+	task->service = (uint8_t)room_service(demand->task_class);
+	if (need->waiter.wish.home != NO_NODE) {
+		task->node = need->waiter.wish.home;
+		task->flags |= TASK_HOMED;
+	}
+	need->memory_node = pool->machine->memory_near[task->node];
+	return WEIR_OK;
+}
+
+/* What a decision that is no grant means to the submitter. */
+static weir_status refusal(weir_group *group, const weir_decision *decision)
+{
+	char text[256];
+	weir_decision_text(decision, text, sizeof(text));
+	if (decision->verdict == WEIR_DEFERRED && at_load(&group->holders, relaxed, none))
+		return error_set(WEIR_EDEADLK, "a task that holds a grant waits for this group, and there is no room: %s", text);
+	switch (decision->cause) {
+	case WEIR_CAUSE_INFEASIBLE:
+		return error_set(WEIR_EINFEASIBLE, "%s", text);
+	case WEIR_CAUSE_QUEUE_FULL:
+		return error_set(WEIR_EFULL, "%s", text);
+	case WEIR_CAUSE_SHUTDOWN:
+		return error_set(WEIR_ESHUTDOWN, "%s", text);
+	default:
+		return error_set(WEIR_EAGAIN, "%s", text);
+	}
+}
+
+/* Ask for the room of a task. WEIR_OK: it is on its way (granted, or waiting). */
+static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_decision *decision)
+{
+	weir_group *group = task->group;
+	struct task_need *need = task->need;
+	bool kick = false;
+	/* ORDER(ungranted): seq_cst on all four, with wait_inside(): of adder and holder one sees the other. */
+	at_add(&group->ungranted, 1, seq_cst, ungranted);
+	may_wait &= at_load(&group->holders, seq_cst, ungranted) == 0;
+	admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
+	if (decision->verdict == WEIR_ADMITTED) {
+		at_sub(&group->ungranted, 1, seq_cst, ungranted);
+		need->granted = true;
+		task->node = decision->node;
+		task->flags |= TASK_BOUND;
+		need->memory_node = pool->machine->memory_near[decision->node];
+		route_push(pool, task, worker_self);
+	}
+	/* ORDER(cancel): seq_cst, with weir_group_cancel(): its sweep came before our push, or we see it. */
+	if (decision->verdict == WEIR_QUEUED && at_load(&group->cancelled, seq_cst, cancel))
+		admission_sweep(pool->admission);
+	weir_status status = WEIR_OK;
+	if (decision->verdict == WEIR_DEFERRED || decision->verdict == WEIR_REJECTED) {
+		at_sub(&group->ungranted, 1, seq_cst, ungranted);
+		status = refusal(group, decision);
+	}
+	if (kick)
+		admission_settle(pool->admission);
+	return status;
+}
+
+void task_start(weir_pool *pool, weir_task *task)
+{
+	weir_group *group = task->group;
+	bool asks = task->need && pool->aware;
+	if (asks)
+		at_sub(&group->ungranted, 1, seq_cst, ungranted);
+	if (task_is_cancelled(task)) {
+		task_settle(pool, task, false, WEIR_ECANCELED);
+		return;
+	}
+	if (!asks) {
+		route_push(pool, task, worker_self);
+		return;
+	}
+	weir_decision decision;
+	weir_status status = ask(pool, task, true, &decision);
+	if (status) {
+		LOG(WEIR_LOG_WARN, "a task that came after another group ends without running: %s", weir_error_text());
+		task_settle(pool, task, false, status);
+	}
+}
+
+static weir_status check_submit(const weir_group *group, weir_task_fn fn)
+{
+	if (!group)
+		return error_set(WEIR_EINVAL, "group is NULL");
+	if (!fn)
+		return error_set(WEIR_EINVAL, "fn is NULL");
+	if (!group->alive)
+		return error_set(WEIR_EINVAL, "the group was destroyed");
+	weir_pool *pool = group->pool;
+	if (unlikely(at_load(&pool->closed, relaxed, none)) && !(worker_self && worker_self->pool == pool))
+		return error_set(WEIR_ESHUTDOWN, "the pool is shut down and takes no tasks from outside");
+	if (unlikely(at_load(&((weir_group *)group)->cancelled, relaxed, none)))
+		return error_set(WEIR_ECANCELED, "the group was cancelled: weir_group_reset() makes it usable again");
+	return WEIR_OK;
+}
+
+/* Count in; from here on the task is the pool's, unless ask() refuses it. */
+static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decision)
+{
+	weir_group *group = task->group;
+	bool asks = task->need && pool->aware;
+	at_add(&group->state, 1, relaxed, none);
+	if (unlikely(at_load(&group->held, relaxed, none) != GROUP_GO)) {
+		if (asks)
+			at_add(&group->ungranted, 1, seq_cst, ungranted);
+		if (group_hold(group, task)) {
+			decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;
+			decision->allowed = !asks;
+			return WEIR_OK;
+		}
+		if (asks)
+			at_sub(&group->ungranted, 1, seq_cst, ungranted);
+	}
+	if (!asks) {
+		route_push(pool, task, worker_self);
+		return WEIR_OK;
+	}
+	weir_status status = ask(pool, task, true, decision);
+	if (status) {
+		/* It never was the group's. */
+		drop_task(pool, task);
+		group_task_done(group);
+	}
+	return status;
+}
+
+weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argument, const weir_demand *demand,
+				 weir_decision *out)
+{
+	weir_decision decision = {.allowed = true};
+	weir_status status = check_submit(group, fn);
+	weir_task *task = NULL;
+	if (!status) {
+		task = make_task(group, fn, argument);
+		if (!task)
+			status = error_set(WEIR_EFULL, "options.tasks_max tasks are there: wait for some");
+	}
+	if (!status && demand) {
+		status = prepare_need(group->pool, task, demand);
+		if (status) {
+			drop_task(group->pool, task);
+			decision = (weir_decision){.verdict = WEIR_REJECTED, .cause = WEIR_CAUSE_INVALID, .retry_after_ns = UINT64_MAX};
+			if (group->pool->aware)
+				admission_count(group->pool->admission, demand->task_class, &decision);
+		}
+	}
+	if (!status)
+		status = launch(group->pool, task, &decision);
+	if (group)
+		tally_add(&group->pool->tally, status ? POOL_REFUSED : POOL_SUBMITTED, 1);
+	if (out)
+		*out = decision;
+	return status;
+}
+
+weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument, const weir_demand *demand)
+{
+	return weir_submit_decision(group, fn, argument, demand, NULL);
+}
+
+/* Inside a task. ------------------------------------------------------------------------------------------------- */
+
+weir_task *weir_task_self(void)
+{
+	return worker_self ? at_load(&worker_self->root, relaxed, none) : NULL;
+}
+
+void *weir_task_alloc(weir_task *task, size_t bytes)
+{
+	if (!task) {
+		error_set(WEIR_EINVAL, "task is NULL");
+		return NULL;
+	}
+	weir_pool *pool = task->group->pool;
+	struct task_need *need = task->need;
+	if (bytes > SIZE_MAX - CACHE_LINE) {
+		error_set(WEIR_ENOMEM, "%zu bytes are more than there can be", bytes);
+		return NULL;
+	}
+	size_t charge = (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	uint32_t node = need ? need->memory_node : pool->machine->memory_near[task->node];
+	if (need && need->granted) {
+		/* The grant is of bytes asked for, rounded up to the ledger's unit: the last block may fill the unit. */
+		uint64_t left = at_load(&need->memory_left_bytes, relaxed, none);
+		do {
+			if (charge > ((left + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1))) {
+				error_set(WEIR_ENOMEM, "%zu bytes are more than the %llu that are left of the task's grant", bytes,
+					  (unsigned long long)left);
+				return NULL;
+			}
+		} while (!at_cas_weak(&need->memory_left_bytes, &left, left > charge ? left - charge : 0, relaxed, relaxed,
+				      none));
+	}
+	void *block = task_add_block(task, pool->arenas, node, bytes);
+	if (!block) {
+		if (need && need->granted)
+			at_add(&need->memory_left_bytes, charge, relaxed, none);
+		error_set(WEIR_ENOMEM, "the host has no %zu bytes on node %u", bytes, node);
+	}
+	return block;
+}
+
+uint32_t weir_task_cores(const weir_task *task)
+{
+	return task && task->need ? task->need->cores : 1;
+}
+
+uint32_t weir_task_node(const weir_task *task)
+{
+	return task ? task->node : 0;
+}
+
+uint32_t weir_task_memory_node(const weir_task *task)
+{
+	if (!task)
+		return 0;
+	return task->need ? task->need->memory_node : task->group->pool->machine->memory_near[task->node];
+}
+
+weir_grant weir_task_grant(const weir_task *task)
+{
+	return task && task->need && task->need->granted ? task->need->waiter.grant : (weir_grant){0};
+}
+
+bool weir_task_cancelled(const weir_task *task)
+{
+	return task && task_is_cancelled(task);
+}

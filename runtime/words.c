@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * words.c - decisions in words.
+ *
+ * Holds:     nothing.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <weir/admission.h>
+
+#include "private/compiler.h"
+
+static const char *const verdict_names[WEIR_VERDICTS] = {"admitted", "queued", "deferred", "rejected"};
+static const char *const cause_names[WEIR_CAUSES] = {
+	"none", "infeasible", "short", "fragmented", "class floor", "claimed", "contended", "queue full", "shutdown", "invalid",
+};
+
+const char *weir_verdict_name(weir_verdict verdict)
+{
+	return (unsigned)verdict < WEIR_VERDICTS ? verdict_names[verdict] : "?";
+}
+
+const char *weir_cause_name(weir_cause cause)
+{
+	return (unsigned)cause < WEIR_CAUSES ? cause_names[cause] : "?";
+}
+
+struct text {
+	char *at;
+	size_t size;
+	size_t used;
+};
+
+static void say(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void say(struct text *text, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	size_t left = text->used < text->size ? text->size - text->used : 0;
+	int length = vsnprintf(left ? text->at + text->used : NULL, left, format, args);
+	va_end(args);
+	if (length > 0)
+		text->used += (size_t)length;
+}
+
+static void say_resources(struct text *text, uint32_t resources)
+{
+	bool first = true;
+	for (int r = 0; r < WEIR_RESOURCES; r++) {
+		if (!(resources >> r & 1))
+			continue;
+		say(text, "%s%s", first ? "" : " and ", weir_resource_name((weir_resource)r));
+		first = false;
+	}
+	if (first)
+		say(text, "room");
+}
+
+static void say_nodes(struct text *text, const weir_decision *decision)
+{
+	if (decision->short_total) {
+		say(text, " in all");
+		return;
+	}
+	bool first = true;
+	for (int n = 0; n < 64; n++) {
+		if (!(decision->short_nodes >> n & 1))
+			continue;
+		say(text, "%s%d", first ? " on node " : ", ", n);
+		first = false;
+	}
+}
+
+static void say_cause(struct text *text, const weir_decision *decision)
+{
+	switch (decision->cause) {
+	case WEIR_CAUSE_INFEASIBLE:
+		say(text, "more ");
+		say_resources(text, decision->short_resources);
+		say(text, " than the limits %s: it will never fit", decision->short_total ? "in all" : "of any permitted node");
+		break;
+	case WEIR_CAUSE_FRAGMENTED:
+		say(text, "the nodes together have the room, no single one has (");
+		say_resources(text, decision->short_resources);
+		say(text, " is short)");
+		break;
+	case WEIR_CAUSE_CLASS_FLOOR:
+		say_resources(text, decision->short_resources);
+		say(text, " that is left is kept for higher classes");
+		break;
+	case WEIR_CAUSE_CLAIMED:
+		say(text, "the room that is left is kept for a demand that has waited too long");
+		break;
+	case WEIR_CAUSE_CONTENDED:
+		say(text, "others are taking just now");
+		break;
+	case WEIR_CAUSE_QUEUE_FULL:
+		say(text, "the waiting room, or the table of grants, is full");
+		break;
+	case WEIR_CAUSE_SHUTDOWN:
+		say(text, "shut down");
+		break;
+	case WEIR_CAUSE_INVALID:
+		say(text, "the demand is invalid");
+		break;
+	case WEIR_CAUSE_NONE:
+	case WEIR_CAUSE_SHORT:
+	default:
+		say_resources(text, decision->short_resources);
+		say(text, " is short");
+		say_nodes(text, decision);
+		break;
+	}
+}
+
+size_t weir_decision_text(const weir_decision *decision, char *out, size_t size)
+{
+	struct text text = {.at = out, .size = size};
+	if (size)
+		*out = '\0';
+	if (!decision)
+		return 0;
+	say(&text, "%s", weir_verdict_name(decision->verdict));
+	if (decision->verdict == WEIR_ADMITTED) {
+		say(&text, " on node %u", decision->node);
+		return text.used;
+	}
+	say(&text, ": ");
+	say_cause(&text, decision);
+	if (decision->verdict == WEIR_DEFERRED)
+		say(&text, "; try again after %llu ns", (unsigned long long)decision->retry_after_ns);
+	return text.used;
+}
