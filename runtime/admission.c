@@ -112,7 +112,7 @@ uint32_t admission_home(const struct weir_admission *admission, const weir_deman
 		return demand->home - 1;
 	if (!demand->near)
 		return NO_NODE;
-	return pin_node_of(admission->tracker->machine, demand->near);
+	return pin_node_of_address(admission->tracker->machine, demand->near);
 }
 
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand)
@@ -121,7 +121,11 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	weir_status status = limits_pack(&admission->tracker->ledger.limits, demand, &units);
 	if (status)
 		return status;
-	memset(waiter, 0, sizeof(*waiter));
+	/* Not the state: who holds an old name of the waiter may be comparing it. */
+	waiter->cancelled = NULL;
+	waiter->decided = NULL;
+	waiter->grant = (weir_grant){0};
+	waiter->node = 0;
 	waiter->demand = *demand;
 	waiter->wish = (struct wish){.demand = &waiter->demand,
 				     .units = units,
@@ -281,7 +285,7 @@ static bool enter(struct weir_admission *admission)
 
 static void push_arrival(struct weir_admission *admission, struct waiter *waiter)
 {
-	at_store(&waiter->state, WAITER_WAITING, relaxed, none);
+	waiter_set(waiter, WAITER_WAITING);
 	struct waiter *head = at_load(&admission->arrivals, relaxed, none);
 	do {
 		waiter->next = head;
@@ -303,7 +307,7 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 	struct attempt attempt = {0};
 	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
 	if (likely(admission_try(admission, waiter, rank, 0, &attempt))) {
-		at_store(&waiter->state, WAITER_GRANTED, relaxed, none);
+		waiter_set(waiter, WAITER_GRANTED);
 		decision->allowed = true;
 		decision->grant = waiter->grant;
 		decision->node = waiter->node;

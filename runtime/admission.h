@@ -91,7 +91,8 @@ struct attempt {
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt);
 
-/* Check a demand and make it the waiter's. Errors: WEIR_EINVAL. The rest of *waiter is set to zero. */
+/* Check a demand and make it the waiter's. Errors: WEIR_EINVAL. The owner then sets state (NEW, with
+ * its tag), cancelled and decided. */
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand);
 
 /* Decide about a prepared waiter. After QUEUED the waiter may be granted, and gone, at any moment: only the decision may be

@@ -20,7 +20,7 @@ enum { TICKET_BYTES = 512, TICKETS_MAX = 1 << 20 };
 struct ticket {
 	struct slot_link slot;
 	uint32_t index;
-	_Atomic(uint64_t) generation; /* odd: in use */
+	uint64_t generation;
 	struct waiter waiter;
 	struct weir_admission *admission;
 	weir_granted_fn granted;
@@ -33,7 +33,8 @@ static void init_ticket(void *slot, uint32_t number)
 {
 	struct ticket *ticket = slot;
 	ticket->index = number;
-	at_init(&ticket->generation, 0);
+	ticket->generation = 0;
+	at_init(&ticket->waiter.state, WAITER_NEW);
 }
 
 weir_status weir_admission_create(weir_admission **out, weir_tracker *tracker, const weir_admission_options *options)
@@ -87,26 +88,19 @@ weir_status weir_admission_destroy(weir_admission *admission)
 
 static uint64_t number_of(const struct ticket *ticket)
 {
-	return (at_load(&ticket->generation, relaxed, none) << SLOTS_BITS) | ticket->index;
-}
-
-static void free_ticket(struct weir_admission *admission, struct ticket *ticket)
-{
-	/* ORDER(ticket): release: who finds the generation changed looks no further. */
-	at_store(&ticket->generation, at_load(&ticket->generation, relaxed, none) + 1, release, ticket);
-	slots_put(admission->tickets, ticket->index);
+	return (ticket->generation << SLOTS_BITS) | ticket->index;
 }
 
 static void ticket_decided(struct waiter *waiter)
 {
 	struct ticket *ticket = container_of(waiter, struct ticket, waiter);
-	bool granted = at_load(&waiter->state, relaxed, none) == WAITER_GRANTED;
+	bool granted = waiter_state(waiter) == WAITER_GRANTED;
 	weir_granted_fn fn = ticket->granted;
 	void *context = ticket->context;
 	uint64_t number = number_of(ticket);
 	weir_grant grant = granted ? waiter->grant : (weir_grant){0};
 	uint32_t node = waiter->node;
-	free_ticket(ticket->admission, ticket);
+	slots_put(ticket->admission->tickets, ticket->index);
 	fn(number, grant, node, context);
 }
 
@@ -145,8 +139,9 @@ weir_decision weir_admission_admit(weir_admission *admission, const weir_demand 
 		return refuse(admission, demand, WEIR_CAUSE_INVALID);
 	}
 	ticket->waiter.decided = ticket_decided;
-	/* ORDER(ticket): release: who looks the number up sees the waiter. */
-	at_store(&ticket->generation, at_load(&ticket->generation, relaxed, none) + 1, release, ticket);
+	ticket->generation++;
+	/* ORDER(ticket): release: who cancels by the new number finds the waiter of that number. */
+	at_store(&ticket->waiter.state, ticket->generation * WAITER_STATES + WAITER_NEW, release, ticket);
 	uint64_t number = number_of(ticket);
 	weir_decision decision;
 	bool kick;
@@ -154,7 +149,7 @@ weir_decision weir_admission_admit(weir_admission *admission, const weir_demand 
 	if (decision.verdict == WEIR_QUEUED)
 		decision.ticket = number;
 	else
-		free_ticket(admission, ticket);
+		slots_put(admission->tickets, ticket->index);
 	if (kick)
 		admission_settle(admission);
 	return decision;
@@ -173,11 +168,11 @@ weir_status weir_admission_cancel(weir_admission *admission, uint64_t number)
 		return error_set(WEIR_EINVAL, "admission is NULL");
 	struct ticket *ticket =
 		slots_at(admission->tickets, (uint32_t)number & SLOTS_MAX, admission->tickets->slot_shift);
-	uint32_t waiting = WAITER_WAITING;
-	/* ORDER(ticket): acquire, pairs with the release in weir_admission_admit(). A slot that is used again between this and
-	 * the exchange could be cancelled in the old one's stead: the generation is looked at once more after it. */
-	if (!ticket || at_load(&ticket->generation, acquire, ticket) != number >> SLOTS_BITS ||
-	    !at_cas(&ticket->waiter.state, &waiting, WAITER_CANCELLED, acq_rel, relaxed, ticket))
+	uint64_t tag = (number >> SLOTS_BITS) * WAITER_STATES;
+	uint64_t waiting = tag + WAITER_WAITING;
+	/* ORDER(ticket): acquire, pairs with the release in weir_admission_admit(). The generation is in the state, so a ticket
+	 * that is in use again is not cancelled in the old one's stead. */
+	if (!ticket || !at_cas(&ticket->waiter.state, &waiting, tag + WAITER_CANCELLED, acquire, relaxed, ticket))
 		return error_set(WEIR_ESTALE, "ticket %#llx does not wait: it was granted or cancelled before",
 				 (unsigned long long)number);
 	admission_sweep(admission);

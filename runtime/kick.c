@@ -81,7 +81,7 @@ static void sweep_room(struct weir_admission *admission, struct batch *batch)
 	struct waiter *waiter = room_sweep(&admission->room);
 	while (waiter) {
 		struct waiter *next = waiter->next;
-		at_store(&waiter->state, WAITER_CANCELLED, relaxed, none);
+		waiter_set(waiter, WAITER_CANCELLED);
 		tally_add(&admission->tally, COUNT_CANCELLED, 1);
 		leave_room(admission, waiter, batch);
 		waiter = next;
@@ -122,9 +122,7 @@ static bool grant_leader(struct weir_admission *admission, struct waiter *leader
 	int flags = admission->claimant == leader ? LEDGER_AS_CLAIMANT : 0;
 	if (!admission_try(admission, leader, admission->rank, flags, attempt))
 		return false;
-	uint32_t waiting = WAITER_WAITING;
-	if (!waiter_is_cancelled(leader) &&
-	    at_cas(&leader->state, &waiting, WAITER_GRANTED, relaxed, relaxed, none)) {
+	if (!waiter_is_cancelled(leader) && waiter_move(leader, WAITER_WAITING, WAITER_GRANTED)) {
 		tally_add(&admission->tally, COUNT_GRANTED_LATER, 1);
 		return true;
 	}
@@ -132,7 +130,7 @@ static bool grant_leader(struct weir_admission *admission, struct waiter *leader
 	bool waiters = false;
 	(void)tracker_give(admission->tracker, leader->grant, &waiters);
 	leader->grant = (weir_grant){0};
-	at_store(&leader->state, WAITER_CANCELLED, relaxed, none);
+	waiter_set(leader, WAITER_CANCELLED);
 	tally_add(&admission->tally, COUNT_CANCELLED, 1);
 	return true;
 }

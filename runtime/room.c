@@ -38,7 +38,7 @@ uint32_t room_service(weir_class task_class)
 
 bool waiter_is_cancelled(const struct waiter *waiter)
 {
-	return at_load(&waiter->state, relaxed, none) == WAITER_CANCELLED ||
+	return waiter_state(waiter) == WAITER_CANCELLED ||
 	       (waiter->cancelled && at_load(waiter->cancelled, relaxed, none));
 }
 

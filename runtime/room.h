@@ -10,7 +10,7 @@
 #include "private/atomics.h"
 #include "runtime/strategy.h"
 
-enum waiter_state { WAITER_NEW, WAITER_WAITING, WAITER_GRANTED, WAITER_CANCELLED };
+enum waiter_state { WAITER_NEW, WAITER_WAITING, WAITER_GRANTED, WAITER_CANCELLED, WAITER_STATES = 4 };
 
 /* A demand on its way through admission; part of a task, or of a ticket. */
 struct waiter {
@@ -25,7 +25,7 @@ struct waiter {
 	uint64_t since_ns;
 	uint32_t overtaken;
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
-	_Atomic(uint32_t) state;
+	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag is the owner's, so that it can be named */
 	weir_grant grant;
 	uint32_t node;
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
@@ -63,5 +63,26 @@ void room_remove(struct room *room, struct waiter *leader);
 struct waiter *room_sweep(struct room *room);
 
 bool waiter_is_cancelled(const struct waiter *waiter);
+
+static inline enum waiter_state waiter_state(const struct waiter *waiter)
+{
+	return (enum waiter_state)(at_load(&waiter->state, relaxed, none) % WAITER_STATES);
+}
+
+/* From one state to another, the tag stays. False: it was in another state. */
+static inline bool waiter_move(struct waiter *waiter, enum waiter_state from, enum waiter_state to)
+{
+	uint64_t state = at_load(&waiter->state, relaxed, none);
+	uint64_t tag = state - state % WAITER_STATES;
+	state = tag + from;
+	return at_cas(&waiter->state, &state, tag + to, relaxed, relaxed, none);
+}
+
+/* Whatever it was. */
+static inline void waiter_set(struct waiter *waiter, enum waiter_state to)
+{
+	uint64_t state = at_load(&waiter->state, relaxed, none);
+	at_store(&waiter->state, state - state % WAITER_STATES + to, relaxed, none);
+}
 
 #endif

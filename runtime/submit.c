@@ -69,10 +69,9 @@ static weir_status carry_need(weir_pool *pool, struct task_need *need, const wei
 		return error_set(WEIR_EINVAL,
 				 "demand: size %zu, class %d, home %u or cores %g is not possible here: use WEIR_DEMAND()",
 				 demand->size, (int)demand->task_class, demand->home, demand->cores);
-	memset(&need->waiter, 0, sizeof(need->waiter));
 	need->waiter.demand = *demand;
 	need->waiter.wish.home = demand->home ? demand->home - 1
-			 : demand->near	      ? pin_node_of(pool->machine, demand->near)
+			 : demand->near	      ? pin_node_of_address(pool->machine, demand->near)
 					      : NO_NODE;
 	at_store(&need->memory_left_bytes, UINT64_MAX, relaxed, none);
 	return WEIR_OK;
@@ -89,6 +88,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		at_store(&need->memory_left_bytes, demand->memory_bytes, relaxed, none);
 		need->waiter.cancelled = &task->group->cancelled;
 		need->waiter.decided = task_decided;
+		at_store(&need->waiter.state, WAITER_NEW, relaxed, none);
 	} else {
 		status = carry_need(pool, need, demand);
 	}

@@ -137,7 +137,7 @@ void task_decided(struct waiter *waiter)
 	weir_task *task = need->task;
 	weir_pool *pool = task->group->pool;
 	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
-	if (at_load(&waiter->state, relaxed, none) != WAITER_GRANTED) {
+	if (waiter_state(waiter) != WAITER_GRANTED) {
 		task_settle(pool, task, false, WEIR_ECANCELED);
 		return;
 	}
