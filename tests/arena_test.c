@@ -252,9 +252,9 @@ static void a_touched_block_is_on_its_node(void **state)
 	for (uint32_t node = 0; node < weir_machine_nodes(machine); node++) {
 		unsigned char *block = arenas_alloc(arenas, node, 1 << 20);
 		assert_non_null(block);
-		assert_int_equal(pin_node_of(machine, block + (1 << 19)), UINT32_MAX); /* nobody touched it */
+		assert_int_equal(pin_node_of_address(machine, block + (1 << 19)), UINT32_MAX); /* nobody touched it */
 		memset(block, 1, 1 << 20);
-		uint32_t where = pin_node_of(machine, block);
+		uint32_t where = pin_node_of_address(machine, block);
 		if (arenas_bound(arenas) && where != UINT32_MAX)
 			assert_int_equal(where, machine->memory_near[node]);
 		arenas_free(arenas, node, block, 1 << 20);

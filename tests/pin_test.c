@@ -105,7 +105,7 @@ static void other_machines_bind_nothing(void **state)
 	assert_int_equal(pin_thread(m, 3, PIN_ALL_CORES), WEIR_OK);
 	assert_int_equal(weir_machine_bind_self(m, 2, 10, 54), WEIR_OK);
 	assert_int_equal(pin_memory(m, 3, &byte, 1), WEIR_OK);
-	assert_int_equal(pin_node_of(m, &byte), UINT32_MAX);
+	assert_int_equal(pin_node_of_address(m, &byte), UINT32_MAX);
 	cpu_set_t after = own_cpus();
 	assert_true(CPU_EQUAL(&before, &after));
 	weir_machine_destroy(m);
