@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* arena_test.c - blocks on nodes: whole, apart, on their node, and all given back. arena_mmap_test.c runs the same
  * again. */
+#include <linux/mempolicy.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -253,6 +255,10 @@ static void a_touched_block_is_on_its_node(void **state)
 		unsigned char *block = arenas_alloc(arenas, node, 1 << 20);
 		assert_non_null(block);
 		assert_int_equal(pin_node_of_address(machine, block + (1 << 19)), UINT32_MAX); /* nobody touched it */
+		int mode = -1;
+		if (arenas_bound(arenas) &&
+		    syscall(SYS_get_mempolicy, &mode, NULL, 0ul, block + (1 << 19), (unsigned long)MPOL_F_ADDR) == 0)
+			assert_int_equal(mode, MPOL_PREFERRED);
 		memset(block, 1, 1 << 20);
 		uint32_t where = pin_node_of_address(machine, block);
 		if (arenas_bound(arenas) && where != UINT32_MAX)
