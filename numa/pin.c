@@ -125,7 +125,7 @@ weir_status pin_memory(const struct weir_machine *machine, uint32_t node, void *
 	return WEIR_OK;
 }
 
-uint32_t pin_node_of(const struct weir_machine *machine, const void *address)
+uint32_t pin_node_of_address(const struct weir_machine *machine, const void *address)
 {
 	if (!machine->is_this)
 		return UINT32_MAX;

@@ -20,6 +20,6 @@ weir_status pin_memory(const struct weir_machine *machine, uint32_t node, void *
 
 /* The node that holds the page of an address; UINT32_MAX: not known (untouched, not ours, not this machine, forbidden).
  */
-uint32_t pin_node_of(const struct weir_machine *machine, const void *address);
+uint32_t pin_node_of_address(const struct weir_machine *machine, const void *address);
 
 #endif

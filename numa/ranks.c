@@ -42,7 +42,10 @@ static uint32_t from_launcher(const char *name)
 {
 	const char *value = getenv(name);
 	uint64_t ranks = 0;
-	return value ? accepted(name, value, hostfile_number(value, strlen(value), &ranks), ranks) : 0;
+	if (!value)
+		return 0;
+	bool read = hostfile_number(value, strlen(value), &ranks);
+	return accepted(name, value, read, ranks);
 }
 
 static uint32_t from_slurm(const char *name)

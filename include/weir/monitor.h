@@ -24,7 +24,8 @@ typedef struct weir_node_reading {
 	uint64_t memory_total_bytes;
 	uint64_t memory_free_bytes;	 /* not used for anything */
 	uint64_t memory_available_bytes; /* free, and what the kernel would give back without swapping: an estimate */
-	double cpu_busy;		 /* 0..1 of the node's cores, all processes, since the reading before */
+	double cpu_busy;		 /* 0..1 of the node's cores, all processes, since the reading before; the first
+					  * reading after a start has none before it and leaves WEIR_KNOWN_CPU clear */
 } weir_node_reading;
 
 typedef struct weir_reading {
@@ -34,14 +35,16 @@ typedef struct weir_reading {
 	double memory_pressure_some; /* per cent of the last 10 s in which some task stalled on memory */
 	double memory_pressure_full;
 	uint64_t cgroup_memory_bytes;
-	uint64_t cgroup_memory_max_bytes;
+	uint64_t cgroup_memory_max_bytes; /* UINT64_MAX: no limit */
 	uint64_t process_rss_bytes;
 	uint32_t nodes;		/* valid entries of node[] */
 	uint32_t nodes_capacity; /* in: how many entries node[] has room for */
 	weir_node_reading *node; /* the caller's; may be NULL with capacity 0 */
 } weir_reading;
 
-/* Where readings come from. All three are called from one thread at a time; start and stop may be NULL. */
+/* Where readings come from. All three are called from one thread at a time; start and stop may be NULL. read finds *out zero
+ * but for size, node and nodes_capacity; where it leaves taken_at_ns at 0, the monitor sets it. When it fails, the last good
+ * reading stays. None of them may start, stop or destroy the monitor. */
 typedef struct weir_monitor_source {
 	size_t size;
 	weir_status (*start)(void *context, uint64_t interval_ns);

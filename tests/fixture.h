@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* fixture.h - for tests: a directory that stands for a host's root, filled with recorded or invented files; seeds. */
+#ifndef TESTS_FIXTURE_H
+#define TESTS_FIXTURE_H
+
+#include <ftw.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct fixture {
+	char root[64];
+};
+
+static inline void fixture_create(struct fixture *f)
+{
+	strcpy(f->root, "/tmp/weir-fixture-XXXXXX");
+	if (!mkdtemp(f->root))
+		abort();
+}
+
+/* Write bytes to root + path, with the directories above it. */
+static inline void fixture_bytes(const struct fixture *f, const char *path, const void *bytes, size_t length)
+{
+	char full[4096];
+	snprintf(full, sizeof(full), "%s%s", f->root, path);
+	for (char *c = full + strlen(f->root) + 1; *c; c++) {
+		if (*c != '/')
+			continue;
+		*c = '\0';
+		(void)mkdir(full, 0755);
+		*c = '/';
+	}
+	FILE *file = fopen(full, "w");
+	if (!file || fwrite(bytes, 1, length, file) != length || fclose(file))
+		abort();
+}
+
+static inline void fixture_text(const struct fixture *f, const char *path, const char *text)
+{
+	fixture_bytes(f, path, text, strlen(text));
+}
+
+static inline int fixture_remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+	(void)status;
+	(void)type;
+	(void)place;
+	return remove(path);
+}
+
+static inline void fixture_destroy(struct fixture *f)
+{
+	(void)nftw(f->root, fixture_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A seed that is printed, and taken back from WEIR_TEST_SEED. */
+static inline uint64_t fixture_seed(const char *test)
+{
+	const char *given = getenv("WEIR_TEST_SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
+	printf("%s: WEIR_TEST_SEED=%llu\n", test, (unsigned long long)seed);
+	return seed;
+}
+
+/* splitmix64 */
+static inline uint64_t fixture_random(uint64_t *state)
+{
+	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+#endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/* monitor_test.c - readings: from this host, from recorded and garbage files, from the application's own source; while
+ * threads read, sources fail and the monitor is stopped and started. */
+#include <dirent.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <weir/log.h>
+
+#include "fixture.h"
+#include "numa/monitor_host.h"
+#include "numa/topology.h"
+#include "private/atomics.h"
+#include "private/compiler.h"
+
+#define HOUR_NS (3600 * WEIR_NS_PER_S)
+#define READING(room, nodes)                                                            \
+	{                                                                               \
+		.size = sizeof(weir_reading), .node = (room), .nodes_capacity = (nodes) \
+	}
+
+static weir_machine *machine_of(const char *source)
+{
+	weir_machine *machine;
+	assert_int_equal(weir_machine_create(&machine, source), WEIR_OK);
+	return machine;
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* This process has a thread of that name? */
+static bool thread_is_there(const char *name)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	assert_non_null(tasks);
+	bool found = false;
+	for (struct dirent *entry; (entry = readdir(tasks));) {
+		char path[300], text[32] = "";
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+		FILE *file = fopen(path, "r");
+		if (file && fgets(text, sizeof(text), file))
+			found |= strcspn(text, "\n") == strlen(name) && strncmp(text, name, strlen(name)) == 0;
+		if (file)
+			fclose(file);
+	}
+	closedir(tasks);
+	return found;
+}
+
+static void this_host_is_read_by_a_named_thread(void **state)
+{
+	(void)state;
+	weir_machine *machine = machine_of("this");
+	weir_monitor *monitor;
+	weir_node_reading node[16];
+	weir_reading r = READING(node, 16);
+	assert_int_equal(weir_monitor_create(&monitor, machine, NULL, HOUR_NS), WEIR_OK);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_EAGAIN);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	assert_true(thread_is_there("weir/monitor"));
+	assert_int_equal(weir_monitor_start(monitor), WEIR_EBUSY);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_true(r.taken_at_ns > 0);
+	assert_true(r.known & WEIR_KNOWN_PROCESS);
+	assert_true(r.process_rss_bytes > 4096);
+	assert_false(r.known & WEIR_KNOWN_CPU); /* the first has none before it */
+	for (uint32_t i = 0; i < r.nodes && r.known & WEIR_KNOWN_NODE_MEMORY; i++) {
+		assert_true(node[i].memory_free_bytes <= node[i].memory_total_bytes);
+		assert_true(node[i].memory_available_bytes <= node[i].memory_total_bytes);
+	}
+	/* Due in an hour: returns because it is woken. */
+	weir_monitor_stop(monitor);
+	while (thread_is_there("weir/monitor"))
+		nap(); /* joined, but the kernel may list it for a moment longer */
+	weir_monitor_stop(monitor);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	weir_monitor_destroy(monitor);
+	weir_machine_destroy(machine);
+}
+
+static void another_machines_nodes_are_not_this_hosts(void **state)
+{
+	(void)state;
+	weir_machine *machine = machine_of("numa:3(memory=5GiB) core:1 pu:1");
+	weir_monitor *monitor;
+	weir_node_reading node[3];
+	weir_reading r = READING(node, 3), two = READING(node, 2), none = READING(NULL, 0);
+	assert_int_equal(weir_monitor_create(&monitor, machine, NULL, HOUR_NS), WEIR_OK);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_false(r.known & (WEIR_KNOWN_NODE_MEMORY | WEIR_KNOWN_CPU));
+	assert_true(r.known & WEIR_KNOWN_PROCESS);
+	assert_int_equal(r.nodes, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(node[i].memory_total_bytes, UINT64_C(5) << 30);
+	memset(node, 0, sizeof(node));
+	assert_int_equal(weir_monitor_read(monitor, &two), WEIR_OK);
+	assert_int_equal(two.nodes, 2);
+	assert_int_equal(two.nodes_capacity, 2);
+	assert_int_equal(node[2].memory_total_bytes, 0);
+	assert_int_equal(weir_monitor_read(monitor, &none), WEIR_OK);
+	assert_int_equal(none.nodes, 0);
+	weir_monitor_destroy(monitor);
+	weir_machine_destroy(machine);
+}
+
+/* One recorded host, two instants apart: exact numbers. The nodes are made up; their threads are 0, 1 and 2, 3. */
+static void recorded_files_give_exact_readings(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fixture_create(&f);
+	fixture_text(&f, "/proc/self/cgroup", "0::/g\n");
+	fixture_text(&f, "/proc/self/mountinfo", "30 20 0:26 / /cg rw - cgroup2 cgroup2 rw\n");
+	fixture_text(&f, "/cg/g/memory.current", "12345\n");
+	fixture_text(&f, "/cg/g/memory.max", "99999\n");
+	fixture_text(&f, "/proc/pressure/memory", "some avg10=3.50 avg60=0 total=0\nfull avg10=1.25 avg60=0 total=0\n");
+	fixture_text(&f, "/proc/self/statm", "100 7 0 0 0 0 0\n");
+	fixture_text(&f, "/sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 800 kB\nNode 0 MemFree: 300 kB\n");
+	fixture_text(&f, "/sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 900 kB\nNode 1 MemFree: 10 kB\n");
+	fixture_text(&f, "/proc/stat", "cpu0 0 0 0 0\ncpu1 50 0 0 50\ncpu2 9 0 0 9\ncpu3 0 0 0 0\ncpu4 1 1 1 1\n");
+	weir_machine *machine = machine_of("numa:2 core:2 pu:1");
+	machine->is_this = true;
+	struct monitor_host *host = monitor_host_create(machine, f.root);
+	assert_non_null(host);
+	weir_node_reading node[2];
+	weir_reading r = READING(node, 2);
+	assert_int_equal(monitor_host_start(host, 1), WEIR_OK);
+	assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
+	const uint32_t all_but_cpu = WEIR_KNOWN_NODE_MEMORY | WEIR_KNOWN_MEMORY_PRESSURE | WEIR_KNOWN_CGROUP_MEMORY |
+				     WEIR_KNOWN_CGROUP_MEMORY_MAX | WEIR_KNOWN_PROCESS;
+	assert_int_equal(r.known, all_but_cpu);
+	assert_int_equal(node[0].memory_total_bytes, 800 * 1024);
+	assert_int_equal(node[0].memory_free_bytes, 300 * 1024);
+	assert_int_equal(node[1].memory_available_bytes, 10 * 1024);
+	assert_true(r.memory_pressure_some == 3.5 && r.memory_pressure_full == 1.25);
+	assert_int_equal(r.cgroup_memory_bytes, 12345);
+	assert_int_equal(r.cgroup_memory_max_bytes, 99999);
+	assert_int_equal(r.process_rss_bytes, 7 * sysconf(_SC_PAGESIZE));
+
+	/* Node 0: 60 + 40 busy of 100 + 100; node 1: cpu2 is away, cpu3's idle went back. */
+	fixture_text(&f, "/proc/stat", "cpu0 60 0 0 40\ncpu1 60 20 10 110\ncpu3 30 0 0 0\n");
+	assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
+	assert_int_equal(r.known, all_but_cpu | WEIR_KNOWN_CPU);
+	assert_true(node[0].cpu_busy == 0.5);
+	assert_true(node[1].cpu_busy == 1);
+	/* No tick has passed: the last shares stand. */
+	assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
+	assert_int_equal(r.known, all_but_cpu | WEIR_KNOWN_CPU);
+	assert_true(node[0].cpu_busy == 0.5);
+	monitor_host_destroy(host);
+	weir_machine_destroy(machine);
+	fixture_destroy(&f);
+}
+
+static void count_lines(weir_log_level level, const char *line, void *context)
+{
+	(void)level;
+	(void)line;
+	++*(int *)context;
+}
+
+static void what_is_missing_is_said_once(void **state)
+{
+	(void)state;
+	int lines = 0;
+	weir_machine *machine = machine_of("numa:2 core:2 pu:1");
+	machine->is_this = true;
+	struct monitor_host *host = monitor_host_create(machine, "/nowhere/at/all");
+	assert_non_null(host);
+	weir_node_reading node[2];
+	weir_reading r = READING(node, 2);
+	assert_int_equal(weir_log_set(WEIR_LOG_INFO, count_lines, &lines, 100), WEIR_OK);
+	for (int i = 0; i < 5; i++) {
+		r.known = UINT32_MAX;
+		assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
+		assert_int_equal(r.known, 0);
+		assert_int_equal(lines, 6);
+	}
+	assert_int_equal(weir_log_set(WEIR_LOG_OFF, NULL, NULL, 0), WEIR_OK);
+	monitor_host_destroy(host);
+	weir_machine_destroy(machine);
+}
+
+static void garbage_files_are_not_known_and_harmless(void **state)
+{
+	(void)state;
+	uint64_t random = fixture_seed("garbage_files_are_not_known_and_harmless");
+	static const char *const files[] = {"/proc/self/cgroup",
+					    "/proc/self/mountinfo",
+					    "/proc/pressure/memory",
+					    "/proc/self/statm",
+					    "/proc/stat",
+					    "/proc/meminfo",
+					    "/sys/devices/system/node/node0/meminfo",
+					    "/sys/devices/system/node/node1/meminfo"};
+	weir_machine *machine = machine_of("numa:2 core:2 pu:1");
+	machine->is_this = true;
+	for (int round = 0; round < 50; round++) {
+		struct fixture f;
+		fixture_create(&f);
+		for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+			unsigned char bytes[2000];
+			size_t length = fixture_random(&random) % sizeof(bytes);
+			/* Bytes above 127 only: nothing of it can be a number, so nothing may be known. */
+			for (size_t b = 0; b < length; b++)
+				bytes[b] = (unsigned char)(fixture_random(&random) | 0x80);
+			fixture_bytes(&f, files[i], bytes, length);
+		}
+		struct monitor_host *host = monitor_host_create(machine, f.root);
+		weir_node_reading node[2];
+		weir_reading r = READING(node, 2);
+		assert_non_null(host);
+		assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
+		assert_int_equal(r.known, 0);
+		monitor_host_destroy(host);
+		fixture_destroy(&f);
+	}
+	weir_machine_destroy(machine);
+}
+
+/* A source of the application's own. ----------------------------------------------------------------------------- */
+
+struct mine {
+	weir_monitor *monitor;
+	_Atomic(uint64_t) reads;
+	_Atomic(bool) failing;
+	_Atomic(int) starts, stops;
+	uint64_t interval_ns;
+	weir_status start_status;
+	bool hostile, meddles;
+};
+
+static weir_status my_start(void *context, uint64_t interval_ns)
+{
+	struct mine *mine = context;
+	mine->interval_ns = interval_ns;
+	at_add(&mine->starts, 1, relaxed, none);
+	return mine->start_status;
+}
+
+/* All fields of a reading are its number. */
+static weir_status my_read(void *context, weir_reading *out)
+{
+	struct mine *mine = context;
+	uint64_t number = at_add(&mine->reads, 1, relaxed, none) + 1;
+	out->taken_at_ns = number;
+	out->process_rss_bytes = number;
+	out->nodes = out->nodes_capacity;
+	for (uint32_t i = 0; i < out->nodes; i++)
+		out->node[i] = (weir_node_reading){number, number, number, (double)number};
+	if (mine->meddles) {
+		weir_monitor_stop(mine->monitor);
+		if (weir_monitor_start(mine->monitor) != WEIR_EBUSY)
+			return WEIR_ESYSTEM;
+	}
+	if (mine->hostile) {
+		out->size = 1;
+		out->nodes = UINT32_MAX;
+		out->nodes_capacity = UINT32_MAX;
+		out->node = NULL;
+		out->taken_at_ns = 0;
+	}
+	return at_load(&mine->failing, relaxed, none) ? WEIR_EUSER + 3 : WEIR_OK;
+}
+
+static void my_stop(void *context)
+{
+	struct mine *mine = context;
+	at_add(&mine->stops, 1, relaxed, none);
+}
+
+static weir_monitor *monitor_of(struct mine *mine, const weir_machine *machine, uint64_t interval_ns)
+{
+	weir_monitor_source source = {
+		.size = sizeof(source), .start = my_start, .read = my_read, .stop = my_stop, .context = mine};
+	weir_monitor *monitor;
+	assert_int_equal(weir_monitor_create(&monitor, machine, &source, interval_ns), WEIR_OK);
+	memset(&source, 0xff, sizeof(source)); /* it was copied */
+	mine->monitor = monitor;
+	return monitor;
+}
+
+static void wait_for_reads(struct mine *mine, uint64_t more)
+{
+	uint64_t target = at_load(&mine->reads, relaxed, none) + more;
+	while (at_load(&mine->reads, relaxed, none) < target)
+		nap();
+}
+
+static void an_own_source_replaces_the_hosts_files(void **state)
+{
+	(void)state;
+	struct mine mine = {0};
+	weir_machine *machine = machine_of("numa:2 core:1 pu:1");
+	weir_monitor *monitor = monitor_of(&mine, machine, 2 * WEIR_NS_PER_MS);
+	weir_reading r = READING(NULL, 0);
+	assert_int_equal(at_load(&mine.reads, relaxed, none), 0);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	assert_int_equal(mine.interval_ns, 2 * WEIR_NS_PER_MS);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_true(r.process_rss_bytes >= 1);
+	wait_for_reads(&mine, 3);
+	weir_monitor_stop(monitor);
+	assert_int_equal(at_load(&mine.starts, relaxed, none), 1);
+	assert_int_equal(at_load(&mine.stops, relaxed, none), 1);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_int_equal(r.process_rss_bytes, at_load(&mine.reads, relaxed, none));
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	weir_monitor_destroy(monitor);
+	assert_int_equal(at_load(&mine.stops, relaxed, none), 2);
+	weir_machine_destroy(machine);
+}
+
+static void a_failing_source_keeps_the_last_reading_and_is_logged_once(void **state)
+{
+	(void)state;
+	static int lines;
+	lines = 0;
+	struct mine mine = {0};
+	weir_machine *machine = machine_of("numa:1 core:1 pu:1");
+	weir_monitor *monitor = monitor_of(&mine, machine, WEIR_NS_PER_MS);
+	weir_reading r = READING(NULL, 0);
+	assert_int_equal(weir_log_set(WEIR_LOG_WARN, count_lines, &lines, 100), WEIR_OK);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	at_store(&mine.failing, true, relaxed, none);
+	wait_for_reads(&mine, 2);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	uint64_t last = r.process_rss_bytes;
+	wait_for_reads(&mine, 5);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_int_equal(r.process_rss_bytes, last);
+	weir_monitor_stop(monitor);
+	assert_int_equal(weir_log_set(WEIR_LOG_OFF, NULL, NULL, 0), WEIR_OK);
+	assert_int_equal(lines, 1);
+	/* A first reading that fails is the caller's to know; the source is stopped again. */
+	assert_int_equal(weir_monitor_start(monitor), WEIR_EUSER + 3);
+	assert_int_equal(at_load(&mine.stops, relaxed, none), 2);
+	at_store(&mine.failing, false, relaxed, none);
+	mine.start_status = WEIR_EUSER + 9;
+	assert_int_equal(weir_monitor_start(monitor), WEIR_EUSER + 9);
+	assert_int_equal(at_load(&mine.stops, relaxed, none), 2); /* what did not start is not stopped */
+	weir_monitor_destroy(monitor);
+	weir_machine_destroy(machine);
+}
+
+/* It claims more nodes than it was given room for, takes the array away, and stops the monitor from within. */
+static void a_hostile_source_harms_only_itself(void **state)
+{
+	(void)state;
+	struct mine mine = {.hostile = true, .meddles = true};
+	weir_machine *machine = machine_of("numa:2 core:1 pu:1");
+	weir_monitor *monitor = monitor_of(&mine, machine, WEIR_NS_PER_MS);
+	weir_node_reading node[4] = {0};
+	weir_reading r = READING(node, 4);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	wait_for_reads(&mine, 3);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_int_equal(r.nodes, 2);
+	assert_ptr_equal(r.node, node);
+	assert_true(node[1].memory_total_bytes >= 1);
+	assert_int_equal(node[2].memory_total_bytes, 0);
+	assert_true(r.taken_at_ns > 0);
+	weir_monitor_destroy(monitor);
+	weir_machine_destroy(machine);
+}
+
+enum { READERS = 4, NODES = 16 };
+
+struct readers {
+	weir_monitor *monitor;
+	_Atomic(bool) enough, torn, went_back;
+};
+
+/* M2: all fields of a reading have one number, and it never goes back. */
+static void *read_on(void *argument)
+{
+	struct readers *readers = argument;
+	uint64_t before = 0;
+	while (!at_load(&readers->enough, relaxed, none)) {
+		weir_node_reading node[NODES];
+		weir_reading r = READING(node, NODES);
+		if (weir_monitor_read(readers->monitor, &r))
+			continue;
+		uint64_t number = r.process_rss_bytes;
+		bool whole = r.taken_at_ns == number && r.nodes == NODES;
+		for (uint32_t i = 0; i < r.nodes; i++)
+			whole = whole && node[i].memory_total_bytes == number &&
+				node[i].memory_available_bytes == number && node[i].cpu_busy == (double)number;
+		if (!whole)
+			at_store(&readers->torn, true, relaxed, none);
+		if (number < before)
+			at_store(&readers->went_back, true, relaxed, none);
+		before = number;
+	}
+	return NULL;
+}
+
+static void readers_never_see_parts_of_two_readings(void **state)
+{
+	(void)state;
+	struct mine mine = {0};
+	weir_machine *machine = machine_of("numa:16 core:1 pu:1");
+	static struct readers readers;
+	readers = (struct readers){.monitor = monitor_of(&mine, machine, WEIR_NS_PER_MS)};
+	pthread_t thread[READERS];
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, read_on, &readers), 0);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(weir_monitor_start(readers.monitor), WEIR_OK);
+		wait_for_reads(&mine, 20);
+		weir_monitor_stop(readers.monitor);
+	}
+	at_store(&readers.enough, true, relaxed, none);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(thread[i], NULL);
+	assert_false(at_load(&readers.torn, relaxed, none));
+	assert_false(at_load(&readers.went_back, relaxed, none));
+	weir_monitor_destroy(readers.monitor);
+	weir_machine_destroy(machine);
+}
+
+static void wrong_arguments_are_refused_with_a_text(void **state)
+{
+	(void)state;
+	weir_machine *machine = machine_of("numa:1 core:1 pu:1");
+	weir_monitor *monitor = (weir_monitor *)&monitor;
+	struct mine mine = {0};
+	const weir_monitor_source good = {.size = sizeof(good), .read = my_read, .context = &mine};
+	weir_monitor_source none = good, small = good;
+	none.read = NULL;
+	small.size = sizeof(small) - 1;
+	struct {
+		weir_monitor_source source;
+		uint64_t tail[2];
+	} later = {good, {0, 0}};
+	later.source.size = sizeof(later);
+	const struct {
+		const weir_machine *machine;
+		const weir_monitor_source *source;
+		uint64_t interval_ns;
+		const char *text;
+	} cases[] = {{NULL, NULL, 0, "machine"},
+		     {machine, NULL, 1, "interval_ns is 1"},
+		     {machine, NULL, WEIR_NS_PER_MS - 1, "interval_ns"},
+		     {machine, &none, 0, "source.read"},
+		     {machine, &small, 0, "source.size"}};
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		assert_int_equal(weir_monitor_create(&monitor, cases[i].machine, cases[i].source, cases[i].interval_ns),
+				 WEIR_EINVAL);
+		assert_null(monitor);
+		assert_non_null(strstr(weir_error_text(), cases[i].text));
+	}
+	assert_int_equal(weir_monitor_create(NULL, machine, NULL, 0), WEIR_EINVAL);
+	assert_int_equal(weir_monitor_create(&monitor, machine, &later.source, UINT64_MAX), WEIR_OK);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK); /* the next reading is never, not at once */
+	weir_reading r = READING(NULL, 0), cut = READING(NULL, 0), lying = READING(NULL, 3);
+	cut.size = 8;
+	assert_int_equal(weir_monitor_read(monitor, &cut), WEIR_EINVAL);
+	assert_int_equal(weir_monitor_read(monitor, &lying), WEIR_EINVAL);
+	assert_int_equal(weir_monitor_read(monitor, NULL), WEIR_EINVAL);
+	assert_int_equal(weir_monitor_read(NULL, &r), WEIR_EINVAL);
+	assert_int_equal(at_load(&mine.reads, relaxed, none), 1);
+	weir_monitor_destroy(monitor);
+	later.tail[1] = 1;
+	assert_int_equal(weir_monitor_create(&monitor, machine, &later.source, 0), WEIR_EINVAL);
+	assert_int_equal(weir_monitor_start(NULL), WEIR_EINVAL);
+	weir_monitor_stop(NULL);
+	weir_monitor_destroy(NULL);
+	weir_machine_destroy(machine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(this_host_is_read_by_a_named_thread),
+		cmocka_unit_test(another_machines_nodes_are_not_this_hosts),
+		cmocka_unit_test(recorded_files_give_exact_readings),
+		cmocka_unit_test(what_is_missing_is_said_once),
+		cmocka_unit_test(garbage_files_are_not_known_and_harmless),
+		cmocka_unit_test(an_own_source_replaces_the_hosts_files),
+		cmocka_unit_test(a_failing_source_keeps_the_last_reading_and_is_logged_once),
+		cmocka_unit_test(a_hostile_source_harms_only_itself),
+		cmocka_unit_test(readers_never_see_parts_of_two_readings),
+		cmocka_unit_test(wrong_arguments_are_refused_with_a_text),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
