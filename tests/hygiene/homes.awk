@@ -27,8 +27,7 @@ NR == FNR {
 	sub(/:$/, "", file)
 	line = substr($0, length($1) + 2)
 	for (thing in word)
-		if (line ~ ("(^|[^A-Za-z0-9_])(" word[thing] ")") && !allowed(thing, file)) &&
-		    !told[thing, file]++)
+		if (line ~ ("(^|[^A-Za-z0-9_])(" word[thing] ")") && !allowed(thing, file) && !told[thing, file]++)
 			print file ": " thing " has its home elsewhere:" line
 }
 END {

@@ -32,7 +32,7 @@ copy_tree() {
 }
 
 holds() {
-	rule "$SOURCE" >"$scratch/found"
+	rule "$SOURCE" >"$scratch/found" 2>&1 || echo "the rule itself failed" >>"$scratch/found"
 	if [ -s "$scratch/found" ]; then
 		cat "$scratch/found"
 		echo "$(wc -l <"$scratch/found") violations"
