@@ -23,7 +23,7 @@ rule() {
 		done
 		# Spelled so that this line is none.
 		grep -rnE "TO""DO|FIX""ME|XX""X[^X]" CMakeLists.txt README.md include runtime numa bench tests tools docs |
-			grep -vF mktemp
+			grep -vF mktemp || :
 	)
 }
 
