@@ -12,6 +12,9 @@ rule() {
 				sed -n 1,3p "$file" | grep -q 'SPDX-License-Identifier: MIT' || echo "$file: no SPDX line"
 			done
 		find runtime numa -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 600 { print $2 ": " $1 " lines" }'
+		for page in $(grep -o '`[a-z-]*\.[a-z]*`' docs/README.md | tr -d '`'); do
+			[ -e "docs/$page" ] || echo "docs/README.md: there is no docs/$page"
+		done
 		for folder in */; do
 			[ "$folder" = build/ ] && continue
 			[ "$(cat "$folder/README.md" 2>/dev/null | wc -l)" -gt 0 ] || echo "$folder: no README.md"
@@ -34,3 +37,4 @@ catches "a folder without a README" rm runtime/README.md
 catches "a long README" sh -c 'yes "" | head -21 >>tests/README.md'
 catches "a new top-level folder" mkdir misc
 catches "something left to do" sh -c 'echo "/* TO""DO: more */" >>runtime/error.c'
+catches "a page that is not there" rm docs/testing.md
