@@ -8,7 +8,7 @@ rule() {
 	LC_ALL=C sort -c "$1/runtime/exports.txt" 2>&1
 	for header in $(sources "$1" include/weir); do
 		code "$1/$header" | awk '/^#/ { next } /WEIR_API/ { on = 1 } on { text = text " " $0 } on && /;/ { print text; text = ""; on = 0 }'
-	done | sed -n 's/^[^(]*[ *]\(weir_[a-z0-9_]*\)(.*/\1/p' | LC_ALL=C sort -u >"$scratch/declared"
+	done | sed -n -e 's/^[^(]*[ *]\(weir_[a-z0-9_]*\)(.*/\1/p' -e 's/.* extern .*[ *]\(WEIR_[A-Z_]*\);.*/\1/p' | LC_ALL=C sort -u >"$scratch/declared"
 	nm -D --defined-only "${2:-$BUILD}/libweir.so" | awk '{ print $3 }' | LC_ALL=C sort -u >"$scratch/shared"
 	nm -g --defined-only "${2:-$BUILD}/libweir.a" 2>/dev/null | awk 'NF == 3 { print $3 }' | LC_ALL=C sort -u >"$scratch/static"
 	for where in declared shared static; do
