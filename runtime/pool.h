@@ -25,7 +25,6 @@ struct task_need {
 	uint32_t cores;			/* rounded up */
 	uint32_t memory_node;
 	bool granted;			/* holds a grant: waiter.grant */
-	_Atomic(uint32_t) helpers;	/* workers that run its forked children now */
 	_Atomic(uint64_t) memory_left_bytes;
 	weir_task *task;
 	struct waiter waiter;
@@ -139,6 +138,15 @@ static inline struct worker *worker_of(struct forks *forks)
 
 /* The worker that the calling thread is; NULL: none. */
 extern _Thread_local struct worker *worker_self;
+
+/* A grant: the task runs on this node and nowhere else. */
+static inline void task_bind(weir_pool *pool, weir_task *task, uint32_t node)
+{
+	task->need->granted = true;
+	task->need->memory_node = pool->machine->memory_near[node];
+	task_set_node(task, node);
+	task->flags |= TASK_BOUND;
+}
 
 static inline bool task_is_cancelled(const weir_task *task)
 {

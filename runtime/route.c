@@ -38,7 +38,7 @@ void route_push(weir_pool *pool, weir_task *task, struct worker *from)
 {
 	bool bound = task->flags & TASK_BOUND;
 	bool homed = task->flags & (TASK_BOUND | TASK_HOMED);
-	uint32_t node = task->node;
+	uint32_t node = task_node(task);
 	if (from && from->pool == pool && !homed && task->service >= 2 && deque_push(&from->deque, task)) {
 		route_wake(pool, from->node, false);
 		return;
@@ -67,53 +67,33 @@ static weir_task *take_lanes(weir_pool *pool, struct node_queues *queue, uint32_
 	return NULL;
 }
 
-/* Q3: may one more worker help this root's children? Counts it in. A stale root only costs a wrong guess: the steal then
- * fails on its word, and the count goes back. */
+/* Q3: may one more worker run this root's children? */
 struct help {
 	struct worker *worker;
 	const weir_task *only;
 	weir_task *root;
-	bool counted;
+	uint32_t counted;
 };
+
+static bool is_near_enough(const struct worker *thief, const weir_task *root)
+{
+	return task_help_left(root) == TASK_HELP_ANY || thief->node == thief->pool->queue_of[task_node(root)];
+}
 
 static bool may_help(void *context, uintptr_t tag)
 {
 	struct help *help = context;
-	weir_task *root = (weir_task *)tag;
-	help->root = root;
-	if (help->only && root != help->only)
-		return false;
-	struct task_need *need = root->need;
-	if (!need || !need->granted)
-		return true;
+	help->root = (weir_task *)tag;
 	/* A joiner that leapfrogs is counted already. */
 	if (help->only)
-		return true;
-	if (need->cores < 2 || help->worker->node != help->worker->pool->queue_of[root->node])
-		return false;
-	if (at_add(&need->helpers, 1, relaxed, none) + 1 >= need->cores) {
-		at_sub(&need->helpers, 1, relaxed, none);
-		return false;
-	}
-	help->counted = true;
-	return true;
-}
-
-void route_helper_done(weir_task *root)
-{
-	at_sub(&root->need->helpers, 1, relaxed, none);
+		return help->root == help->only;
+	return is_near_enough(help->worker, help->root) && task_helper_in(help->root, &help->counted);
 }
 
 /* Without counting: worth asking its worker? */
 static bool may_ask(const struct worker *thief, const weir_task *root)
 {
-	if (!root)
-		return false;
-	const struct task_need *need = root->need;
-	if (!need || !need->granted)
-		return true;
-	return need->cores >= 2 && thief->node == thief->pool->queue_of[root->node] &&
-	       at_load(&need->helpers, relaxed, none) + 1 < need->cores;
+	return root && task_help_left(root) && is_near_enough(thief, root);
 }
 
 bool route_take_fork(struct worker *worker, struct worker *victim, const weir_task *only, struct found *found)
@@ -126,7 +106,7 @@ bool route_take_fork(struct worker *worker, struct worker *victim, const weir_ta
 	weir_fork_slot *slot = forks_steal(&victim->forks, worker->number, may_help, &help, &raced);
 	if (!slot) {
 		if (help.counted)
-			route_helper_done(help.root);
+			task_helper_out(help.root, help.counted);
 		return false;
 	}
 	*found = (struct found){.fork = slot, .victim = victim, .root = help.root, .counted = help.counted};

@@ -13,7 +13,7 @@ struct found {
 	weir_fork_slot *fork;
 	struct worker *victim; /* of the fork */
 	weir_task *root;       /* of the fork */
-	bool counted;	       /* we are one of the root's helpers: route_helper_done() when it is run */
+	uint32_t counted;      /* for task_helper_out() when it is run */
 };
 
 /* Make a task READY: put it where a worker of its node, or any worker, finds it, and wake one if one sleeps. Never runs it,
@@ -31,8 +31,5 @@ bool route_take_fork(struct worker *worker, struct worker *victim, const weir_ta
 
 /* Wake one idle worker for work that is on `node`; bound: only one of that node. */
 void route_wake(weir_pool *pool, uint32_t node, bool bound);
-
-/* A helper of a granted task is done. */
-void route_helper_done(weir_task *root);
 
 #endif

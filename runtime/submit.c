@@ -28,7 +28,7 @@ static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
 	task->group = group;
 	task->need = NULL;
 	at_store(&task->blocks, NULL, relaxed, none);
-	task->node = 0;
+	task_set_node(task, 0);
 	task->service = (uint8_t)room_service(WEIR_NORMAL);
 	task->flags = 0;
 	return task;
@@ -43,7 +43,6 @@ static struct task_need *make_need(weir_pool *pool, weir_task *task)
 	need->index = index;
 	need->task = task;
 	need->granted = false;
-	at_store(&need->helpers, 0, relaxed, none);
 	task->need = need;
 	return need;
 }
@@ -97,10 +96,10 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 	need->cores = cores_of(demand);
 	task->service = (uint8_t)room_service(demand->task_class);
 	if (need->waiter.wish.home != NO_NODE) {
-		task->node = need->waiter.wish.home;
+		task_set_node(task, need->waiter.wish.home);
 		task->flags |= TASK_HOMED;
 	}
-	need->memory_node = pool->machine->memory_near[task->node];
+	need->memory_node = pool->machine->memory_near[task_node(task)];
 	return WEIR_OK;
 }
 
@@ -135,10 +134,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_dec
 	admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
 	if (decision->verdict == WEIR_ADMITTED) {
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
-		need->granted = true;
-		task->node = decision->node;
-		task->flags |= TASK_BOUND;
-		need->memory_node = pool->machine->memory_near[decision->node];
+		task_bind(pool, task, decision->node);
 		route_push(pool, task, worker_self);
 	}
 	/* ORDER(cancel): seq_cst, with weir_group_cancel(): its sweep came before our push, or we see it. */
@@ -276,7 +272,7 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 		return NULL;
 	}
 	size_t charge = (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-	uint32_t node = need ? need->memory_node : pool->machine->memory_near[task->node];
+	uint32_t node = need ? need->memory_node : pool->machine->memory_near[task_node(task)];
 	if (need && need->granted) {
 		/* The grant is of bytes asked for, rounded up to the ledger's unit: the last block may fill the unit. */
 		uint64_t left = at_load(&need->memory_left_bytes, relaxed, none);
@@ -305,14 +301,14 @@ uint32_t weir_task_cores(const weir_task *task)
 
 uint32_t weir_task_node(const weir_task *task)
 {
-	return task ? task->node : 0;
+	return task ? task_node(task) : 0;
 }
 
 uint32_t weir_task_memory_node(const weir_task *task)
 {
 	if (!task)
 		return 0;
-	return task->need ? task->need->memory_node : task->group->pool->machine->memory_near[task->node];
+	return task->need ? task->need->memory_node : task->group->pool->machine->memory_near[task_node(task)];
 }
 
 weir_grant weir_task_grant(const weir_task *task)

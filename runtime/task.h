@@ -11,6 +11,7 @@
 #include <weir/task.h>
 
 #include "numa/arena.h"
+#include "private/atomics.h"
 #include "runtime/inbox.h"
 #include "runtime/slots.h"
 
@@ -37,13 +38,62 @@ struct weir_task {
 	weir_group *group;
 	struct task_need *need; /* NULL: a plain task */
 	_Atomic(struct task_block *) blocks;
-	uint32_t node; /* where it should run; once it runs, where it does */
 	uint8_t service;
 	uint8_t flags;
-	uint16_t padding;
+	_Atomic(uint16_t) node; /* where it should run; once it runs, where it does */
+	_Atomic(uint32_t) help; /* use << 16 | how many more workers may run its forked children; see task_helper_in() */
 };
 
 _Static_assert(sizeof(struct weir_task) == CACHE_LINE, "a task is one cache line");
+
+/* Thieves look at tasks that may have ended, and be in use again, as they look: hence atomics, all relaxed. What they take is
+ * decided by the slot of the child; the use number makes a helper that counted itself into a task that ended count out of
+ * nothing. */
+#define TASK_HELP_ANY UINT32_C(0xffff)
+
+static inline uint32_t task_node(const weir_task *task)
+{
+	return at_load(&((weir_task *)task)->node, relaxed, none);
+}
+
+static inline void task_set_node(weir_task *task, uint32_t node)
+{
+	at_store(&task->node, (uint16_t)node, relaxed, none);
+}
+
+/* more: TASK_HELP_ANY for no bound, and no counting. The owner's, before the task runs. */
+static inline void task_open_help(weir_task *task, uint32_t more)
+{
+	uint32_t use = (at_load(&task->help, relaxed, none) >> 16) + 1;
+	at_store(&task->help, use << 16 | (more < TASK_HELP_ANY ? more : TASK_HELP_ANY), relaxed, none);
+}
+
+static inline uint32_t task_help_left(const weir_task *task)
+{
+	return at_load(&((weir_task *)task)->help, relaxed, none) & TASK_HELP_ANY;
+}
+
+/* One more helper. False: no more may. *counted: what task_helper_out() takes back, 0: nothing. */
+static inline bool task_helper_in(weir_task *task, uint32_t *counted)
+{
+	uint32_t help = at_load(&task->help, relaxed, none);
+	*counted = 0;
+	do {
+		if ((help & TASK_HELP_ANY) == TASK_HELP_ANY)
+			return true;
+		if (!(help & TASK_HELP_ANY))
+			return false;
+	} while (!at_cas_weak(&task->help, &help, help - 1, relaxed, relaxed, none));
+	*counted = help;
+	return true;
+}
+
+static inline void task_helper_out(weir_task *task, uint32_t counted)
+{
+	uint32_t help = at_load(&task->help, relaxed, none);
+	while (counted && help >> 16 == counted >> 16 && !at_cas_weak(&task->help, &help, help + 1, relaxed, relaxed, none))
+		;
+}
 
 /* Memory on a node, pushed on the task's list; freed by task_free_blocks(). NULL: none. */
 void *task_add_block(struct weir_task *task, struct arenas *arenas, uint32_t node, size_t bytes);

@@ -37,7 +37,8 @@ _Thread_local struct worker *worker_self;
 static void count_home(weir_pool *pool, const struct worker *worker, const weir_task *task)
 {
 	if (task->flags & TASK_HOMED)
-		tally_add(&pool->tally, worker->node == pool->queue_of[task->node] ? POOL_RAN_HOME : POOL_RAN_AWAY, 1);
+		tally_add(&pool->tally,
+			  worker->node == pool->queue_of[task->need->waiter.wish.home] ? POOL_RAN_HOME : POOL_RAN_AWAY, 1);
 }
 
 /* A task that forked without joining: its children run within its grant, so they end before it does. */
@@ -60,7 +61,9 @@ void worker_run(struct worker *worker, weir_task *task)
 	}
 	count_home(pool, worker, task);
 	if (!(task->flags & TASK_BOUND))
-		task->node = worker->node;
+		task_set_node(task, worker->node);
+	bool granted = task->need && task->need->granted;
+	task_open_help(task, granted ? task->need->cores - 1 : TASK_HELP_ANY);
 	weir_task *outer = at_load(&worker->root, relaxed, none);
 	weir_fork_slot *head = worker->forks.face.head;
 	if (outer)
@@ -92,7 +95,7 @@ static void run_fork(struct worker *worker, const struct found *found)
 	tally_add(&worker->pool->tally, POOL_FORKED_STOLEN, 1);
 	/* The root may end as soon as its child is done: count out first. */
 	if (found->counted)
-		route_helper_done(found->root);
+		task_helper_out(found->root, found->counted);
 	if (forks_finish(found->fork))
 		park_wake(&found->victim->park);
 }
@@ -141,9 +144,7 @@ void task_decided(struct waiter *waiter)
 		task_settle(pool, task, false, WEIR_ECANCELED);
 		return;
 	}
-	need->granted = true;
-	task->node = waiter->node;
-	task->flags |= TASK_BOUND;
+	task_bind(pool, task, waiter->node);
 	route_push(pool, task, worker_self);
 }
 
