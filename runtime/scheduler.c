@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/scheduler.h>
+
 #include "private/error.h"
 #include "private/rcu.h"
 #include "runtime/admission.h"
