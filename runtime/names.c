@@ -171,8 +171,8 @@ static int key_matches(struct cds_lfht_node *node, const void *context)
 	const struct key *key = context;
 	struct name *name = container_of(node, struct name, node);
 	for (uint32_t i = 0; i < key->words; i++) {
-		/* Relaxed: liburcu's insertion is a full barrier, and it was found by a dependent load. */
-		if (at_load(&name->id[i], relaxed, none) != key->word[i])
+		/* ORDER(name_text): acquire, pairs with the release in names_claim(): a new entry's first contents. */
+		if (at_load(&name->id[i], acquire, name_text) != key->word[i])
 			return 0;
 	}
 	return 1;
@@ -257,6 +257,7 @@ static void batch_returns(struct rcu_head *head)
 	/* ORDER(names_backlog): release, pairs with the acquire in names_backlog(): names_destroy() must not free what
 	 * this callback has in hand; it looks, and then waits for callbacks. */
 	at_sub(&names->backlog, count, release, names_backlog);
+	rcu_callback_end();
 }
 
 static NOINLINE void batch_leaves(struct names *names, struct name *first, uint32_t count)
