@@ -2,9 +2,10 @@
 /*
  * names.h - what a grant is called: the ids that callers give, each in use once.
  *
- * The way of an id: claim; take and publish with record.name = names_number(); bind. Then: find; unpublish; and whoever
- * won that forgets the number in the record, whether he came by id or by handle. So the book decides who releases, and
- * an id is gone when its grant is. All functions: any thread, lock-free.
+ * The way of an id: claim; take; bind to the book_handle(); publish with record.name = names_number(). Then: find;
+ * unpublish; and whoever won that forgets the number in the record, whether he came by id or by handle. So the book
+ * decides who releases, and an id is gone when its grant is. Bind comes before publish, because from then on anyone may
+ * unpublish. All functions: any thread, lock-free.
  */
 #ifndef WEIR_NAMES_H
 #define WEIR_NAMES_H
@@ -26,7 +27,7 @@ void names_destroy(struct names *names);
  * WEIR_EFULL. */
 weir_status names_claim(struct names *names, const char *id, struct name **out);
 
-/* Give it its grant: from here on it can be found by anyone. */
+/* Give it its grant: from here on it can be found by anyone. Before book_publish(). */
 void names_bind(struct name *name, weir_grant grant);
 
 /* Give up a claim that was not bound. */

@@ -72,8 +72,9 @@ static bool race_take(struct race *race, const char *id, uint64_t main, weir_gra
 		return false;
 	}
 	struct book_record record = {.main = main, .name = names_number(name)};
-	*grant = book_publish(race->book, book_reserve(race->book), &record);
-	names_bind(name, *grant);
+	uint32_t slot = book_reserve(race->book);
+	names_bind(name, book_handle(race->book, slot));
+	*grant = book_publish(race->book, slot, &record);
 	at_add(&race->taken, 1, relaxed, none);
 	return true;
 }
