@@ -170,7 +170,7 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		struct taken taken;
 		struct shortage why = {0};
 		enum ledger_answer answer =
-			tracker_take_named(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node, flags, 0,
+			tracker_take_named(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node, flags, NULL,
 					   &waiter->grant, &taken, &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;

@@ -93,6 +93,13 @@ static ALWAYS_INLINE void book_cancel(struct book *book, uint32_t slot)
 	slots_put(&book->slots, slot);
 }
 
+/* The handle that book_publish() will give a reserved slot. */
+static ALWAYS_INLINE weir_grant book_handle(struct book *book, uint32_t number)
+{
+	uint64_t state = at_load(&book_slot_at(book, number)->state, relaxed, none);
+	return (weir_grant){.handle = (state + 1) / 2 << SLOTS_BITS | number};
+}
+
 /* From here on the grant can be read, walked over and unpublished by anyone. */
 static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number, const struct book_record *record)
 {

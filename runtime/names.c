@@ -2,26 +2,33 @@
 /*
  * names.c - what a grant is called.
  *
- * Holds:     liburcu's lock-free hash table of entries; entries are slots (slots.c), so they have numbers too.
- * Invariant: N1  of those who claim an id, one has it until it is dropped or removed.
- *            N2  of those who remove a bound id, one wins: the one for whom cds_lfht_del() succeeds.
- *            N3  an entry is used again only after a grace period: whoever may still walk past it has left.
- *            N4  at most NAMES_BACKLOG_MAX removed entries wait for their grace period (and a batch per thread).
- * Progress:  lock-free, but: the claim that finds the table too small doubles it, and a removal beyond N4 waits for a
- *            grace period.
- * Together:  all but create and destroy.
- * Not here:  what a grant holds (book.c).
+ * Holds:     a hash table of fixed size, its chains, and entries that are slots (slots.c).
+ * Invariant: N1  of those who claim an id, one has it until it is dropped or forgotten.
+ *            N2  an entry leaves its chain once, by the hand of one thread, and is used again after that.
+ *            N3  who walks believes only what it read from an entry that was in this chain all the while.
+ * Progress:  lock-free: nobody waits for a cleaner.
+ * Together:  all but create and destroy; names_forget() and names_drop() once per entry.
+ * Not here:  what a grant holds, and who releases it (book.c).
  *
- * Removed entries are gathered per thread number and handed to call_rcu() a batch at a time: one call, and one node of
- * liburcu's queue, for 64 entries. The callback puts the batch on the slots' shared stack.
+ * Claim and forget cost one locked instruction each, on the bucket's head; the grant's release is decided in the book
+ * anyway. liburcu's cds_lfht needs four, and entries that stay away for a grace period (docs/rationale.md has numbers).
  *
- * An entry's grant is its generation: grants are never the same twice, so who reads grant, id, grant and finds the
- * grant it looks for both times has that grant's id (as book.c does with its state).
+ * A head is: tag | AGAIN | BUSY | number + 1 of the first entry. Every exchange of a head adds one to its tag, so a
+ *head that is seen twice did not change between, and nor did the links behind it:
+ *
+ *	claim    walk from head h; if the id is not there: CAS h -> my entry         in front only
+ *	forget   if I am first and h not BUSY: CAS h -> my next                      then the entry is mine alone
+ *	         else: mark my entry ABANDONED, and never touch it again;
+ *	         not BUSY: CAS h -> h | BUSY and clean; BUSY: CAS h -> h | AGAIN     always an exchange: its release
+ *	clean    take all ABANDONED entries out (only the cleaner changes links behind the first, and only the cleaner
+ *takes the first away meanwhile); then CAS h -> h - BUSY; if AGAIN is set, once more
+ *
+ * A link is: generation | number + 1. A claim raises its entry's generation before it writes the fields (release); a
+ * walker reads fields (acquire), then the generation once more, and starts again if it is not the link's. An entry that
+ *was taken out keeps its link until it is used again: it leads on to all that was behind it and still lives.
  */
 #include "runtime/names.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,51 +37,44 @@
 
 #include "private/check.h"
 #include "private/error.h"
-#include "private/rcu.h"
 #include "runtime/slots.h"
-
-/* After the flavour. */
-#include <urcu/rculfhash.h>
 
 enum {
 	ID_WORDS = (WEIR_ID_MAX + 1) / 8,
 	NAME_SHIFT = 7,
-	BATCH = SLOTS_BATCH,
-	BUCKETS_MIN = 256,
 };
 
-#ifndef NAMES_BACKLOG_MAX
-#define NAMES_BACKLOG_MAX (256u * 1024)
+/* For the tests, which put all names in one bucket. */
+#ifndef NAMES_BUCKETS_MIN
+#define NAMES_BUCKETS_MIN 4096
+#define NAMES_PER_BUCKET UINT64_C(4) /* at most, on average; a table for a million then stays in 2 MiB */
 #endif
 
+#define NUMBER_MASK ((UINT64_C(1) << SLOTS_BITS) - 1)
+#define BUSY (UINT64_C(1) << SLOTS_BITS)
+#define AGAIN (UINT64_C(2) << SLOTS_BITS)
+#define TAG_ONE (UINT64_C(4) << SLOTS_BITS)
+
+/* Values of an entry's grant that are none: handles have a generation above 0 and a slot below NUMBER_MASK. */
+#define CLAIMED UINT64_C(0)
+#define ABANDONED UINT64_MAX
+
 struct name {
-	struct slot_link link;
-	struct cds_lfht_node node;
-	_Atomic(uint64_t) grant;	/* 0 while free, claimed, or removed */
+	struct slot_link link; /* the slots' */
+	_Atomic(uint64_t) generation;
+	_Atomic(uint64_t) next; /* a link */
+	_Atomic(uint64_t) grant;
 	_Atomic(uint64_t) id[ID_WORDS]; /* with its terminating zero; ids of up to 31 bytes stay in one cache line */
-	/* Of the first of a batch that waits for its grace period. */
-	struct rcu_head waiting;
-	struct names *names;
-	uint32_t batch;
+	uint64_t hash;
 	uint32_t number; /* for life */
 };
 
 _Static_assert(sizeof(struct name) <= 1 << NAME_SHIFT, "an entry fits its slot");
 
-/* The removed entries of one thread number, a chain by link.next; only its holder touches it. */
-struct limbo {
-	_Alignas(CACHE_LINE) uint32_t first;
-	uint32_t count;
-};
-
 struct names {
 	struct slots *slots;
-	struct cds_lfht *table;
-	uint32_t buckets_max;
-	_Atomic(struct limbo *) limbo[THREADS_MAX + 1]; /* the last, for threads without number, stays NULL */
-	_Alignas(CACHE_LINE) _Atomic(uint64_t) backlog; /* handed to call_rcu() and not back yet */
-	_Atomic(uint32_t) buckets;
-	_Atomic(bool) growing;
+	_Atomic(uint64_t) *head;
+	uint64_t bucket_mask;
 };
 
 /* An id as it is compared: zero-padded words. */
@@ -88,62 +88,47 @@ static void name_init(void *memory, uint32_t number)
 {
 	struct name *name = memory;
 	name->number = number;
-	at_init(&name->grant, 0);
+	at_init(&name->grant, CLAIMED);
 }
 
-static struct name *name_at(struct names *names, uint32_t number)
+static struct name *name_at(struct names *names, uint64_t number_plus_one)
 {
-	return slots_at(names->slots, number, NAME_SHIFT);
+	return slots_at(names->slots, (uint32_t)number_plus_one - 1, NAME_SHIFT);
 }
 
-static uint32_t power_of_two(uint32_t least, uint32_t wanted)
+static _Atomic(uint64_t) *bucket_of(struct names *names, uint64_t hash)
 {
-	while (least < wanted)
-		least *= 2;
-	return least;
+	return &names->head[hash & names->bucket_mask];
 }
 
 weir_status names_create(struct names **out, uint32_t names_max)
 {
 	*out = NULL;
-	struct names *names = aligned_alloc(CACHE_LINE, sizeof(*names));
-	if (!names)
+	uint64_t buckets = NAMES_BUCKETS_MIN;
+	while (buckets < names_max / NAMES_PER_BUCKET)
+		buckets *= 2;
+	struct names *names = calloc(1, sizeof(*names));
+	/* calloc: a large table's pages are not there before they are used. */
+	_Atomic(uint64_t) *head = calloc(buckets, sizeof(*head));
+	/* Entries that a cleaner has yet to take out are in use, for the slots. */
+	uint32_t slots_max = names_max < SLOTS_MAX - THREADS_MAX ? names_max + THREADS_MAX : SLOTS_MAX;
+	if (!names || !head || slots_create(&names->slots, slots_max, 1 << NAME_SHIFT, name_init)) {
+		free(head);
+		free(names);
 		return error_set(WEIR_ENOMEM, "no memory for a table of ids");
-	memset(names, 0, sizeof(*names));
-	if (names_max > SLOTS_MAX)
-		names_max = SLOTS_MAX;
-	names->buckets_max = power_of_two(BUCKETS_MIN, names_max);
-	at_init(&names->buckets, BUCKETS_MIN);
-	names->table = cds_lfht_new(BUCKETS_MIN, BUCKETS_MIN, names->buckets_max, 0, NULL);
-	/* Entries that wait for their grace period are in use, for the slots. */
-	uint32_t slots_max = names_max + NAMES_BACKLOG_MAX + THREADS_MAX * BATCH;
-	weir_status status = slots_create(&names->slots, slots_max, 1 << NAME_SHIFT, name_init);
-	if (!names->table && !status)
-		status = error_set(WEIR_ENOMEM, "no memory for a table of ids");
-	if (status)
-		names_destroy(names);
-	else
-		*out = names;
-	return status;
+	}
+	names->head = head;
+	names->bucket_mask = buckets - 1;
+	*out = names;
+	return WEIR_OK;
 }
 
 void names_destroy(struct names *names)
 {
 	if (!names)
 		return;
-	if (names_backlog(names))
-		rcu_call_drain();
-	if (names->table) {
-		struct cds_lfht_iter at;
-		struct cds_lfht_node *node;
-		rcu_enter();
-		cds_lfht_for_each(names->table, &at, node)(void) cds_lfht_del(names->table, node);
-		rcu_leave();
-		CHECK("N1", cds_lfht_destroy(names->table, NULL) == 0);
-	}
-	for (size_t i = 0; i < ARRAY_LENGTH(names->limbo); i++)
-		free(at_load(&names->limbo[i], relaxed, none));
 	slots_destroy(names->slots);
+	free(names->head);
 	free(names);
 }
 
@@ -154,224 +139,219 @@ static bool key_make(struct key *key, const char *id)
 	if (unlikely(!length || length > WEIR_ID_MAX)) {
 		error_set(WEIR_EINVAL, "id %s: give 1 to %d bytes",
 			  !id	   ? "NULL"
-			  : length ? "too long"
+			  : length ? "of more"
 				   : "\"\"",
 			  WEIR_ID_MAX);
 		return false;
 	}
-	memset(key->word, 0, sizeof(key->word));
-	memcpy(key->word, id, length);
 	key->words = (uint32_t)(length / sizeof(uint64_t)) + 1;
+	key->word[key->words - 1] = 0;
+	memcpy(key->word, id, length);
 	key->hash = XXH3_64bits(id, length);
 	return true;
 }
 
-static int key_matches(struct cds_lfht_node *node, const void *context)
+static bool key_matches(const struct key *key, struct name *name)
 {
-	const struct key *key = context;
-	struct name *name = container_of(node, struct name, node);
 	for (uint32_t i = 0; i < key->words; i++) {
-		/* Relaxed: liburcu's insertion is a full barrier, and it was found by a dependent load. */
-		if (at_load(&name->id[i], relaxed, none) != key->word[i])
+		/* ORDER(name_fields): acquire, pairs with the releases in names_claim(). */
+		if (at_load(&name->id[i], acquire, name_fields) != key->word[i])
+			return false;
+	}
+	return true;
+}
+
+/* The link to the first entry of a chain, and the head that it was read from. */
+static uint64_t first_link(struct names *names, _Atomic(uint64_t) *bucket, uint64_t *head)
+{
+	/* ORDER(names_head): acquire, pairs with the releases of all exchanges of a head: the entries and links behind
+	 * it. */
+	uint64_t seen = at_load(bucket, acquire, names_head);
+	for (;;) {
+		*head = seen;
+		uint64_t number = seen & NUMBER_MASK;
+		if (!number)
 			return 0;
+		/* ORDER(name_generation): acquire, keeps the second look at the head behind it. */
+		uint64_t generation = at_load(&name_at(names, number)->generation, acquire, name_generation);
+		/* ORDER(names_head): acquire, as above, for the next round. */
+		seen = at_load(bucket, acquire, names_head);
+		if (likely(seen == *head))
+			return generation << SLOTS_BITS | number;
 	}
-	return 1;
 }
 
-/* Double the table until it has a bucket for each entry in use. Not inside a read-side section. */
-static COLD void grow(struct names *names, uint64_t in_use)
+/* The entry of an id, claimed or bound; NULL if there was none at the time of *head. */
+static struct name *look_up(struct names *names, const struct key *key, uint64_t *head, uint64_t *first,
+			    uint64_t *grant)
 {
-	if (at_swap(&names->growing, true, relaxed, none))
-		return;
-	uint32_t buckets = at_load(&names->buckets, relaxed, none);
-	uint32_t wanted = power_of_two(buckets, in_use < names->buckets_max ? (uint32_t)in_use : names->buckets_max);
-	if (wanted > buckets) {
-		/* Large steps make liburcu start helpers for a moment: the application's signals are not for them. */
-		sigset_t all, before;
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		if (!rcu_thread_registered)
-			rcu_thread_register();
-		cds_lfht_resize(names->table, wanted);
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
-		at_store(&names->buckets, wanted, relaxed, none);
+	_Atomic(uint64_t) *bucket = bucket_of(names, key->hash);
+again:;
+	uint64_t link = *first = first_link(names, bucket, head);
+	while (link) {
+		struct name *name = name_at(names, link & NUMBER_MASK);
+		bool matches = key_matches(key, name);
+		/* ORDER(name_grant): acquire, pairs with the release in names_bind(): what the claimer did to the
+		 * grant. */
+		*grant = at_load(&name->grant, acquire, name_grant);
+		/* ORDER(name_fields): acquire, pairs with the releases in names_claim() and clean(). */
+		uint64_t next = at_load(&name->next, acquire, name_fields);
+		/* Relaxed: the acquires before it keep it behind them. */
+		if (unlikely(at_load(&name->generation, relaxed, none) != link >> SLOTS_BITS))
+			goto again;
+		if (matches && *grant != ABANDONED)
+			return name;
+		link = next;
 	}
-	/* Relaxed: the resize has its own mutex; a stale `buckets` asks for a size that is there. */
-	at_store(&names->growing, false, relaxed, none);
-}
-
-/* Called for one claim in 64: new entries come in runs, so a table that fills up is noticed in time. */
-static void grow_if_needed(struct names *names)
-{
-	uint64_t made = at_load(&names->slots->made, relaxed, none);
-	uint64_t backlog = names_backlog(names);
-	uint64_t in_use = made > backlog ? made - backlog : 0;
-	uint32_t buckets = at_load(&names->buckets, relaxed, none);
-	if (unlikely(in_use > buckets && buckets < names->buckets_max) && !rcu_inside())
-		grow(names, in_use);
+	return NULL;
 }
 
 weir_status names_claim(struct names *names, const char *id, struct name **out)
 {
 	struct key key;
-	if (!key_make(&key, id))
+	if (unlikely(!key_make(&key, id)))
 		return WEIR_EINVAL;
 	uint32_t number = slots_get(names->slots);
 	if (unlikely(number == SLOTS_NONE))
 		return error_set(WEIR_EFULL, "id %s: no room for more ids", id);
-	struct name *name = name_at(names, number);
-	for (uint32_t i = 0; i < key.words; i++) {
-		/* ORDER(name_text): release, pairs with the acquire in names_text(): whoever reads a word of this id
-		 * sees that the grant which had the entry before is gone. */
-		at_store(&name->id[i], key.word[i], release, name_text);
-	}
-	rcu_enter();
-	struct cds_lfht_node *winner = cds_lfht_add_unique(names->table, key.hash, key_matches, &key, &name->node);
-	rcu_leave();
-	if (unlikely(winner != &name->node)) {
-		/* It never was in the table: no grace period. */
-		slots_put(names->slots, number);
-		return error_set(WEIR_EEXIST, "id %s: in use", id);
-	}
-	if (unlikely(number % BATCH == 0))
-		grow_if_needed(names);
+	struct name *name = name_at(names, number + UINT64_C(1));
+	/* 40 bits, as in a link. Relaxed: the releases below carry it. */
+	uint64_t generation = (at_load(&name->generation, relaxed, none) + 1) & (UINT64_MAX >> SLOTS_BITS);
+	at_store(&name->generation, generation, relaxed, none);
+	/* ORDER(name_fields): release, pairs with the acquires of walkers and of names_text(): who reads one of these
+	 * sees the new generation, and that the last grant is gone. */
+	at_store(&name->grant, CLAIMED, release, name_fields);
+	for (uint32_t i = 0; i < key.words; i++)
+		at_store(&name->id[i], key.word[i], release, name_fields);
+	name->hash = key.hash;
+	uint64_t head, first, grant;
+	_Atomic(uint64_t) *bucket = bucket_of(names, key.hash);
+	do {
+		if (unlikely(look_up(names, &key, &head, &first, &grant) != NULL)) {
+			slots_put(names->slots, number);
+			return error_set(WEIR_EEXIST, "id %s: in use", id);
+		}
+		/* ORDER(name_fields): release, as above. */
+		at_store(&name->next, first, release, name_fields);
+		/* ORDER(names_head): release, pairs with the acquire in first_link(): the entry is whole. It fails if
+		 * anything was put in front meanwhile, so what look_up() did not find is not there. */
+	} while (!at_cas(bucket, &head, ((head & ~NUMBER_MASK) + TAG_ONE) | (number + UINT64_C(1)), release, relaxed,
+			 names_head));
 	*out = name;
 	return WEIR_OK;
 }
 
 void names_bind(struct name *name, weir_grant grant)
 {
-	/* ORDER(name_grant): release, pairs with the acquires in names_find(), names_remove() and names_text(): the id,
-	 * and what the claimer did to the grant. */
+	/* ORDER(name_grant): release, pairs with the acquires in look_up() and names_text(). */
 	at_store(&name->grant, grant.handle, release, name_grant);
 }
 
-/* The grace period of a batch is over. Called in liburcu's thread. */
-static void batch_returns(struct rcu_head *head)
+/* Take an entry out of its chain's front: it is in nobody's hand but ours. */
+static void put_out(struct names *names, struct name *name)
 {
-	rcu_callback_begin();
-	struct name *first = container_of(head, struct name, waiting);
-	struct names *names = first->names;
-	uint32_t count = first->batch;
-	slots_put_chain(names->slots, first->number, count);
-	/* ORDER(names_backlog): release, pairs with the acquire in names_backlog(): names_destroy() must not free what
-	 * this callback has in hand; it looks, and then waits for callbacks. */
-	at_sub(&names->backlog, count, release, names_backlog);
+	at_store(&name->grant, CLAIMED, relaxed, none);
+	slots_put(names->slots, name->number);
 }
 
-static NOINLINE void batch_leaves(struct names *names, struct name *first, uint32_t count)
+static bool abandoned(struct name *name)
 {
-	uint64_t backlog = at_add(&names->backlog, count, relaxed, none) + count;
-	first->names = names;
-	first->batch = count;
-	if (unlikely(backlog > NAMES_BACKLOG_MAX) && !rcu_inside()) {
-		rcu_synchronize_all();
-		batch_returns(&first->waiting);
-	} else {
-		rcu_call(&first->waiting, batch_returns);
+	/* ORDER(name_abandoned): acquire, pairs with the release in forget(): its owner is through with it. */
+	return at_load(&name->grant, acquire, name_abandoned) == ABANDONED;
+}
+
+/* Take the abandoned entries out that stand behind the first. BUSY is ours, so that links only change by our hand. */
+static void clean_behind(struct names *names, struct name *first)
+{
+	struct name *before = first;
+	uint64_t link;
+	while ((link = at_load(&before->next, relaxed, none)) != 0) {
+		struct name *name = name_at(names, link & NUMBER_MASK);
+		if (!abandoned(name)) {
+			before = name;
+			continue;
+		}
+		/* ORDER(name_fields): release, pairs with the acquire in look_up(): what the link leads to is whole. */
+		at_store(&before->next, at_load(&name->next, relaxed, none), release, name_fields);
+		put_out(names, name);
 	}
 }
 
-static COLD struct limbo *make_limbo(struct names *names)
+/* Called with BUSY ours; gives it back. */
+static NOINLINE void clean(struct names *names, _Atomic(uint64_t) *bucket)
 {
-	uint32_t index = thread_index();
-	struct limbo *limbo = index < THREADS_MAX ? aligned_alloc(CACHE_LINE, sizeof(*limbo)) : NULL;
-	if (limbo) {
-		*limbo = (struct limbo){.first = SLOTS_NONE};
-		/* Relaxed: only the number's holders read it, and edge thread_index orders these. */
-		at_store(&names->limbo[index], limbo, relaxed, none);
-	}
-	return limbo;
-}
-
-/* An entry that is out of the table: it may be used again after a grace period. */
-static void retire(struct names *names, struct name *name)
-{
-	struct limbo *limbo = at_load(&names->limbo[thread_index()], relaxed, none);
-	if (unlikely(!limbo) && !(limbo = make_limbo(names))) {
-		name->link.next = SLOTS_NONE;
-		batch_leaves(names, name, 1);
-		return;
-	}
-	name->link.next = limbo->first;
-	limbo->first = name->number;
-	if (unlikely(++limbo->count == BATCH)) {
-		limbo->first = SLOTS_NONE;
-		limbo->count = 0;
-		batch_leaves(names, name, BATCH);
+	for (;;) {
+		/* ORDER(names_head): acquire: links and abandoned entries behind it. */
+		uint64_t head = at_load(bucket, acquire, names_head);
+		struct name *first = head & NUMBER_MASK ? name_at(names, head & NUMBER_MASK) : NULL;
+		uint64_t wanted = (head & ~(NUMBER_MASK | AGAIN)) + TAG_ONE;
+		if (first && abandoned(first)) {
+			uint64_t next = at_load(&first->next, relaxed, none) & NUMBER_MASK;
+			/* ORDER(names_head): acq_rel: takes the front away, and a wish for another round. It fails if
+			 * something was put in front. */
+			if (at_cas(bucket, &head, wanted | next, acq_rel, relaxed, names_head))
+				put_out(names, first);
+			continue;
+		}
+		if (first)
+			clean_behind(names, first);
+		/* One round for each wish: whoever set AGAIN abandoned its entry before. */
+		wanted = head & AGAIN ? wanted | (head & NUMBER_MASK) : (wanted - BUSY) | (head & NUMBER_MASK);
+		/* ORDER(names_head): acq_rel: release for the links that we changed; acquire for what was abandoned
+		 * before AGAIN. It fails if something was put in front or abandoned meanwhile: then once more. */
+		if (at_cas(bucket, &head, wanted, acq_rel, relaxed, names_head) && !(wanted & BUSY))
+			return;
 	}
 }
 
-/* Take an entry out of the table, inside a read-side section. True: the caller is the one who did. */
-static bool strike_out(struct names *names, struct name *name)
+/* Take an entry out of use. */
+static void forget(struct names *names, struct name *name)
 {
-	if (cds_lfht_del(names->table, &name->node))
-		return false;
-	/* Relaxed: who uses the entry again writes its id by releases, behind this. */
-	at_store(&name->grant, 0, relaxed, none);
-	return true;
+	_Atomic(uint64_t) *bucket = bucket_of(names, name->hash);
+	uint64_t number = name->number + UINT64_C(1);
+	/* ORDER(names_head): acquire: our link, which a cleaner may have changed. */
+	uint64_t head = at_load(bucket, acquire, names_head);
+	while (likely((head & (BUSY | NUMBER_MASK)) == number)) {
+		uint64_t next = at_load(&name->next, relaxed, none) & NUMBER_MASK;
+		/* ORDER(names_head): release, pairs with the acquire in first_link(); acquire on failure, as above. */
+		if (likely(at_cas(bucket, &head, ((head & ~NUMBER_MASK) + TAG_ONE) | next, acq_rel, acquire,
+				  names_head))) {
+			put_out(names, name);
+			return;
+		}
+	}
+	/* ORDER(name_abandoned): release, pairs with the acquire in abandoned(): we never touch it again. */
+	at_store(&name->grant, ABANDONED, release, name_abandoned);
+	uint64_t wish;
+	do {
+		wish = head & BUSY ? AGAIN : BUSY;
+		/* ORDER(names_head): acq_rel: release, the cleaner that takes our wish sees what we abandoned; acquire,
+		 * if the cleaner is us. */
+	} while (!at_cas(bucket, &head, (head + TAG_ONE) | wish, acq_rel, relaxed, names_head));
+	if (wish == BUSY)
+		clean(names, bucket);
 }
 
 void names_drop(struct names *names, struct name *name)
 {
-	rcu_enter();
-	bool mine = strike_out(names, name);
-	rcu_leave();
-	CHECK("N1", mine);
-	retire(names, name);
-}
-
-/* Inside a read-side section. The entry of a bound id and its grant, or NULL. */
-static struct name *look_up(struct names *names, const struct key *key, weir_grant *grant)
-{
-	struct cds_lfht_iter at;
-	cds_lfht_lookup(names->table, key->hash, key_matches, key, &at);
-	struct cds_lfht_node *node = cds_lfht_iter_get_node(&at);
-	if (!node)
-		return NULL;
-	struct name *name = container_of(node, struct name, node);
-	/* ORDER(name_grant): acquire, pairs with the release in names_bind(). */
-	grant->handle = at_load(&name->grant, acquire, name_grant);
-	return grant->handle ? name : NULL;
-}
-
-static COLD weir_status unknown(const char *id)
-{
-	return error_set(WEIR_ENOENT, "id %s: unknown, or released before", id);
-}
-
-weir_status names_remove(struct names *names, const char *id, weir_grant *out)
-{
-	struct key key;
-	if (!key_make(&key, id))
-		return WEIR_EINVAL;
-	rcu_enter();
-	struct name *name = look_up(names, &key, out);
-	bool mine = name && strike_out(names, name);
-	rcu_leave();
-	if (unlikely(!mine)) {
-		*out = (weir_grant){0};
-		return unknown(id);
-	}
-	retire(names, name);
-	return WEIR_OK;
+	DEBUG_CHECK("N2", at_load(&name->grant, relaxed, none) == CLAIMED);
+	forget(names, name);
 }
 
 weir_status names_find(struct names *names, const char *id, weir_grant *out)
 {
 	struct key key;
-	if (!key_make(&key, id))
-		return WEIR_EINVAL;
-	rcu_enter();
-	bool found = look_up(names, &key, out) != NULL;
-	rcu_leave();
-	if (found)
-		return WEIR_OK;
+	uint64_t head, first;
 	*out = (weir_grant){0};
-	return unknown(id);
+	if (unlikely(!key_make(&key, id)))
+		return WEIR_EINVAL;
+	uint64_t grant;
+	if (unlikely(!look_up(names, &key, &head, &first, &grant) || grant == CLAIMED))
+		return error_set(WEIR_ENOENT, "id %s: unknown, or released before", id);
+	out->handle = grant;
+	return WEIR_OK;
 }
 
-/* Slot 0 is a name's, 0 is no number. */
 uint32_t names_number(const struct name *name)
 {
 	return name->number + 1;
@@ -379,45 +359,34 @@ uint32_t names_number(const struct name *name)
 
 static struct name *name_of_number(struct names *names, uint32_t number)
 {
-	return number && number <= SLOTS_MAX ? name_at(names, number - 1) : NULL;
+	return number && number <= SLOTS_MAX ? name_at(names, number) : NULL;
+}
+
+void names_forget(struct names *names, uint32_t number, weir_grant grant)
+{
+	struct name *name = name_of_number(names, number);
+	/* ORDER(name_grant): acquire, pairs with the release in names_bind(): the claimer's hash. */
+	if (name && grant.handle && at_load(&name->grant, acquire, name_grant) == grant.handle)
+		forget(names, name);
 }
 
 bool names_text(struct names *names, uint32_t number, weir_grant grant, char out[WEIR_ID_MAX + 1])
 {
 	struct name *name = name_of_number(names, number);
-	uint64_t word[ID_WORDS] = {0};
+	uint64_t word[ID_WORDS];
 	out[0] = '\0';
 	/* ORDER(name_grant): acquire, pairs with the release in names_bind(): the id is at least this grant's. */
-	if (!name || at_load(&name->grant, acquire, name_grant) != grant.handle)
+	if (!name || !grant.handle || at_load(&name->grant, acquire, name_grant) != grant.handle)
 		return false;
 	for (size_t i = 0; i < ID_WORDS; i++) {
-		/* ORDER(name_text): acquire, pairs with the release in names_claim(). */
-		word[i] = at_load(&name->id[i], acquire, name_text);
+		/* ORDER(name_fields): acquire, pairs with the releases in names_claim(). */
+		word[i] = at_load(&name->id[i], acquire, name_fields);
 	}
+	/* Relaxed: the acquires before it keep it behind them. Grants are never the same twice, so it is still the same
+	 * use. */
 	if (at_load(&name->grant, relaxed, none) != grant.handle)
 		return false;
 	memcpy(out, word, sizeof(word));
 	out[WEIR_ID_MAX] = '\0';
 	return true;
-}
-
-bool names_forget(struct names *names, uint32_t number, weir_grant grant)
-{
-	struct name *name = name_of_number(names, number);
-	if (!name)
-		return false;
-	rcu_enter();
-	/* ORDER(name_grant): acquire, pairs with the release in names_bind(). It has this grant inside our section, so
-	 * it was not removed before the section began, and is not used again before it ends (N3). */
-	bool mine = at_load(&name->grant, acquire, name_grant) == grant.handle && strike_out(names, name);
-	rcu_leave();
-	if (mine)
-		retire(names, name);
-	return mine;
-}
-
-uint64_t names_backlog(struct names *names)
-{
-	/* ORDER(names_backlog): acquire, pairs with the release in batch_returns(). */
-	return at_load(&names->backlog, acquire, names_backlog);
 }

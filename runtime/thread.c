@@ -9,7 +9,6 @@
 #include "private/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "private/atomics.h"
 #include "private/rcu.h"
@@ -79,32 +78,4 @@ COLD void rcu_thread_register(void)
 	arm_exit();
 	urcu_memb_register_thread();
 	rcu_thread_registered = 1;
-}
-
-/* liburcu starts its thread for callbacks on first use: without the application's signals. */
-static void start_callbacks(void)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	(void)urcu_memb_get_default_call_rcu_data();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-void rcu_call(struct rcu_head *head, void (*fn)(struct rcu_head *head))
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	if (!rcu_thread_registered)
-		rcu_thread_register();
-	(void)pthread_once(&once, start_callbacks);
-	RCU_TSAN_RELEASE();
-	urcu_memb_call_rcu(head, fn);
-}
-
-void rcu_call_drain(void)
-{
-	if (!rcu_thread_registered)
-		rcu_thread_register();
-	urcu_memb_barrier();
-	RCU_TSAN_ACQUIRE();
 }

@@ -27,10 +27,10 @@ struct weir_tracker {
 /* A place for a take that is not there: grants_max are live. */
 #define LEDGER_BOOK_FULL ((enum ledger_answer)(LEDGER_CONTENDED + 1))
 
-/* name: names_number() of the grant's id, 0: none. */
+/* name: claimed for the grant, and bound to it if it is taken; NULL: none. */
 static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *tracker, const struct packed *units,
 							   const struct packed *floor, uint32_t place, int flags,
-							   uint32_t name, weir_grant *grant, struct taken *taken,
+							   struct name *name, weir_grant *grant, struct taken *taken,
 							   struct shortage *why, bool *waiters)
 {
 	uint32_t slot = book_reserve(tracker->book);
@@ -42,7 +42,9 @@ static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *
 					     .counted = taken->units.counted,
 					     .cpu_node = taken->cpu_node,
 					     .memory_node = taken->memory_node,
-					     .name = name};
+					     .name = name ? names_number(name) : 0};
+		if (name)
+			names_bind(name, book_handle(tracker->book, slot));
 		*grant = book_publish(tracker->book, slot, &record);
 	} else {
 		book_cancel(tracker->book, slot);
@@ -57,33 +59,19 @@ static inline struct taken tracker_taken(const struct book_record *record)
 			      .memory_node = record->memory_node};
 }
 
-/* Give back a grant whose name is out of use already, or that had none. *waiters is set if somebody waits for what came
- * back. Errors: WEIR_ESTALE: nothing changed. */
-static ALWAYS_INLINE weir_status tracker_give_record(struct weir_tracker *tracker, weir_grant grant,
-						     struct book_record *record, bool *waiters)
-{
-	weir_status status = book_unpublish(tracker->book, grant, record);
-	if (likely(!status)) {
-		struct taken taken = tracker_taken(record);
-		*waiters |= ledger_give(&tracker->ledger, &taken);
-	}
-	return status;
-}
-
-static inline weir_status tracker_give_unnamed(struct weir_tracker *tracker, weir_grant grant, bool *waiters)
-{
-	struct book_record record;
-	return tracker_give_record(tracker, grant, &record, waiters);
-}
-
-/* The same by handle alone: a name that it had goes out of use. */
+/* Give back; a name that it had goes out of use. *waiters is set if somebody waits for what came back.
+ * Errors: WEIR_ESTALE: nothing changed. */
 static ALWAYS_INLINE weir_status tracker_give(struct weir_tracker *tracker, weir_grant grant, bool *waiters)
 {
 	struct book_record record;
-	weir_status status = tracker_give_record(tracker, grant, &record, waiters);
-	if (unlikely(!status && record.name))
-		(void)names_forget(tracker->names, record.name, grant);
-	return status;
+	weir_status status = book_unpublish(tracker->book, grant, &record);
+	if (unlikely(status))
+		return status;
+	struct taken taken = tracker_taken(&record);
+	*waiters |= ledger_give(&tracker->ledger, &taken);
+	if (unlikely(record.name))
+		names_forget(tracker->names, record.name, grant);
+	return WEIR_OK;
 }
 
 #endif

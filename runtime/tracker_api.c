@@ -125,7 +125,7 @@ static void kick(struct weir_tracker *tracker)
 		admission_settle(admission);
 }
 
-static weir_status take_wish(struct weir_tracker *tracker, const struct wish *wish, uint32_t name, weir_grant *grant,
+static weir_status take_wish(struct weir_tracker *tracker, const struct wish *wish, struct name *name, weir_grant *grant,
 			     uint32_t *out_node)
 {
 	struct rank *rank = alloca(tracker->ledger.nodes * sizeof(*rank));
@@ -169,7 +169,7 @@ weir_status weir_tracker_take(weir_tracker *tracker, const weir_demand *demand, 
 		return no_tracker();
 	struct wish wish;
 	weir_status status = wish_for(tracker, demand, &wish);
-	return status ? status : take_wish(tracker, &wish, 0, out, out_node);
+	return status ? status : take_wish(tracker, &wish, NULL, out, out_node);
 }
 
 weir_status weir_tracker_allocate(weir_tracker *tracker, const char *id, const weir_demand *demand, uint32_t *out_node)
@@ -185,11 +185,9 @@ weir_status weir_tracker_allocate(weir_tracker *tracker, const char *id, const w
 	if (status)
 		return status;
 	weir_grant grant;
-	status = take_wish(tracker, &wish, names_number(name), &grant, out_node);
+	status = take_wish(tracker, &wish, name, &grant, out_node);
 	if (status)
 		names_drop(tracker->names, name);
-	else
-		names_bind(name, grant);
 	return status;
 }
 
@@ -222,7 +220,7 @@ weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *p
 	for (uint32_t n = first; n < end; n++) {
 		struct taken taken;
 		struct shortage why;
-		answer = tracker_take_named(tracker, &units, NULL, n, 0, 0, out, &taken, &why, &waiters);
+		answer = tracker_take_named(tracker, &units, NULL, n, 0, NULL, out, &taken, &why, &waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			if (out_node)
 				*out_node = n;
@@ -259,15 +257,16 @@ weir_status weir_tracker_release(weir_tracker *tracker, const char *id)
 	if (!tracker)
 		return no_tracker();
 	weir_grant grant;
-	weir_status status = names_remove(tracker->names, id, &grant);
+	weir_status status = names_find(tracker->names, id, &grant);
 	if (status)
 		return status;
 	bool waiters = false;
-	status = tracker_give_unnamed(tracker, grant, &waiters);
-	if (waiters)
+	/* The book decides between us and others who release it now, by its id or its handle. */
+	if (tracker_give(tracker, grant, &waiters))
+		return error_set(WEIR_ENOENT, "id %s: not taken yet, or released just now", id);
+	if (unlikely(waiters))
 		kick(tracker);
-	/* Given back by its handle at the same moment: gone all the same. */
-	return status ? error_set(WEIR_ENOENT, "\"%s\" was released by its handle just now", id) : WEIR_OK;
+	return WEIR_OK;
 }
 
 /* Looking. ------------------------------------------------------------------------------------------------------- */

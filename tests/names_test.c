@@ -1,31 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* names_test.c - ids of grants: in use once, removed once, their memory used again only when nobody walks past it. */
-#include <inttypes.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "private/atomics.h"
-#include "private/error.h"
-#include "private/rcu.h"
-#include "runtime/names.h"
-
-enum { THREADS = 8 };
-
-static uint64_t seed;
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
+/* names_test.c - ids of grants: each in use once, found while it is, and gone with its grant. */
+#define RACE_ROUNDS 10000
+#include "names_race.h"
 
 static struct names *make_names(uint32_t names_max)
 {
@@ -43,38 +19,43 @@ static weir_status name_it(struct names *names, const char *id, uint64_t handle)
 	return status;
 }
 
-/* N1, N2: fails if an id is there before it is bound, twice, or after its removal. */
-static void an_id_is_claimed_bound_found_and_removed_once(void **state)
+/* N1: fails if an id is found before it is bound or after it is forgotten, or is claimed twice. */
+static void an_id_is_claimed_bound_found_and_forgotten(void **state)
 {
 	(void)state;
 	struct names *names = make_names(100);
 	struct name *name, *other;
-	weir_grant grant = {.handle = 99};
+	weir_grant grant = {.handle = 99}, seven = {.handle = 7}, eight = {.handle = 8};
 	char text[WEIR_ID_MAX + 1];
 	assert_int_equal(names_find(names, "a", &grant), WEIR_ENOENT);
 	assert_int_equal(grant.handle, 0);
 	assert_int_equal(names_claim(names, "a", &name), WEIR_OK);
 	assert_int_equal(names_claim(names, "a", &other), WEIR_EEXIST);
-	assert_non_null(strstr(weir_error_text(), "a"));
+	assert_non_null(strstr(weir_error_text(), "id a"));
 	assert_int_equal(names_find(names, "a", &grant), WEIR_ENOENT);
-	assert_int_equal(names_remove(names, "a", &grant), WEIR_ENOENT);
-	names_bind(name, (weir_grant){.handle = 7});
 	uint32_t number = names_number(name);
 	assert_int_not_equal(number, 0);
+	assert_false(names_text(names, number, grant, text));
+	names_bind(name, seven);
 	assert_int_equal(names_find(names, "a", &grant), WEIR_OK);
 	assert_int_equal(grant.handle, 7);
-	assert_true(names_text(names, number, grant, text));
+	assert_true(names_text(names, number, seven, text));
 	assert_string_equal(text, "a");
-	assert_false(names_text(names, number, (weir_grant){.handle = 8}, text));
+	assert_false(names_text(names, number, eight, text));
 	assert_string_equal(text, "");
-	assert_false(names_text(names, 0, grant, text));
-	assert_false(names_text(names, UINT32_MAX, grant, text));
+	assert_false(names_text(names, 0, seven, text));
+	assert_false(names_text(names, UINT32_MAX, seven, text));
 	assert_int_equal(names_claim(names, "a", &other), WEIR_EEXIST);
-	assert_int_equal(names_remove(names, "a", &grant), WEIR_OK);
-	assert_int_equal(grant.handle, 7);
-	assert_int_equal(names_remove(names, "a", &grant), WEIR_ENOENT);
+
+	/* Another grant, no number, no grant: nothing happens. */
+	names_forget(names, number, eight);
+	names_forget(names, 0, seven);
+	names_forget(names, number + 1, (weir_grant){0});
+	assert_int_equal(names_find(names, "a", &grant), WEIR_OK);
+	names_forget(names, number, seven);
+	assert_int_equal(names_find(names, "a", &grant), WEIR_ENOENT);
 	assert_int_equal(grant.handle, 0);
-	assert_false(names_text(names, number, (weir_grant){.handle = 7}, text));
+	assert_false(names_text(names, number, seven, text));
 
 	/* Given up, then taken again. */
 	assert_int_equal(names_claim(names, "a", &name), WEIR_OK);
@@ -83,25 +64,6 @@ static void an_id_is_claimed_bound_found_and_removed_once(void **state)
 	assert_int_equal(name_it(names, "a", 8), WEIR_OK);
 	assert_int_equal(names_find(names, "a", &grant), WEIR_OK);
 	assert_int_equal(grant.handle, 8);
-	names_destroy(names);
-}
-
-/* Fails if a released handle leaves its id behind, or takes another grant's id with it. */
-static void a_handle_that_is_given_back_takes_its_id_along(void **state)
-{
-	(void)state;
-	struct names *names = make_names(100);
-	struct name *name;
-	weir_grant grant;
-	assert_int_equal(names_claim(names, "job", &name), WEIR_OK);
-	uint32_t number = names_number(name);
-	names_bind(name, (weir_grant){.handle = 5});
-	assert_false(names_forget(names, number, (weir_grant){.handle = 6}));
-	assert_false(names_forget(names, 0, (weir_grant){.handle = 5}));
-	assert_true(names_forget(names, number, (weir_grant){.handle = 5}));
-	assert_false(names_forget(names, number, (weir_grant){.handle = 5}));
-	assert_int_equal(names_find(names, "job", &grant), WEIR_ENOENT);
-	assert_int_equal(names_remove(names, "job", &grant), WEIR_ENOENT);
 	names_destroy(names);
 }
 
@@ -119,7 +81,6 @@ static void ids_have_one_to_sixty_three_bytes(void **state)
 	assert_int_equal(names_claim(names, id, &name), WEIR_EINVAL);
 	assert_non_null(strstr(weir_error_text(), "63"));
 	assert_int_equal(names_find(names, id, &grant), WEIR_EINVAL);
-	assert_int_equal(names_remove(names, id, &grant), WEIR_EINVAL);
 	/* Each length is an id of its own, though each is the start of the next. */
 	uint32_t numbers[WEIR_ID_MAX + 1];
 	for (size_t length = WEIR_ID_MAX; length >= 1; length--) {
@@ -139,223 +100,69 @@ static void ids_have_one_to_sixty_three_bytes(void **state)
 	names_destroy(names);
 }
 
-/* The table grows from 256 buckets to 32,768 and is used while it does; fails if an id is lost or doubled on the way.
- */
+/* N1, N2: chains of many entries, of which every third leaves; fails if an id is lost or doubled on the way, or if an
+ * entry that left is not used again. */
 static void many_ids_are_all_found(void **state)
 {
 	(void)state;
 	enum { IDS = 30000 };
 	struct names *names = make_names(IDS);
+	uint32_t *numbers = calloc(IDS + 1, sizeof(*numbers));
 	char id[32];
 	weir_grant grant;
-	for (uint64_t i = 1; i <= IDS; i++) {
-		snprintf(id, sizeof(id), "task-%" PRIu64, i);
-		assert_int_equal(name_it(names, id, i), WEIR_OK);
-	}
-	for (uint64_t i = 1; i <= IDS; i++) {
-		snprintf(id, sizeof(id), "task-%" PRIu64, i);
-		assert_int_equal(name_it(names, id, i), WEIR_EEXIST);
-		if (i % 2) {
-			assert_int_equal(names_remove(names, id, &grant), WEIR_OK);
-			assert_int_equal(grant.handle, i);
+	struct name *name;
+	for (int round = 0; round < 2; round++) {
+		for (uint64_t i = 1; i <= IDS; i++) {
+			snprintf(id, sizeof(id), "task-%" PRIu64, i);
+			bool there = round && i % 3;
+			assert_int_equal(names_claim(names, id, &name), there ? WEIR_EEXIST : WEIR_OK);
+			if (there)
+				continue;
+			numbers[i] = names_number(name);
+			names_bind(name, (weir_grant){.handle = i});
+		}
+		for (uint64_t i = 3; i <= IDS; i += 3)
+			names_forget(names, numbers[i], (weir_grant){.handle = i});
+		for (uint64_t i = 1; i <= IDS; i++) {
+			snprintf(id, sizeof(id), "task-%" PRIu64, i);
+			assert_int_equal(names_find(names, id, &grant), i % 3 ? WEIR_OK : WEIR_ENOENT);
+			assert_int_equal(grant.handle, i % 3 ? i : 0);
 		}
 	}
-	for (uint64_t i = 1; i <= IDS; i++) {
-		snprintf(id, sizeof(id), "task-%" PRIu64, i);
-		assert_int_equal(names_find(names, id, &grant), i % 2 ? WEIR_ENOENT : WEIR_OK);
-	}
+	free(numbers);
 	names_destroy(names);
 }
 
-/* N1, N2: many threads claim the same few ids, and remove them by id and by handle. Each id has a counter of those who
- * believe to have it: fails if it is ever not 1, or if claims and removals do not match at the end. ------------------
- */
-
-enum { IDS = 5 };
-
-struct race {
-	struct names *names;
-	_Atomic(uint32_t) owners[IDS];
-	_Atomic(uint64_t) claimed;
-	_Atomic(uint64_t) removed;
-	_Atomic(uint64_t) wrong;
-	_Atomic(uint64_t) handles;
-	_Atomic(uint32_t) threads;
-	uint32_t rounds;
-};
-
-/* A handle that says which id it belongs to. */
-static weir_grant new_grant(struct race *race, uint64_t id)
-{
-	return (weir_grant){.handle = (at_add(&race->handles, 1, relaxed, none) + 1) * IDS + id};
-}
-
-static void race_claim(struct race *race, uint64_t id, const char *text, uint64_t *random)
-{
-	struct name *name;
-	if (names_claim(race->names, text, &name))
-		return;
-	if (at_add(&race->owners[id], 1, relaxed, none) != 0)
-		at_add(&race->wrong, 1, relaxed, none);
-	if (next_random(random) % 4 == 0) {
-		at_sub(&race->owners[id], 1, relaxed, none);
-		names_drop(race->names, name);
-		return;
-	}
-	weir_grant grant = new_grant(race, id);
-	uint32_t number = names_number(name);
-	at_add(&race->claimed, 1, relaxed, none);
-	names_bind(name, grant);
-	/* It may be gone by now; what is still there must be ours. */
-	char seen[WEIR_ID_MAX + 1];
-	if (names_text(race->names, number, grant, seen) && strcmp(seen, text))
-		at_add(&race->wrong, 1, relaxed, none);
-	if (next_random(random) % 4)
-		return;
-	/* Before the entry can be claimed anew the winner must have left. */
-	if (names_forget(race->names, number, grant)) {
-		at_add(&race->removed, 1, relaxed, none);
-		at_sub(&race->owners[id], 1, relaxed, none);
-	}
-}
-
-static void *race_thread(void *argument)
-{
-	struct race *race = argument;
-	uint64_t random = seed + 1000 * (at_add(&race->threads, 1, relaxed, none) + 1);
-	for (uint32_t i = 0; i < race->rounds; i++) {
-		uint64_t id = next_random(&random) % IDS;
-		char text[WEIR_ID_MAX + 1];
-		snprintf(text, sizeof(text), "the same id for everybody, number %d", (int)id);
-		weir_grant grant;
-		switch (random >> 32 & 3) {
-		case 0:
-			if (!names_find(race->names, text, &grant) && grant.handle % IDS != id)
-				at_add(&race->wrong, 1, relaxed, none);
-			break;
-		case 1:
-			if (!names_remove(race->names, text, &grant)) {
-				at_add(&race->removed, 1, relaxed, none);
-				at_add(&race->wrong, grant.handle % IDS != id, relaxed, none);
-				at_sub(&race->owners[id], 1, relaxed, none);
-			}
-			break;
-		default:
-			race_claim(race, id, text, &random);
-		}
-	}
-	return NULL;
-}
-
-static void of_many_who_claim_an_id_one_has_it(void **state)
+/* Fails if a table takes far more names than it was made for, or refuses before, or stays full. */
+static void a_full_table_says_so(void **state)
 {
 	(void)state;
-	struct race *race = calloc(1, sizeof(*race));
-	race->names = make_names(1000);
-	race->rounds = 20000;
-	pthread_t threads[THREADS];
-	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, race_thread, race), 0);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	uint64_t left = 0;
-	for (int i = 0; i < IDS; i++) {
-		char text[WEIR_ID_MAX + 1];
-		weir_grant grant;
-		snprintf(text, sizeof(text), "the same id for everybody, number %d", i);
-		if (!names_remove(race->names, text, &grant))
-			left++;
-	}
-	assert_int_equal(at_load(&race->wrong, relaxed, none), 0);
-	assert_int_equal(at_load(&race->claimed, relaxed, none) - at_load(&race->removed, relaxed, none), left);
-	names_destroy(race->names);
-	free(race);
-}
-
-/* N3, N4: own ids come and go while others look up and the table grows; fails (a wrong chain, a lost id, a crash, a
- * report of the sanitizers) if an entry is used again while somebody stands on it.
- * --------------------------------------------- */
-
-static void *churn_thread(void *argument)
-{
-	struct race *race = argument;
-	uint32_t me = at_add(&race->threads, 1, relaxed, none);
-	uint64_t random = seed + 77 * (me + 1);
-	for (uint32_t i = 0; i < race->rounds; i++) {
-		char own[WEIR_ID_MAX + 1], other[WEIR_ID_MAX + 1];
-		weir_grant grant;
-		snprintf(own, sizeof(own), "%u/%u", me, i);
-		if (name_it(race->names, own, new_grant(race, 0).handle))
-			at_add(&race->wrong, 1, relaxed, none);
-		snprintf(other, sizeof(other), "%u/%u", (unsigned)(next_random(&random) % THREADS), i);
-		(void)names_find(race->names, other, &grant);
-		/* Every other id stays for a while, so that chains have members. */
-		if (i >= 500) {
-			snprintf(own, sizeof(own), "%u/%u", me, i - 500);
-			if (names_remove(race->names, own, &grant))
-				at_add(&race->wrong, 1, relaxed, none);
-		}
-	}
-	return NULL;
-}
-
-static void entries_are_not_used_again_too_early(void **state)
-{
-	(void)state;
-	struct race *race = calloc(1, sizeof(*race));
-	race->names = make_names(THREADS * 600);
-	race->rounds = 10000;
-	pthread_t threads[THREADS];
-	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn_thread, race), 0);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	assert_int_equal(at_load(&race->wrong, relaxed, none), 0);
-	rcu_call_drain();
-	assert_int_equal(names_backlog(race->names), 0);
-	names_destroy(race->names);
-	free(race);
-}
-
-/* N4: a reader that stays in its section holds back every grace period; fails if the backlog grows past its limit, or
- * if what waited is lost after the reader has left. */
-static void a_sleeping_reader_bounds_the_backlog(void **state)
-{
-	(void)state;
-	enum { BACKLOG_MAX = 256 * 1024, TRIES = BACKLOG_MAX + 100000 };
-	struct names *names = make_names(1);
-	uint64_t done = 0;
-	weir_grant grant;
-	/* The reader is this thread, which must then not wait for the grace period: claims end, by running out of
-	 * entries. */
-	rcu_enter();
-	while (done < 2 * TRIES && !name_it(names, "x", done + 1)) {
-		assert_int_equal(names_remove(names, "x", &grant), WEIR_OK);
-		assert_int_equal(grant.handle, done + 1);
-		done++;
-	}
-	assert_in_range(done, BACKLOG_MAX, TRIES);
-	assert_int_equal(name_it(names, "x", 1), WEIR_EFULL);
-	rcu_leave();
-	rcu_call_drain();
-	assert_int_equal(names_backlog(names), 0);
-	assert_int_equal(name_it(names, "x", 1), WEIR_OK);
+	enum { NAMES_MAX = 10, MARGIN = 1024 };
+	struct names *names = make_names(NAMES_MAX);
+	struct name *name[NAMES_MAX + MARGIN + 1];
+	char id[32];
+	uint32_t count = 0;
+	weir_status status;
+	do
+		snprintf(id, sizeof(id), "%u", count);
+	while (!(status = names_claim(names, id, &name[count])) && count++ < NAMES_MAX + MARGIN);
+	assert_int_equal(status, WEIR_EFULL);
+	assert_in_range(count, NAMES_MAX, NAMES_MAX + MARGIN);
+	names_drop(names, name[0]);
+	assert_int_equal(names_claim(names, id, &name[0]), WEIR_OK);
 	names_destroy(names);
 }
 
 int main(void)
 {
-	const char *given = getenv("WEIR_TEST_SEED");
-	seed = given ? strtoull(given, NULL, 0) : UINT64_C(20261123);
-	print_message("WEIR_TEST_SEED=%" PRIu64 "\n", seed);
+	seed_read();
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_id_is_claimed_bound_found_and_removed_once),
-		cmocka_unit_test(a_handle_that_is_given_back_takes_its_id_along),
+		cmocka_unit_test(an_id_is_claimed_bound_found_and_forgotten),
 		cmocka_unit_test(ids_have_one_to_sixty_three_bytes),
 		cmocka_unit_test(many_ids_are_all_found),
+		cmocka_unit_test(a_full_table_says_so),
 		cmocka_unit_test(of_many_who_claim_an_id_one_has_it),
-		cmocka_unit_test(entries_are_not_used_again_too_early),
-		cmocka_unit_test(a_sleeping_reader_bounds_the_backlog),
+		cmocka_unit_test(ids_come_and_go_while_others_walk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

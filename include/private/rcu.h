@@ -52,22 +52,4 @@ static inline void rcu_synchronize_all(void)
 	RCU_TSAN_ACQUIRE();
 }
 
-/* Is the calling thread inside a section? */
-static inline bool rcu_inside(void)
-{
-	return rcu_thread_registered && urcu_memb_read_ongoing();
-}
-
-/* Call fn(head) in liburcu's thread once every section that is now open is closed. fn begins with
- * rcu_callback_begin(). */
-void rcu_call(struct rcu_head *head, void (*fn)(struct rcu_head *head));
-
-static inline void rcu_callback_begin(void)
-{
-	RCU_TSAN_ACQUIRE();
-}
-
-/* Wait until all that was given to rcu_call() has been called. Never inside a section. */
-void rcu_call_drain(void);
-
 #endif
