@@ -8,8 +8,8 @@
  *	cores=2 memory=1G gpu=1 class=high node=1 -- ./solve input.7
  *	-- cores=2 ./legacy          a command that starts with something that looks like a demand
  *
- * Blank lines and lines that start with '#' are skipped, blanks around a line do not matter, a carriage return at its
- *end neither. What a line's demand does not name is taken from the default demand.
+ * Blank lines and lines that start with '#' are skipped; blanks around a line, and a carriage return at its end, do not
+ * matter. What a line's demand does not name is taken from the default demand.
  */
 #ifndef WEIR_TOOL_JOBFILE_H
 #define WEIR_TOOL_JOBFILE_H

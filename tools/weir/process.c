@@ -3,9 +3,10 @@
  * process.c - fork, bind, exec, wait, measure.
  *
  * Holds:     nothing between calls.
- * Invariant: a process id is signalled only before it was reaped, so never another's that got the same number: the end
- * is seen by a poll on a pidfd, and only then wait4() frees the id. Together:  all operations, from any threads. Not
- * here:  where output goes (output.c), when to stop (watch.c).
+ * Invariant: a process id is signalled only before it was reaped, so never another's that got the same number: the
+ *            end is seen by a poll on a pidfd, and only then wait4() frees the id.
+ * Together:  all operations, from any threads.
+ * Not here:  where output goes (output.c), when to stop (watch.c).
  *
  * fork() rather than posix_spawn(), which can neither bind cores nor set a memory policy. The program has threads, so
  * the child calls only what is safe after fork: no allocation, no lock, no stdio.

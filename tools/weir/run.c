@@ -133,11 +133,19 @@ static bool set_up_pool(struct run *run)
 		&run->pool,
 		WEIR_OPTIONS(.machine = o->machine, .no_pinning = true, .resource_aware = true, .limits = &o->limits,
 			     .strategy = o->strategy, .admission = o->admission, .spares_max = spares));
+	weir_usage usage = {0};
 	if (status == WEIR_OK)
 		status = weir_group_create(&run->group, run->pool);
-	if (status)
+	if (status == WEIR_OK)
+		status = weir_tracker_usage(weir_pool_tracker(run->pool), WEIR_ALL_NODES, &usage);
+	if (status) {
 		run_complain("%s", weir_error_text());
-	return status == WEIR_OK;
+		return false;
+	}
+	run->frame.nodes = weir_machine_nodes(weir_pool_machine(run->pool));
+	run->frame.limit = usage.limit;
+	run->frame.timeout_ns = o->timeout_ns;
+	return true;
 }
 
 static bool set_up_files(struct run *run)
@@ -178,13 +186,10 @@ static void raise_file_limit(struct process_origin *origin)
 static void tick(void *context)
 {
 	struct run *run = context;
-	weir_usage usage;
-	if (weir_tracker_usage(weir_pool_tracker(run->pool), WEIR_ALL_NODES, &usage))
-		return;
 	pthread_mutex_lock(&run->lock);
 	struct run_counts counts = run->counts;
 	pthread_mutex_unlock(&run->lock);
-	run_report_progress(stderr, &counts, &usage);
+	run_report_progress(stderr, &counts, &run->frame.limit);
 }
 
 static bool shows_progress(const struct run_options *o)
@@ -260,14 +265,9 @@ static int run_all(struct run *run)
 	}
 
 	uint64_t wall_ns = weir_clock_monotonic_ns() - run->frame.start_ns;
-	weir_usage usage = {0};
-	(void)weir_tracker_usage(weir_pool_tracker(run->pool), WEIR_ALL_NODES, &usage);
 	int status = exit_status(run);
 	if (run->options->record) {
 		run->frame.end_unix_ns = run->frame.start_unix_ns + wall_ns;
-		run->frame.nodes = weir_machine_nodes(weir_pool_machine(run->pool));
-		run->frame.limit = usage.limit;
-		run->frame.timeout_ns = run->options->timeout_ns;
 		int error = record_write(run->options->record, &run->frame, &run->file, run->result);
 		if (error) {
 			run_complain("%s: %s", run->options->record, strerror(error));
@@ -275,7 +275,7 @@ static int run_all(struct run *run)
 		}
 	}
 	if (!run->options->quiet)
-		run_report_summary(stderr, &run->counts, &usage, wall_ns);
+		run_report_summary(stderr, &run->counts, &run->frame.limit, wall_ns);
 	return status;
 }
 

@@ -100,12 +100,12 @@ void run_halt_if_due(struct run *run, int exit_status)
 
 /* One command. -------------------------------------------------------------------------------------------------- */
 
-static bool begin(struct run *run)
+static bool begin(struct run *run, const weir_amount *granted)
 {
 	pthread_mutex_lock(&run->lock);
 	bool go = !run->ending;
 	if (go)
-		run->counts.running++;
+		run_counts_start(&run->counts, granted);
 	pthread_mutex_unlock(&run->lock);
 	return go;
 }
@@ -172,7 +172,7 @@ static void account(struct run *run, size_t index, const struct process_result *
 	result->peak_memory_bytes = p->peak_memory_bytes;
 	result->node = grant->node;
 	run_counts_add(&run->counts, result, grant->held.memory_bytes);
-	run->counts.running--;
+	run_counts_end(&run->counts, &grant->held);
 	pthread_cond_broadcast(&run->ended);
 	pthread_mutex_unlock(&run->lock);
 }
@@ -219,13 +219,14 @@ weir_status run_command(weir_task *task, void *argument)
 {
 	struct run_job *job = argument;
 	struct run *run = job->run;
-	if (!begin(run))
+	weir_allocation grant = {0};
+	weir_status status = weir_tracker_look(weir_pool_tracker(run->pool), weir_task_grant(task), &grant);
+	if (status)
+		return status; /* not to be: the grant lives as long as the task */
+	if (!begin(run, &grant.held))
 		return WEIR_ECANCELED;
 
 	weir_blocking_begin();
-	weir_allocation grant = {.node = weir_task_node(task)};
-	if (weir_tracker_look(weir_pool_tracker(run->pool), weir_task_grant(task), &grant))
-		grant.held.cores = weir_task_cores(task);
 	struct process_result process = {.started_unix_ns = process_unix_ns(), .started_ns = weir_clock_monotonic_ns()};
 	struct capture capture;
 	uint32_t tries = 0;

@@ -18,6 +18,7 @@
 enum key {
 	KEY_LIMIT_CPU = 256,
 	KEY_LIMIT_MEMORY,
+	KEY_LIMIT_BANDWIDTH,
 	KEY_LIMIT,
 	KEY_MACHINE,
 	KEY_STRATEGY,
@@ -41,6 +42,7 @@ static const struct argp_option options[] = {
 	{"limit-cpu", KEY_LIMIT_CPU, "CORES", 0, "In all (default: what this process may use)", 0},
 	{"limit-memory", KEY_LIMIT_MEMORY, "BYTES", 0, "In all, as 512M or 1.5G (default: what this process may use)",
 	 0},
+	{"limit-bandwidth", KEY_LIMIT_BANDWIDTH, "BYTES", 0, "Of memory, a second, in all (default: none)", 0},
 	{"limit", KEY_LIMIT, "NAME=COUNT", 0, "A counted resource that jobs may ask for, up to 4 of them", 0},
 	{"jobs", 'j', "N", 0, "At most N commands at once (takes one of the 4 counted resources)", 0},
 	{"machine", KEY_MACHINE, "MACHINE", 0,
@@ -118,6 +120,16 @@ static uint64_t parse_time_ns(struct argp_state *state, const char *option, cons
 	return value < 1 ? 1 : (uint64_t)value;
 }
 
+static uint64_t parse_bytes(struct argp_state *state, const char *option, const char *text)
+{
+	uint64_t bytes = 0;
+	if (weir_bytes_parse(&bytes, text))
+		argp_error(state, "%s: %s", option, weir_error_text());
+	if (!bytes)
+		argp_error(state, "%s=%s: give bytes above 0, as 512M or 1.5G", option, text);
+	return bytes;
+}
+
 static void parse_limit(struct argp_state *state, struct run_options *o, const char *text)
 {
 	const char *equals = strchr(text, '=');
@@ -193,8 +205,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			argp_error(state, "--limit-cpu=%s: give a number of cores, as 4 or 1.5", argument);
 		return 0;
 	case KEY_LIMIT_MEMORY:
-		if (weir_bytes_parse(&o->limits.memory_bytes, argument) || !o->limits.memory_bytes)
-			argp_error(state, "--limit-memory=%s: give bytes above 0, as 512M or 1.5G", argument);
+		o->limits.memory_bytes = parse_bytes(state, "--limit-memory", argument);
+		return 0;
+	case KEY_LIMIT_BANDWIDTH:
+		o->limits.bandwidth_bytes_s = parse_bytes(state, "--limit-bandwidth", argument);
 		return 0;
 	case KEY_LIMIT:
 		parse_limit(state, o, argument);

@@ -11,6 +11,24 @@
 
 enum { TEXT_BYTES = 32 };
 
+void run_counts_start(struct run_counts *counts, const weir_amount *granted)
+{
+	counts->running++;
+	counts->held_cores += granted->cores;
+	counts->held_memory_bytes += granted->memory_bytes;
+	if (counts->held_cores > counts->most_cores)
+		counts->most_cores = counts->held_cores;
+	if (counts->held_memory_bytes > counts->most_memory_bytes)
+		counts->most_memory_bytes = counts->held_memory_bytes;
+}
+
+void run_counts_end(struct run_counts *counts, const weir_amount *granted)
+{
+	counts->running--;
+	counts->held_cores -= granted->cores; /* exact: cores are whole 1/64ths */
+	counts->held_memory_bytes -= granted->memory_bytes;
+}
+
 void run_counts_add(struct run_counts *counts, const struct result *result, uint64_t granted_memory)
 {
 	switch (result->end) {
@@ -50,21 +68,21 @@ static const char *bytes_text(char text[TEXT_BYTES], uint64_t bytes)
 	return text;
 }
 
-void run_report_progress(FILE *out, const struct run_counts *c, const weir_usage *usage)
+void run_report_progress(FILE *out, const struct run_counts *c, const weir_amount *limit)
 {
-	char held[TEXT_BYTES], limit[TEXT_BYTES];
-	uint64_t ended = c->succeeded + c->failed + c->stopped + c->refused;
+	char held[TEXT_BYTES], all[TEXT_BYTES];
 	fprintf(out,
 		"\rweir: %" PRIu64 " of %" PRIu64 " done, %" PRIu64 " running, %" PRIu64
 		" failed; %.4g of %.4g cores, %s of %s\033[K",
-		ended, c->jobs, c->running, c->failed + c->refused, usage->held.cores, usage->limit.cores,
-		bytes_text(held, usage->held.memory_bytes), bytes_text(limit, usage->limit.memory_bytes));
+		c->succeeded + c->failed + c->stopped + c->refused, c->jobs, c->running, c->failed + c->refused,
+		c->held_cores, limit->cores, bytes_text(held, c->held_memory_bytes),
+		bytes_text(all, limit->memory_bytes));
 	fflush(out);
 }
 
-void run_report_summary(FILE *out, const struct run_counts *c, const weir_usage *usage, uint64_t wall_ns)
+void run_report_summary(FILE *out, const struct run_counts *c, const weir_amount *limit, uint64_t wall_ns)
 {
-	char largest[TEXT_BYTES], peak[TEXT_BYTES], limit[TEXT_BYTES];
+	char largest[TEXT_BYTES], most[TEXT_BYTES], all[TEXT_BYTES];
 	const struct {
 		uint64_t count;
 		const char *text;
@@ -81,6 +99,6 @@ void run_report_summary(FILE *out, const struct run_counts *c, const weir_usage 
 	}
 	fprintf(out, "; %.3f s, CPU %.3f s, largest %s; at most %.4g of %.4g cores and %s of %s granted at once\n",
 		(double)wall_ns / (double)WEIR_NS_PER_S, (double)c->cpu_ns / (double)WEIR_NS_PER_S,
-		bytes_text(largest, c->peak_memory_bytes), usage->peak.cores, usage->limit.cores,
-		bytes_text(peak, usage->peak.memory_bytes), bytes_text(limit, usage->limit.memory_bytes));
+		bytes_text(largest, c->peak_memory_bytes), c->most_cores, limit->cores,
+		bytes_text(most, c->most_memory_bytes), bytes_text(all, limit->memory_bytes));
 }
