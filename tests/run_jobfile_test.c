@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tools/weir/jobfile.c"
+#include "tools/weir/jobfile.h"
 
 static const char *const no_names[WEIR_COUNTED_MAX];
 static const char *const gpu_names[WEIR_COUNTED_MAX] = {NULL, "gpu"};

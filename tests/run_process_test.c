@@ -2,6 +2,7 @@
 /* run_process_test.c - one shell command: how it ended, what it used, and that none of it is left when it was stopped.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 
 #include <cmocka.h>
 
-#include "tools/weir/process.c"
+#include <weir/clock.h>
+
+#include "tools/weir/process.h"
 
 static const char *const no_variables[] = {"PATH=/usr/bin:/bin", "COLOUR=blue", NULL};
 static struct process_origin origin;
