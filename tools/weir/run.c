@@ -55,13 +55,9 @@ static void refuse(struct run *run, size_t index, weir_status status)
 /* Wait until something ended, or a moment: the pool takes no more tasks now. */
 static void wait_for_an_end(struct run *run)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += RETRY_MS * (long)WEIR_NS_PER_MS;
-	if (until.tv_nsec >= (long)WEIR_NS_PER_S) {
-		until.tv_sec++;
-		until.tv_nsec -= (long)WEIR_NS_PER_S;
-	}
+	uint64_t until_ns = process_unix_ns() + RETRY_MS * WEIR_NS_PER_MS;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / WEIR_NS_PER_S),
+				 .tv_nsec = (long)(until_ns % WEIR_NS_PER_S)};
 	pthread_mutex_lock(&run->lock);
 	pthread_cond_timedwait(&run->ended, &run->lock, &until);
 	pthread_mutex_unlock(&run->lock);
