@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.c - `weir run`: each command of a job list is a task of a resource-aware pool.
+ *
+ * Holds:     the run's parts, from set_up() to take_down().
+ * Together:  the main thread's alone.
+ * Not here:  what fits and who is next (the pool's admission), one command (run_command.c), signals (watch.c).
+ *
+ * One thread that supervises all children over a bare weir_scheduler would need fewer threads. A thread each is chosen
+ * because a command costs a fork and an exec, hundreds of times what a sleeping thread does; because every command then
+ * reads as what it is, straight code from grant to measurement; and because it runs on everyone's pool. spares_max
+ * bounds the threads, and so the commands at once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <weir/weir.h>
+
+#include "commands.h"
+#include "joblog.h"
+#include "run_state.h"
+
+enum {
+	SPARES_MAX = 1024,	 /* more commands at once wait for one of these threads */
+	EXIT_FAILURES_MAX = 101, /* what more than 100 failures are told as */
+	RETRY_MS = 20
+};
+
+/* The job list. ------------------------------------------------------------------------------------------------- */
+
+static weir_demand demand_of(const struct run *run, size_t index)
+{
+	weir_demand demand = run->file.job[index].demand;
+	if (run->options->jobs_at_once)
+		demand.counted[run->options->jobs_slot] = 1;
+	return demand;
+}
+
+static void refuse(struct run *run, size_t index, weir_status status)
+{
+	run_complain_of(run, index, status == WEIR_EINFEASIBLE ? "infeasible: " : "", weir_error_text());
+	output_skip(run->output, index);
+	pthread_mutex_lock(&run->lock);
+	run->result[index].end = RESULT_REFUSED;
+	run_counts_add(&run->counts, &run->result[index], 0);
+	pthread_mutex_unlock(&run->lock);
+	run_halt_if_due(run, 1);
+}
+
+/* Wait until something ended, or a moment: the pool takes no more tasks now. */
+static void wait_for_an_end(struct run *run)
+{
+	uint64_t until_ns = process_unix_ns() + RETRY_MS * WEIR_NS_PER_MS;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / WEIR_NS_PER_S),
+				 .tv_nsec = (long)(until_ns % WEIR_NS_PER_S)};
+	pthread_mutex_lock(&run->lock);
+	pthread_cond_timedwait(&run->ended, &run->lock, &until);
+	pthread_mutex_unlock(&run->lock);
+}
+
+static void submit_all(struct run *run)
+{
+	for (size_t i = 0; i < run->file.jobs && !run_is_ending(run);) {
+		weir_demand demand = demand_of(run, i);
+		run->job[i] = (struct run_job){run, i};
+		run->result[i].submitted_ns = weir_clock_monotonic_ns();
+		weir_status status = weir_submit(run->group, run_command, &run->job[i], &demand);
+		if (status == WEIR_EFULL) {
+			wait_for_an_end(run);
+			continue;
+		}
+		if (status == WEIR_ECANCELED)
+			return;
+		if (status)
+			refuse(run, i, status);
+		i++;
+	}
+}
+
+/* What never ran takes no turn. */
+static void skip_rest(struct run *run)
+{
+	for (size_t i = 0; i < run->file.jobs; i++) {
+		if (run->result[i].end == RESULT_NOT_STARTED) {
+			run->counts.not_started++;
+			output_skip(run->output, i);
+		}
+	}
+}
+
+/* Say which commands would run, and which could not. */
+static int dry_run(const struct run *run)
+{
+	weir_tracker *tracker;
+	if (weir_tracker_create(&tracker, WEIR_TRACKER_OPTIONS(.machine = run->options->machine,
+							       .limits = &run->options->limits))) {
+		run_complain("%s", weir_error_text());
+		return EXIT_OTHER_ERROR;
+	}
+	size_t refused = 0;
+	for (size_t i = 0; i < run->file.jobs; i++) {
+		weir_demand demand = demand_of(run, i);
+		weir_packed packed;
+		weir_status status = weir_tracker_pack(tracker, &demand, &packed);
+		if (status) {
+			refused++;
+			run_complain_of(run, i, status == WEIR_EINFEASIBLE ? "infeasible: " : "", weir_error_text());
+		} else {
+			puts(run->file.job[i].command);
+		}
+	}
+	weir_tracker_destroy(tracker);
+	return refused < EXIT_FAILURES_MAX ? (int)refused : EXIT_FAILURES_MAX;
+}
+
+/* Setting up and taking down. ----------------------------------------------------------------------------------- */
+
+static bool set_up_pool(struct run *run)
+{
+	const struct run_options *o = run->options;
+	uint32_t spares = run->file.jobs < SPARES_MAX ? (uint32_t)run->file.jobs : SPARES_MAX;
+	/* Its threads only fork and sleep: pinning them would but pass on to the commands. */
+	weir_status status = weir_pool_create(
+		&run->pool,
+		WEIR_OPTIONS(.machine = o->machine, .no_pinning = true, .resource_aware = true, .limits = &o->limits,
+			     .strategy = o->strategy, .admission = o->admission, .spares_max = spares));
+	weir_usage usage = {0};
+	if (status == WEIR_OK)
+		status = weir_group_create(&run->group, run->pool);
+	if (status == WEIR_OK)
+		status = weir_tracker_usage(weir_pool_tracker(run->pool), WEIR_ALL_NODES, &usage);
+	if (status) {
+		run_complain("%s", weir_error_text());
+		return false;
+	}
+	run->frame.nodes = weir_machine_nodes(weir_pool_machine(run->pool));
+	run->frame.limit = usage.limit;
+	run->frame.timeout_ns = o->timeout_ns;
+	return true;
+}
+
+static bool set_up_files(struct run *run)
+{
+	const struct run_options *o = run->options;
+	int error = output_create(&run->output, o->output, run->file.jobs);
+	if (error) {
+		run_complain("no place for the commands' output: %s", strerror(error));
+		return false;
+	}
+	if (o->joblog) {
+		run->joblog = fopen(o->joblog, "we");
+		if (!run->joblog || !joblog_header(run->joblog)) {
+			run_complain("%s: %s", o->joblog, strerror(errno));
+			return false;
+		}
+	}
+	/* Found out now rather than after hours of work. */
+	FILE *record = o->record ? fopen(o->record, "ae") : NULL;
+	if (o->record && !record) {
+		run_complain("%s: %s", o->record, strerror(errno));
+		return false;
+	}
+	if (record)
+		fclose(record);
+	return true;
+}
+
+/* Every running command has files open, so take as many as are to be had. The commands get the old limit back. */
+static void raise_file_limit(struct process_origin *origin)
+{
+	if (getrlimit(RLIMIT_NOFILE, &origin->files))
+		origin->files = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit most = {origin->files.rlim_max, origin->files.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &most);
+}
+
+static void tick(void *context)
+{
+	struct run *run = context;
+	pthread_mutex_lock(&run->lock);
+	struct run_counts counts = run->counts;
+	pthread_mutex_unlock(&run->lock);
+	run_report_progress(stderr, &counts, &run->frame.limit);
+}
+
+static bool shows_progress(const struct run_options *o)
+{
+	return o->progress && isatty(STDERR_FILENO);
+}
+
+static bool set_up(struct run *run)
+{
+	const struct run_options *o = run->options;
+	run->job = calloc(run->file.jobs, sizeof(*run->job));
+	run->result = calloc(run->file.jobs, sizeof(*run->result));
+	run->environment = environment_create();
+	if (!run->job || !run->result || !run->environment) {
+		run_complain("no memory for %zu jobs", run->file.jobs);
+		return false;
+	}
+	raise_file_limit(&run->origin);
+	watch_block_signals(&run->origin.signals);
+	if (!set_up_files(run) || !set_up_pool(run))
+		return false;
+	struct watch_calls calls = {run_interrupted, shows_progress(o) ? tick : NULL, run};
+	int error = watch_start(&run->watch, &calls, o->grace_ns);
+	if (error)
+		run_complain("no thread for signals: %s", strerror(error));
+	return !error;
+}
+
+static void take_down(struct run *run)
+{
+	if (run->watch)
+		watch_stop(run->watch);
+	if (run->group)
+		weir_group_destroy(run->group);
+	weir_pool_destroy(run->pool);
+	if (run->joblog)
+		fclose(run->joblog);
+	output_destroy(run->output);
+	environment_destroy(run->environment);
+	free(run->job);
+	free(run->result);
+	jobfile_free(&run->file);
+	pthread_cond_destroy(&run->ended);
+	pthread_mutex_destroy(&run->lock);
+}
+
+/* The exit status of a run that went its way. */
+static int exit_status(struct run *run)
+{
+	int error = output_error(run->output);
+	if (error)
+		run_complain("standard output: %s", strerror(error));
+	if (error || run->joblog_failed)
+		return EXIT_OTHER_ERROR;
+	if (run->halt_status >= 0)
+		return run->halt_status;
+	uint64_t failures = run->counts.failed + run->counts.refused;
+	return failures < EXIT_FAILURES_MAX ? (int)failures : EXIT_FAILURES_MAX;
+}
+
+static int run_all(struct run *run)
+{
+	run->frame.start_unix_ns = process_unix_ns();
+	run->frame.start_ns = weir_clock_monotonic_ns();
+	submit_all(run);
+	(void)weir_group_wait(run->group); /* what failed was counted one by one */
+	watch_stop(run->watch);
+	run->watch = NULL;
+	skip_rest(run);
+	if (shows_progress(run->options)) {
+		tick(run);
+		fputc('\n', stderr);
+	}
+
+	uint64_t wall_ns = weir_clock_monotonic_ns() - run->frame.start_ns;
+	int status = exit_status(run);
+	if (run->options->record) {
+		run->frame.end_unix_ns = run->frame.start_unix_ns + wall_ns;
+		int error = record_write(run->options->record, &run->frame, &run->file, run->result);
+		if (error) {
+			run_complain("%s: %s", run->options->record, strerror(error));
+			status = EXIT_OTHER_ERROR;
+		}
+	}
+	if (!run->options->quiet)
+		run_report_summary(stderr, &run->counts, &run->frame.limit, wall_ns);
+	return status;
+}
+
+/* End as the signal would have ended us, so that a script that runs us ends too. */
+static void die_of(int signal_number, const sigset_t *signals)
+{
+	signal(signal_number, SIG_DFL);
+	sigset_t open = *signals;
+	sigdelset(&open, signal_number);
+	raise(signal_number);
+	pthread_sigmask(SIG_SETMASK, &open, NULL);
+}
+
+/* Files that are opened later must not become standard input, output or error. */
+static void open_standard_files(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+int run_main(int argc, char **argv)
+{
+	struct run_options options;
+	run_options_parse(&options, argc, argv);
+	open_standard_files();
+	struct run run = {.options = &options, .halt_status = -1};
+	pthread_mutex_init(&run.lock, NULL);
+	pthread_cond_init(&run.ended, NULL);
+
+	int status = EXIT_OTHER_ERROR;
+	if (jobfile_read(&run.file, options.jobs, options.default_demand, options.names, stderr)) {
+		run.counts.jobs = run.file.jobs;
+		if (options.dry_run)
+			status = dry_run(&run);
+		else if (set_up(&run))
+			status = run_all(&run);
+	}
+	int signal_number = run.signal;
+	sigset_t signals = run.origin.signals;
+	take_down(&run);
+	if (signal_number)
+		die_of(signal_number, &signals);
+	return status;
+}
