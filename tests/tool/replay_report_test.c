@@ -19,7 +19,7 @@
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
 static struct scale_units node_limits[2] = {{128, 100}, {128, 100}};
-static const struct scale_target target = {64, 4096, 2, node_limits, {256, 200}};
+static const struct scale_target target = {64, 4096, 2, node_limits, {256, 200}, NULL};
 static const struct scale_origin origin = {
 	.processors = 4, .memory_kb = 800, .processors_from = "here", .memory_from = "here"};
 

@@ -88,7 +88,7 @@ static void a_demand_is_the_jobs_part_rounded_up(void **state)
 {
 	(void)state;
 	struct scale_units nodes[2] = {{64, 500}, {64, 500}};
-	const struct scale_target target = {64, 4096, 2, nodes, {128, 1000}};
+	const struct scale_target target = {64, 4096, 2, nodes, {128, 1000}, NULL};
 	const struct scale_origin origin = {.processors = 100, .memory_kb = 100000};
 	static const struct {
 		int64_t processors, requested, used_kb, requested_kb;
@@ -124,11 +124,22 @@ static void room_for_it_must_be_on_one_node(void **state)
 {
 	(void)state;
 	struct scale_units nodes[3] = {{64, 10}, {8, 500}, {0, 900}};
-	const struct scale_target target = {64, 4096, 3, nodes, {72, 1410}};
+	const struct scale_target target = {64, 4096, 3, nodes, {72, 1410}, NULL};
 	assert_true(scale_fits(&target, (struct scale_units){64, 10}));
 	assert_true(scale_fits(&target, (struct scale_units){8, 500}));
 	assert_false(scale_fits(&target, (struct scale_units){9, 11}));
 	assert_false(scale_fits(&target, (struct scale_units){65, 1}));
+}
+
+static void a_node_without_memory_uses_that_of_the_nearest(void **state)
+{
+	(void)state;
+	struct scale_units nodes[3] = {{64, 0}, {8, 500}, {0, 900}};
+	struct scale_place places[3] = {{0, 2}, {1, 1}, {1, 2}};
+	const struct scale_target target = {64, 4096, 3, nodes, {72, 1400}, places};
+	assert_true(scale_fits(&target, (struct scale_units){64, 900}));
+	assert_true(scale_fits(&target, (struct scale_units){8, 900}));
+	assert_false(scale_fits(&target, (struct scale_units){1, 901}));
 }
 
 static uint64_t random_next(uint64_t *state)
@@ -148,7 +159,7 @@ static void a_demand_covers_the_part_by_less_than_one_unit_more(void **state)
 	print_message("WEIR_TEST_SEED=%llu\n", (unsigned long long)random);
 	for (int round = 0; round < 100000; round++) {
 		struct scale_units node = {1 + random_next(&random) % 30000, 1 + random_next(&random) % (1 << 28)};
-		const struct scale_target target = {64, 4096, 1, &node, node};
+		const struct scale_target target = {64, 4096, 1, &node, node, NULL};
 		const struct scale_origin origin = {.processors = 1 + (int64_t)(random_next(&random) % 100000),
 						    .memory_kb = 1 + (int64_t)(random_next(&random) % (1ull << 40))};
 		struct swf_job job = job_of(1 + (int64_t)(random_next(&random) % 200000), -1, -1,
@@ -185,7 +196,7 @@ static void jobs_come_by_arrival_and_those_that_never_ran_are_counted(void **sta
 					   {30 * SECOND, 0},	       {21 * SECOND, SECOND}};
 	struct swf w = workload_of_times(times, LENGTH(times));
 	struct scale_units node = {64, 100};
-	const struct scale_target target = {64, 4096, 1, &node, node};
+	const struct scale_target target = {64, 4096, 1, &node, node, NULL};
 	const struct scale_origin origin = {.processors = 1, .memory_kb = SWF_UNKNOWN};
 	size_t count, skipped;
 	struct scale_job *jobs = scale_jobs(&w, &target, &origin, 10, 3, &count, &skipped);
@@ -212,7 +223,7 @@ static void a_workload_of_jobs_that_never_ran_has_none(void **state)
 	static const int64_t times[][2] = {{0, -1}, {1, 0}};
 	struct swf w = workload_of_times(times, LENGTH(times));
 	struct scale_units node = {64, 100};
-	const struct scale_target target = {64, 4096, 1, &node, node};
+	const struct scale_target target = {64, 4096, 1, &node, node, NULL};
 	const struct scale_origin origin = {.processors = 1, .memory_kb = SWF_UNKNOWN};
 	size_t count, skipped;
 	assert_null(scale_jobs(&w, &target, &origin, 1, SIZE_MAX, &count, &skipped));
@@ -245,6 +256,7 @@ int main(void)
 		cmocka_unit_test(a_workload_without_processors_or_memory_says_so),
 		cmocka_unit_test(a_demand_is_the_jobs_part_rounded_up),
 		cmocka_unit_test(room_for_it_must_be_on_one_node),
+		cmocka_unit_test(a_node_without_memory_uses_that_of_the_nearest),
 		cmocka_unit_test(a_demand_covers_the_part_by_less_than_one_unit_more),
 		cmocka_unit_test(jobs_come_by_arrival_and_those_that_never_ran_are_counted),
 		cmocka_unit_test(a_workload_of_jobs_that_never_ran_has_none),

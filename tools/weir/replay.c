@@ -144,6 +144,34 @@ static int choose_limits(struct replay *r)
 	return result;
 }
 
+static bool has_cores(const weir_node_info *info)
+{
+	return info->cores > 0;
+}
+
+static bool has_memory(const weir_node_info *info)
+{
+	return info->memory_bytes > 0;
+}
+
+/* The nearest node that has it, the node itself before all others, the lower number among equals. */
+static uint32_t nearest(const weir_machine *machine, uint32_t from, bool (*has)(const weir_node_info *))
+{
+	uint32_t best = from, distance = UINT32_MAX;
+	for (uint32_t n = 0; n < weir_machine_nodes(machine); n++) {
+		weir_node_info info;
+		if (weir_machine_node(machine, n, &info) || !has(&info))
+			continue;
+		if (n == from)
+			return n;
+		if (weir_machine_distance(machine, from, n) < distance) {
+			distance = weir_machine_distance(machine, from, n);
+			best = n;
+		}
+	}
+	return best;
+}
+
 /* The limits as the ledger will have them, in its units. */
 static int read_target(struct replay *r)
 {
@@ -154,11 +182,15 @@ static int read_target(struct replay *r)
 	struct scale_target *target = &r->target;
 	weir_tracker_units(tracker, &target->units_per_core, &target->memory_unit_bytes, NULL);
 	target->node = calloc(target->nodes, sizeof(*target->node));
-	int result = target->node ? 0 : complain("no memory for the machine's limits");
+	target->place = calloc(target->nodes, sizeof(*target->place));
+	int result = target->node && target->place ? 0 : complain("no memory for the machine's limits");
+	const weir_machine *machine = weir_tracker_machine(tracker);
 	for (uint32_t n = 0; !result && n < target->nodes; n++) {
-		weir_usage usage;
+		weir_usage usage = {0};
 		if (weir_tracker_usage(tracker, n, &usage))
 			result = complain_weir("limits");
+		target->place[n] =
+			(struct scale_place){nearest(machine, n, has_cores), nearest(machine, n, has_memory)};
 		target->node[n].cpu = (uint64_t)(usage.limit.cores * target->units_per_core);
 		target->node[n].memory = usage.limit.memory_bytes / target->memory_unit_bytes;
 		target->total.cpu += target->node[n].cpu;
@@ -224,6 +256,7 @@ static void clean_up(struct replay *r)
 	bodies_fini(&r->bodies);
 	free(r->body);
 	free(r->target.node);
+	free(r->target.place);
 	free(r->limit);
 	swf_free(&r->workload);
 }

@@ -148,7 +148,9 @@ struct scale_units scale_demand(const struct scale_target *target, const struct 
 bool scale_fits(const struct scale_target *target, struct scale_units demand)
 {
 	for (uint32_t n = 0; n < target->nodes; n++) {
-		if (demand.cpu <= target->node[n].cpu && demand.memory <= target->node[n].memory)
+		struct scale_place place = target->place ? target->place[n] : (struct scale_place){n, n};
+		if (demand.cpu <= target->node[place.cpu_node].cpu &&
+		    demand.memory <= target->node[place.memory_node].memory)
 			return true;
 	}
 	return false;

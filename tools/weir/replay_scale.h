@@ -28,13 +28,20 @@ struct scale_origin {
 	const char *memory_from;
 };
 
+/* Where a task that is sent to a node gets its cores and its memory: there, or, of what the node lacks, next to it. */
+struct scale_place {
+	uint32_t cpu_node;
+	uint32_t memory_node;
+};
+
 /* What it is to run on now. */
 struct scale_target {
 	uint32_t units_per_core;
 	uint64_t memory_unit_bytes;
 	uint32_t nodes;
-	struct scale_units *node; /* the limits of each */
-	struct scale_units total; /* their sum */
+	struct scale_units *node;  /* the limits of each */
+	struct scale_units total;  /* their sum */
+	struct scale_place *place; /* for each node; NULL: each has all that it needs */
 };
 
 /* A job as a task. */
@@ -62,7 +69,7 @@ bool scale_job_runs(const struct swf_job *job);
 struct scale_units scale_demand(const struct scale_target *target, const struct scale_origin *origin,
 				const struct swf_job *job);
 
-/* Is there a node whose limits the demand does not exceed? */
+/* Is there a node on which the demand exceeds no limit? */
 bool scale_fits(const struct scale_target *target, struct scale_units demand);
 
 /* The jobs that can be replayed, at most `most` of them, by arrival (equal ones in the file's order), times divided by
