@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * replay_body.c - a job's body: take the memory it was granted, touch every page, compute over it until its time is up,
- * look whether the memory is still what it wrote; and count all along what bodies hold.
+ * look whether the memory is still what it wrote (it is freed with the task); and count all along what bodies hold.
  *
  * Holds:     four counters for each node and four in all.
  * Invariant: W4  held == the sum of the demands of the bodies between body_enter() and body_leave().
@@ -170,7 +170,6 @@ static enum body_end body_work(struct body *body, weir_task *task, uint32_t node
 	enum body_end end = pages_work(&pages, task, body->start_ns + body->job.run_ns, &body->digest);
 	if (!pages_intact(&pages))
 		end = BODY_CORRUPT;
-	weir_task_free(task, base);
 	return end;
 }
 
