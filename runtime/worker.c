@@ -143,6 +143,7 @@ void task_decided(struct waiter *waiter)
 	}
 	need->granted = true;
 	task->node = waiter->node;
+	need->memory_node = pool->machine->memory_near[waiter->node];
 	task->flags |= TASK_BOUND;
 	route_push(pool, task, worker_self);
 }

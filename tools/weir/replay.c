@@ -224,7 +224,7 @@ static int make_pool(struct replay *r)
 	/* No environment: two runs with the same options are the same run. */
 	if (weir_pool_create(&r->pool, WEIR_OPTIONS(.machine = r->options.machine, .workers = r->options.workers,
 						    .resource_aware = aware, .limits = aware ? &limits : NULL,
-						    .strategy = weir_strategy_find(r->options.strategy),
+						    .strategy = aware ? weir_strategy_find(r->options.strategy) : NULL,
 						    .admission = r->options.rule, .no_environment = true)))
 		return complain_weir("pool");
 	if (weir_group_create(&r->group, r->pool))

@@ -137,6 +137,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!options->workload)
 			argp_error(state, "no workload: give a file in the Standard Workload Format, or -");
+		if (options->plain && (options->strategy || options->admission))
+			argp_error(state, "--plain admits everything: --strategy and --admission would do nothing");
+		options->strategy = options->strategy ? options->strategy : "first";
+		options->admission = options->admission ? options->admission : "hard";
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -157,7 +161,6 @@ void replay_options_parse(struct replay_options *out, int argc, char **argv)
 		       "options, the "
 		       "workload or the machine are wrong.",
 	};
-	*out = (struct replay_options){
-		.machine = "this", .strategy = "first", .admission = "hard", .seed = 1, .jobs_max = SIZE_MAX};
+	*out = (struct replay_options){.machine = "this", .seed = 1, .jobs_max = SIZE_MAX};
 	argp_parse(&argp, argc, argv, 0, NULL, out);
 }
