@@ -135,7 +135,7 @@ weir_status weir_fork(weir_task_fn fn, void *argument)
 	head->run = run_untyped;
 	memcpy(head->data, &data, sizeof(data));
 	face->head = head + 1;
-	if (unlikely(head >= __atomic_load_n(&face->limit, __ATOMIC_RELAXED)))
+	if (unlikely(forks_wants_attention(&worker->forks, head)))
 		(void)weir_fork_attend(face, head + 1);
 	return WEIR_OK;
 }

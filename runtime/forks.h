@@ -143,6 +143,12 @@ static inline bool forks_done(weir_fork_slot *slot)
 	return (at_load(forks_state(slot), acquire, fork_done) & FORK_KIND) == FORK_DONE_STATE;
 }
 
+/* The comparison that an inlined spawn makes. */
+static inline bool forks_wants_attention(struct forks *f, const weir_fork_slot *head)
+{
+	return head >= at_load((_Atomic(weir_fork_slot *) *)&f->face.limit, relaxed, none);
+}
+
 /* Whether a thief may find something: R of the argument in park.h. */
 static inline bool forks_public(struct forks *f)
 {

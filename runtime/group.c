@@ -165,6 +165,7 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	at_cas(&later->held, &go, GROUP_NOBODY, relaxed, relaxed, none);
 	at_add(&first->successor_count, 1, relaxed, none);
 	push_successor(first, one);
+	/* ORDER(successor): seq_cst, see G2 above: the look after the push. */
 	if (group_epoch(at_load(&first->state, seq_cst, successor)) != one->epoch)
 		flush_successors(first);
 	return WEIR_OK;

@@ -154,6 +154,7 @@ void task_start(weir_pool *pool, weir_task *task)
 {
 	weir_group *group = task->group;
 	bool asks = task->need && pool->aware;
+	/* ORDER(ungranted): seq_cst, as in ask(); it is counted again there. */
 	if (asks)
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
 	if (task_is_cancelled(task)) {
@@ -195,6 +196,7 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 	bool asks = task->need && pool->aware;
 	at_add(&group->state, 1, relaxed, none);
 	if (unlikely(at_load(&group->held, relaxed, none) != GROUP_GO)) {
+		/* ORDER(ungranted): seq_cst, as in ask(): a held task has no grant either. */
 		if (asks)
 			at_add(&group->ungranted, 1, seq_cst, ungranted);
 		if (group_hold(group, task)) {

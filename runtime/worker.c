@@ -139,6 +139,7 @@ void task_decided(struct waiter *waiter)
 	struct task_need *need = container_of(waiter, struct task_need, waiter);
 	weir_task *task = need->task;
 	weir_pool *pool = task->group->pool;
+	/* ORDER(ungranted): seq_cst, with wait_inside() and ask(). */
 	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
 	if (waiter_state(waiter) != WAITER_GRANTED) {
 		task_settle(pool, task, false, WEIR_ECANCELED);
@@ -177,6 +178,7 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 	struct idlers *idle = &pool->queue[worker->node].idle;
 	uint32_t ticket = park_ticket(&worker->park);
 	idlers_announce(idle, worker->member);
+	/* ORDER(announce): seq_cst, R of the argument in park.h: the end of the pool is a push as well. */
 	if (!route_any(worker) && !at_load(&pool->stopping, seq_cst, announce)) {
 		bool searching = anyone_runs(pool) && become_searcher(worker);
 		tally_add(&pool->tally, POOL_PARKED, 1);
@@ -240,6 +242,7 @@ static void rest(struct worker *worker)
 	struct idlers *resting = &pool->queue[worker->node].resting;
 	uint32_t ticket = park_ticket(&worker->park);
 	idlers_announce(resting, worker->member);
+	/* ORDER(announce): seq_cst, as in sleep_for_work(). */
 	while (!at_load(&pool->stopping, seq_cst, announce)) {
 		park_wait(&worker->park, ticket, 0);
 		if (!idlers_retract(resting, worker->member))
