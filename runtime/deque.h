@@ -8,10 +8,12 @@
  * Holds:     up to `capacity` pointers that are not NULL; positions top .. bottom - 1, counted up for ever.
  * Invariant: D1  what was pushed comes out exactly once, by pop or by steal.
  *            D2  0 <= bottom - top <= capacity, but for the owner's one step down inside an unfinished pop.
- * Progress:  push and pop are wait-free, steal is one try (wait-free; lock-free over all thieves: a lost race means
- * that another won). Together:           push/pop  steal  count/any   init/fini push/pop    X        -        - X "-"
- * safe together steal                -        -           X      "X" the caller must exclude Not here:  what the
- * pointers are; growing (a full deque is the caller's decision); who is woken.
+ * Progress:  push and pop are wait-free; steal is one try (wait-free; lock-free over all thieves: a lost race means that
+ *            another won).
+ * Together:               push/pop   steal, count, any   init/fini
+ *            push/pop        X              -               X            "-" safe together
+ *            steal...        -              -               X            "X" the caller must exclude
+ * Not here:  what the pointers are; growing (a full deque is the caller's decision); who is woken.
  *
  * Why no item is taken twice (D1). The item at b is popped without a compare-and-swap only if the owner, having lowered
  * bottom to b (L, seq_cst), reads top < b (T, seq_cst). A thief of b has read top = b, then bottom > b (B, seq_cst). If
