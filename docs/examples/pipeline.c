@@ -57,7 +57,7 @@ static weir_status expand(weir_task *task, void *argument)
 		wide[i] = scramble(chunk->words[i % CHUNK_WORDS] + i);
 	/* Walks that no cache predicts, so that all of it must stay in memory. */
 	uint64_t at = chunk->number;
-	for (uint64_t i = 0; i < chunk->expanded_words / 2; i++)
+	for (uint64_t i = 0; i < chunk->expanded_words / 16; i++)
 		at = wide[at % chunk->expanded_words] ^ i;
 	chunk->middle = at;
 	return weir_submit(chunk->group, reduce, chunk, NULL);
@@ -67,13 +67,11 @@ static weir_status read_chunk(weir_task *task, void *argument)
 {
 	(void)task;
 	struct chunk *chunk = argument;
-	weir_blocking_begin();
 	FILE *file = fopen(chunk->file, "rb");
 	bool read = file && fseek(file, (long)(chunk->number * sizeof(chunk->words)), SEEK_SET) == 0 &&
 		    fread(chunk->words, sizeof(chunk->words), 1, file) == 1;
 	if (file)
 		fclose(file);
-	weir_blocking_end();
 	if (!read)
 		return WEIR_EUSER;
 	return weir_submit(chunk->group, expand, chunk,
