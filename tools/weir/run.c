@@ -332,6 +332,7 @@ int run_main(int argc, char **argv)
 	int signal_number = run.signal;
 	sigset_t signals = run.signals;
 	take_down(&run);
+	run_options_free(&options);
 	if (signal_number)
 		die_of(signal_number, &signals);
 	return status;
