@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run_process_test.c - one shell command: how it ended, what it used, and that none of it is left when it was stopped.
+/* process_test.c - one shell command: how it ended, what it used, and that none of it is left when it was stopped.
  */
 #include <setjmp.h>
 #include <signal.h>
