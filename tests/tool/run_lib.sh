@@ -6,6 +6,10 @@ scratch=$(mktemp -d) || exit 1
 cd "$scratch" || exit 1
 trap 'rm -rf "$scratch"' EXIT
 failures=0
+[ -x "$WEIR" ] || {
+	echo "there is no program $WEIR"
+	exit 1
+}
 
 # The machine of tests that need one with several cores or nodes, whatever runs them. Nothing is bound on it.
 four_cores='numa:1 core:4 pu:1'

@@ -62,7 +62,7 @@ run 0 jobs --machine "$four_cores" --timeout 60
 i=0
 while [ $i -lt 40 ]; do
 	i=$((i + 1))
-	echo "cores=0.1 -- touch there.$i; until [ \$(ls there.* | wc -l) = 40 ]; do sleep 0.02; done"
+	echo "cores=0.0625 -- touch there.$i; [ \$(ls there.* | wc -l) = 40 ] && touch all; until [ -e all ]; do sleep 0.05; done"
 done >jobs
 run 0 jobs --machine "$four_cores" --timeout 60
 

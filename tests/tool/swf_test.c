@@ -69,8 +69,6 @@ static void every_fault_is_named_by_file_and_line(void **state)
 		{"; MaxProcs: many\n" JOB, 0, "w.swf:1: MaxProcs is \"many\""},
 		{"; MaxProcs: 0\n" JOB, 0, "w.swf:1: MaxProcs is \"0\""},
 		{"; MaxProcs: 12k\n" JOB, 0, "w.swf:1: MaxProcs is \"12k\""},
-		{"; WeirTimeUnit: min\n" JOB, 0, "w.swf:1: WeirTimeUnit is \"min\""},
-		{JOB "; WeirTimeUnit: ms\n", 0, "w.swf:2: WeirTimeUnit stands behind the first job"},
 		{"1 0 0 10 4 \0 -1 4 60", 20, "w.swf:1: byte 12 is 0x00"},
 		{"\x7f"
 		 "ELF\x02\x01\x01",
@@ -147,32 +145,16 @@ static void the_fields_land_where_the_definition_has_them(void **state)
 	swf_free(&w);
 }
 
-static void the_unit_in_the_header_holds_for_every_time(void **state)
+static void times_are_written_as_short_as_they_are_exact(void **state)
 {
 	(void)state;
-	struct swf w;
-	read_text(&w, "; WeirTimeUnit: us\n1 5 6 7.5 1 8 -1 1 9 -1 1 -1 -1 -1 -1 -1 -1 -1\n");
-	assert_int_equal(w.unit, SWF_MICROSECONDS);
-	assert_int_equal(w.job[0].submit_ns, 5000);
-	assert_int_equal(w.job[0].wait_ns, 6000);
-	assert_int_equal(w.job[0].run_ns, 7500);
-	assert_int_equal(w.job[0].cpu_ns, 8000);
-	assert_int_equal(w.job[0].run_requested_ns, 9000);
-	assert_int_equal(w.job[0].think_ns, SWF_UNKNOWN);
-	swf_free(&w);
-	read_text(&w, "; WeirTimeUnit: ms\n" JOB);
-	assert_int_equal(w.job[0].run_ns, 10000000);
-	swf_free(&w);
-}
-
-static void a_run_too_short_for_the_unit_is_not_rounded_to_nothing(void **state)
-{
-	(void)state;
+	/* Rounded to whole seconds, commands that ran for milliseconds would become jobs that never ran. */
 	struct swf w = SWF_EMPTY, back;
 	struct swf_job job = SWF_JOB_UNKNOWN;
 	job.number = 1;
 	job.run_ns = 1;
 	job.wait_ns = 1500000000;
+	job.cpu_ns = INT64_C(60000000000);
 	assert_int_equal(swf_job_add(&w, &job), 0);
 	assert_int_equal(swf_header_add(&w, "Note", "two\nlines"), 0);
 	FILE *f = tmpfile();
@@ -180,10 +162,15 @@ static void a_run_too_short_for_the_unit_is_not_rounded_to_nothing(void **state)
 	char why[SWF_ERROR_BYTES] = "";
 	assert_int_equal(swf_write(&w, f), 0);
 	rewind(f);
+	char line[256];
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_non_null(fgets(line, sizeof(line), f));
+	assert_string_equal(line, "1 0 1.5 0.000000001 -1 60 -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 -1\n");
+	rewind(f);
 	if (swf_read_stream(&back, f, "back", why))
 		fail_msg("%s", why);
-	assert_int_equal(back.job[0].run_ns, 1000000000);
-	assert_int_equal(back.job[0].wait_ns, 2000000000);
+	assert_int_equal(back.job[0].run_ns, 1);
+	assert_int_equal(back.job[0].wait_ns, 1500000000);
 	assert_string_equal(swf_header(&back, "Note"), "two lines");
 	fclose(f);
 	swf_free(&w);
@@ -207,28 +194,24 @@ static uint64_t seed_get(void)
 	return seed ? seed : 1;
 }
 
-static int64_t random_value(uint64_t *state, int64_t step)
+static int64_t random_value(uint64_t *state)
 {
 	uint64_t r = random_next(state);
-	return r % 8 == 0 ? SWF_UNKNOWN : (int64_t)(r >> 4) % (INT64_C(1) << (r >> 58) % 62) / step * step;
+	return r % 8 == 0 ? SWF_UNKNOWN : (int64_t)(r >> 4) % (INT64_C(1) << (r >> 58) % 62);
 }
 
 static void what_is_written_reads_back_as_the_same(void **state)
 {
 	(void)state;
 	uint64_t random = seed_get();
-	static const int64_t steps[] = {1000000000, 1000000, 1000};
 	for (int round = 0; round < 30; round++) {
 		struct swf w = SWF_EMPTY, back;
-		w.unit = (enum swf_unit)(round % 3);
-		int64_t t = steps[w.unit];
 		assert_int_equal(swf_header_add(&w, "MaxProcs", "%d", round + 1), 0);
 		assert_int_equal(swf_header_add(&w, "", "no key here"), 0);
 		for (int i = 0; i < 200; i++) {
-			const int64_t step[] = {1, t, t, t, 1, t, 1, 1, t, 1, 1, 1, 1, 1, 1, 1, 1, t};
 			int64_t v[SWF_FIELDS];
 			for (size_t f = 0; f < SWF_FIELDS; f++)
-				v[f] = random_value(&random, step[f]);
+				v[f] = random_value(&random);
 			if (v[1] < 0)
 				v[1] = 0;
 			struct swf_job job = {v[0],  v[1],  v[2],  v[3],  v[4],	 v[5],	v[6],  v[7],  v[8], v[9],
@@ -243,7 +226,6 @@ static void what_is_written_reads_back_as_the_same(void **state)
 		if (swf_read_stream(&back, f, "back", why))
 			fail_msg("%s", why);
 		fclose(f);
-		assert_int_equal(back.unit, w.unit);
 		assert_int_equal(back.headers, w.headers);
 		assert_string_equal(back.header[1].value, "no key here");
 		assert_int_equal(back.jobs, w.jobs);
@@ -260,7 +242,7 @@ static void no_bytes_whatever_bring_the_reader_down(void **state)
 {
 	(void)state;
 	static const char seedling[] =
-		"; MaxProcs: 4\n; WeirTimeUnit: ms\n" JOB JOB "3 1.5 -1 -1 1 -1 -1 1 -1 -1 1 1 1 -1 -1 -1 -1 -1\n";
+		"; MaxProcs: 4\n; Note: x\n" JOB JOB "3 1.5 -1 -1 1 -1 -1 1 -1 -1 1 1 1 -1 -1 -1 -1 -1\n";
 	static const char alphabet[] = "0123456789-. \t\n;:exX\0\xff";
 	uint64_t random = seed_get();
 	unsigned accepted = 0, refused = 0;
@@ -297,8 +279,7 @@ int main(void)
 		cmocka_unit_test(every_fault_is_named_by_file_and_line),
 		cmocka_unit_test(a_file_that_is_not_there_is_named),
 		cmocka_unit_test(the_fields_land_where_the_definition_has_them),
-		cmocka_unit_test(the_unit_in_the_header_holds_for_every_time),
-		cmocka_unit_test(a_run_too_short_for_the_unit_is_not_rounded_to_nothing),
+		cmocka_unit_test(times_are_written_as_short_as_they_are_exact),
 		cmocka_unit_test(what_is_written_reads_back_as_the_same),
 		cmocka_unit_test(no_bytes_whatever_bring_the_reader_down),
 	};

@@ -1,67 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process.c - fork, bind, exec, wait, measure.
+ * process.c - start, watch, wait, measure.
  *
  * Holds:     nothing between calls.
  * Invariant: a process id is signalled only before it was reaped, so never another's that got the same number: the
  *            end is seen by a poll on a pidfd, and only then wait4() frees the id.
  * Together:  all operations, from any threads.
- * Not here:  where output goes (output.c), when to stop (watch.c).
- *
- * fork() rather than posix_spawn(), which can neither bind cores nor set a memory policy. The program has threads, so
- * the child calls only what is safe after fork: no allocation, no lock, no stdio.
+ * Not here:  fork and exec (starter.c), where output goes (output.c), when to stop (watch.c).
  */
 #include "process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <string.h>
+#include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <weir/clock.h>
 
-enum {
-	SHELL_NOT_FOUND = 127, /* as a shell says it */
-	LOOK_MS = 20	       /* how often to look for the end where the kernel has no pidfds */
-};
-
-static void write_text(int fd, const char *text)
-{
-	ssize_t ignored = write(fd, text, strlen(text));
-	(void)ignored;
-}
-
-/* In the child. */
-static _Noreturn void become(const struct process_spec *spec)
-{
-	setpgid(0, 0);
-	int null = open("/dev/null", O_RDONLY);
-	if (null > 0) {
-		dup2(null, STDIN_FILENO);
-		close(null);
-	}
-	if (spec->output_fd >= 0)
-		dup2(spec->output_fd, STDOUT_FILENO);
-	if (spec->error_fd >= 0)
-		dup2(spec->error_fd, STDERR_FILENO);
-	/* Where memory may not be bound, as in many containers, the cores are bound all the same and first touch does
-	 * most of the rest. Where even that is forbidden the command runs unbound rather than not at all. */
-	if (spec->machine)
-		(void)weir_machine_bind_self(spec->machine, spec->node, spec->first_core, spec->cores);
-	setrlimit(RLIMIT_NOFILE, &spec->origin->files);
-	sigprocmask(SIG_SETMASK, &spec->origin->signals, NULL);
-
-	char *const arguments[] = {(char *)"sh", (char *)"-c", (char *)spec->command, NULL};
-	execve("/bin/sh", arguments, spec->environment);
-	write_text(STDERR_FILENO, "weir: cannot start /bin/sh: ");
-	write_text(STDERR_FILENO, errno == E2BIG ? "command and environment are too long\n"
-						 : "it is missing, or not to be executed\n");
-	_exit(SHELL_NOT_FOUND);
-}
+enum { LOOK_MS = 20 }; /* how often to look for the end where the kernel has no pidfds */
 
 uint64_t process_unix_ns(void)
 {
@@ -142,13 +102,11 @@ void process_run(const struct process_spec *spec, struct process_result *result)
 {
 	*result =
 		(struct process_result){.started_unix_ns = process_unix_ns(), .started_ns = weir_clock_monotonic_ns()};
-	pid_t pid = fork();
+	pid_t pid = starter_start(spec->starter, &spec->start);
 	if (pid < 0) {
-		result->error = errno;
+		result->error = -pid;
 		return;
 	}
-	if (pid == 0)
-		become(spec);
 	/* Also here, so that the group exists before the first signal; the child may have executed by now, then it is
 	 * done. */
 	setpgid(pid, pid);

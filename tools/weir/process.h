@@ -5,31 +5,15 @@
 #ifndef WEIR_TOOL_PROCESS_H
 #define WEIR_TOOL_PROCESS_H
 
-#include <signal.h>
-#include <sys/resource.h>
-
-#include <weir/machine.h>
-
-/* What this process was started with and its children get back. */
-struct process_origin {
-	sigset_t signals;
-	struct rlimit files;
-};
+#include "starter.h"
 
 struct process_spec {
-	const char *command; /* for /bin/sh -c */
-	char *const *environment;
-	int output_fd; /* -1: this process's own */
-	int error_fd;
-	const weir_machine *machine; /* NULL: not bound */
-	uint32_t node;
-	uint32_t first_core;
-	uint32_t cores;
+	struct starter *starter;
+	struct start start;
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t grace_ns;   /* between TERM and KILL when the time is over */
 	int term_fd;	     /* once readable, the command gets SIGTERM; an eventfd that is never read; -1: none */
 	int kill_fd;	     /* the same for SIGKILL */
-	const struct process_origin *origin;
 };
 
 struct process_result {

@@ -27,6 +27,13 @@ static uint64_t up(uint64_t amount, uint64_t unit)
 	return amount / unit + (amount % unit != 0);
 }
 
+/* To microseconds: what is below is noise. What is above zero stays so, as a run time of 0 means that nothing ran. */
+static int64_t rounded(uint64_t ns)
+{
+	uint64_t us = (ns + WEIR_NS_PER_US / 2) / WEIR_NS_PER_US;
+	return (int64_t)((ns && !us ? 1 : us) * WEIR_NS_PER_US);
+}
+
 static int64_t processors(const weir_demand *demand)
 {
 	double whole = ceil(demand->cores);
@@ -51,13 +58,13 @@ static struct swf_job job_of(const struct record_frame *frame, const struct job 
 	out.status = status_of(result->end);
 	out.queue = (int64_t)job->demand.task_class + 1;
 	if (result->submitted_ns > frame->start_ns)
-		out.submit_ns = (int64_t)(result->submitted_ns - frame->start_ns);
+		out.submit_ns = rounded(result->submitted_ns - frame->start_ns);
 	if (!result->started_ns)
 		return out;
-	out.wait_ns = (int64_t)(result->started_ns - result->submitted_ns);
-	out.run_ns = (int64_t)result->wall_ns;
+	out.wait_ns = rounded(result->started_ns - result->submitted_ns);
+	out.run_ns = rounded(result->wall_ns);
 	out.processors = cpus;
-	out.cpu_ns = (int64_t)(result->cpu_ns / (uint64_t)cpus);
+	out.cpu_ns = rounded(result->cpu_ns / (uint64_t)cpus);
 	out.memory_used_kb = (int64_t)up(result->peak_memory_bytes, (uint64_t)cpus * KB);
 	out.partition = (int64_t)result->node + 1;
 	return out;
@@ -106,7 +113,6 @@ int record_write(const char *path, const struct record_frame *frame, const struc
 		 const struct result *results)
 {
 	struct swf workload = SWF_EMPTY;
-	workload.unit = SWF_MICROSECONDS;
 	int failed = add_headers(&workload, frame, file->jobs);
 	for (size_t i = 0; i < file->jobs && !failed; i++) {
 		struct swf_job job = job_of(frame, &file->job[i], &results[i], i);

@@ -170,13 +170,29 @@ static bool set_up_files(struct run *run)
 	return true;
 }
 
-/* Every running command has files open, so take as many as are to be had. The commands get the old limit back. */
-static void raise_file_limit(struct process_origin *origin)
+/* Every running command has files open, so take as many as are to be had. */
+static void raise_file_limit(void)
 {
-	if (getrlimit(RLIMIT_NOFILE, &origin->files))
-		origin->files = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
-	struct rlimit most = {origin->files.rlim_max, origin->files.rlim_max};
-	setrlimit(RLIMIT_NOFILE, &most);
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* First of all, while this process is small and as its caller made it: so the commands will find it. */
+static bool set_up_starter(struct run *run)
+{
+	weir_machine *machine = NULL;
+	if (!run->options->unbound && weir_machine_create(&machine, run->options->machine)) {
+		run_complain("%s", weir_error_text());
+		return false;
+	}
+	int error = starter_create(&run->starter, machine);
+	if (error)
+		run_complain("no process to start commands: %s", strerror(error));
+	weir_machine_destroy(machine);
+	return !error;
 }
 
 static void tick(void *context)
@@ -198,13 +214,12 @@ static bool set_up(struct run *run)
 	const struct run_options *o = run->options;
 	run->job = calloc(run->file.jobs, sizeof(*run->job));
 	run->result = calloc(run->file.jobs, sizeof(*run->result));
-	run->environment = environment_create();
-	if (!run->job || !run->result || !run->environment) {
+	if (!run->job || !run->result) {
 		run_complain("no memory for %zu jobs", run->file.jobs);
 		return false;
 	}
-	raise_file_limit(&run->origin);
-	watch_block_signals(&run->origin.signals);
+	raise_file_limit();
+	watch_block_signals(&run->signals);
 	if (!set_up_files(run) || !set_up_pool(run))
 		return false;
 	struct watch_calls calls = {run_interrupted, shows_progress(o) ? tick : NULL, run};
@@ -224,7 +239,7 @@ static void take_down(struct run *run)
 	if (run->joblog)
 		fclose(run->joblog);
 	output_destroy(run->output);
-	environment_destroy(run->environment);
+	starter_destroy(run->starter);
 	free(run->job);
 	free(run->result);
 	jobfile_free(&run->file);
@@ -306,7 +321,8 @@ int run_main(int argc, char **argv)
 	pthread_cond_init(&run.ended, NULL);
 
 	int status = EXIT_OTHER_ERROR;
-	if (jobfile_read(&run.file, options.jobs, options.default_demand, options.names, stderr)) {
+	if ((options.dry_run || set_up_starter(&run)) &&
+	    jobfile_read(&run.file, options.jobs, options.default_demand, options.names, stderr)) {
 		run.counts.jobs = run.file.jobs;
 		if (options.dry_run)
 			status = dry_run(&run);
@@ -314,8 +330,9 @@ int run_main(int argc, char **argv)
 			status = run_all(&run);
 	}
 	int signal_number = run.signal;
-	sigset_t signals = run.origin.signals;
+	sigset_t signals = run.signals;
 	take_down(&run);
+	run_options_free(&options);
 	if (signal_number)
 		die_of(signal_number, &signals);
 	return status;

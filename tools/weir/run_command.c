@@ -14,8 +14,9 @@
 #include "run_state.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <weir/weir.h>
@@ -127,25 +128,40 @@ static uint32_t try_command(struct run *run, const struct process_spec *spec, st
 	}
 }
 
-static struct process_spec spec_of(struct run *run, const struct job *job, const weir_allocation *grant,
-				   char *const *environment, const struct capture *capture)
+/* What a command is told of its grant. */
+struct told {
+	char text[4][48];
+	char *variable[5];
+};
+
+static void tell(struct told *told, const weir_allocation *grant, uint64_t sequence)
 {
-	struct process_spec spec = {.command = job->command,
-				    .environment = environment,
-				    .output_fd = capture->output_fd,
-				    .error_fd = capture->error_fd,
-				    .node = grant->node,
+	double cores = ceil(grant->held.cores);
+	snprintf(told->text[0], sizeof(told->text[0]), "WEIR_NODE=%" PRIu32, grant->node);
+	snprintf(told->text[1], sizeof(told->text[1]), "WEIR_CORES=%.0f", cores > 1 ? cores : 1);
+	snprintf(told->text[2], sizeof(told->text[2]), "WEIR_MEMORY_BYTES=%" PRIu64, grant->held.memory_bytes);
+	snprintf(told->text[3], sizeof(told->text[3]), "WEIR_JOB=%" PRIu64, sequence);
+	for (int i = 0; i < 4; i++)
+		told->variable[i] = told->text[i];
+	told->variable[4] = NULL;
+}
+
+static struct process_spec spec_of(struct run *run, const struct job *job, const weir_allocation *grant,
+				   const struct told *told, const struct capture *capture)
+{
+	struct process_spec spec = {.starter = run->starter,
+				    .start = {.command = job->command,
+					      .variables = told->variable,
+					      .output_fd = capture->output_fd,
+					      .error_fd = capture->error_fd,
+					      .node = grant->node},
 				    .timeout_ns = run->options->timeout_ns,
 				    .grace_ns = run->options->grace_ns,
 				    .term_fd = watch_term_fd(run->watch),
-				    .kill_fd = watch_kill_fd(run->watch),
-				    .origin = &run->origin};
+				    .kill_fd = watch_kill_fd(run->watch)};
 	weir_node_info node;
-	const weir_machine *machine = weir_pool_machine(run->pool);
-	if (!run->options->unbound && weir_machine_node(machine, grant->node, &node) == WEIR_OK && node.cores) {
-		spec.machine = machine;
-		spec.cores = node.cores;
-	}
+	if (weir_machine_node(weir_pool_machine(run->pool), grant->node, &node) == WEIR_OK)
+		spec.start.cores = node.cores;
 	return spec;
 }
 
@@ -230,17 +246,15 @@ weir_status run_command(weir_task *task, void *argument)
 	struct process_result process = {.started_unix_ns = process_unix_ns(), .started_ns = weir_clock_monotonic_ns()};
 	struct capture capture;
 	uint32_t tries = 0;
-	char **environment = environment_for(run->environment, &grant, job->index + 1);
-	process.error = environment ? output_open(run->output, &capture) : ENOMEM;
-	if (process.error)
-		capture = (struct capture){-1, -1};
+	struct told told;
+	tell(&told, &grant, job->index + 1);
+	process.error = output_open(run->output, &capture);
 	if (!process.error) {
-		struct process_spec spec = spec_of(run, &run->file.job[job->index], &grant, environment, &capture);
+		struct process_spec spec = spec_of(run, &run->file.job[job->index], &grant, &told, &capture);
 		tries = try_command(run, &spec, &capture, &process);
 	}
 	if (process.error)
 		run_complain_of(run, job->index, "cannot be started: ", strerror(process.error));
-	free(environment);
 	uint64_t bytes = print_output(run, job->index, &capture);
 	account(run, job->index, &process, &grant);
 	log_command(run, job->index, &process, &grant, bytes, tries);

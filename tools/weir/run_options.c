@@ -302,3 +302,9 @@ void run_options_parse(struct run_options *out, int argc, char **argv)
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, out);
 }
+
+void run_options_free(struct run_options *o)
+{
+	for (uint32_t i = 0; i < o->names_count; i++)
+		free((char *)o->names[i]);
+}

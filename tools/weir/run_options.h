@@ -41,4 +41,6 @@ struct run_options {
  * and --usage with 0. */
 void run_options_parse(struct run_options *out, int argc, char **argv);
 
+void run_options_free(struct run_options *options);
+
 #endif

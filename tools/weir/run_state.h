@@ -6,6 +6,7 @@
 #define WEIR_TOOL_RUN_STATE_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include <weir/task.h>
@@ -13,7 +14,6 @@
 #include "output.h"
 #include "process.h"
 #include "record.h"
-#include "run_environment.h"
 #include "run_options.h"
 #include "run_report.h"
 #include "watch.h"
@@ -34,8 +34,8 @@ struct run {
 	weir_group *group;
 	struct watch *watch;
 	struct output *output;
-	struct environment *environment;
-	struct process_origin origin;
+	struct starter *starter;
+	sigset_t signals; /* as they were blocked when we came */
 	FILE *joblog;
 	struct record_frame frame;
 

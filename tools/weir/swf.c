@@ -3,7 +3,7 @@
  * swf.c - the Standard Workload Format as text: one pass over lines, every fault named by file and line.
  *
  * Holds:     a workload's header lines and jobs in two growing arrays.
- * Invariant: W1  what swf_write() wrote, swf_read() reads back as the same jobs (times to the unit).
+ * Invariant: W1  what swf_write() wrote, swf_read() reads back as the same jobs .
  *            W2  after swf_read(), every count, size and time is unknown (-1) or at least 0, every submit time at least
  * 0. Not here:  what jobs mean on another machine (replay_scale.c).
  */
@@ -21,7 +21,7 @@
 /* How a field is to be read. */
 enum kind {
 	KIND_COUNT,  /* whole, -1 or more */
-	KIND_TIME,   /* a decimal in the file's unit, -1 or more */
+	KIND_TIME,   /* seconds with decimals, -1 or more */
 	KIND_SUBMIT, /* a time that must be known */
 	KIND_RUN     /* a time; logs hold all sorts of negative ones for jobs that never ran: unknown */
 };
@@ -51,17 +51,7 @@ static const struct {
 	{"think time", KIND_TIME, offsetof(struct swf_job, think_ns)},
 };
 
-static const struct {
-	const char *name;
-	int64_t ns;
-	int digits; /* decimals that a nanosecond is */
-} units[] = {
-	[SWF_SECONDS] = {"s", INT64_C(1000000000), 9},
-	[SWF_MILLISECONDS] = {"ms", INT64_C(1000000), 6},
-	[SWF_MICROSECONDS] = {"us", INT64_C(1000), 3},
-};
-
-#define UNIT_KEY "WeirTimeUnit"
+#define NS_PER_S INT64_C(1000000000)
 
 /* Headers whose value this program counts with. */
 static const char *const number_keys[] = {"MaxProcs", "MaxNodes", "MaxMemory", "WeirMachineMemory"};
@@ -219,7 +209,7 @@ static int parse_field(const struct reader *r, size_t index, const char *text, s
 {
 	char buffer[44];
 	enum kind kind = fields[index].kind;
-	int64_t ns_per_unit = kind == KIND_COUNT ? 1 : units[r->out->unit].ns;
+	int64_t ns_per_unit = kind == KIND_COUNT ? 1 : NS_PER_S;
 	bool whole = kind != KIND_COUNT || !memchr(text, '.', length);
 	if (!whole || !parse_decimal(text, length, ns_per_unit, out))
 		return fail(r, "field %zu (%s) is \"%s\": give a %snumber that fits in 64 bits, or -1 for unknown",
@@ -256,20 +246,6 @@ static int read_job(const struct reader *r, const char *text)
 	return swf_job_add(r->out, &job) ? fail(r, "no memory for job %" PRId64, job.number) : 0;
 }
 
-static int read_unit(const struct reader *r, const char *value)
-{
-	char buffer[44];
-	if (r->out->jobs)
-		return fail(r, "%s stands behind the first job: put it into the header", UNIT_KEY);
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (!strcmp(value, units[i].name)) {
-			r->out->unit = (enum swf_unit)i;
-			return 0;
-		}
-	}
-	return fail(r, "%s is \"%s\": give s, ms or us", UNIT_KEY, shown(value, strlen(value), buffer));
-}
-
 /* "; Key: value". A key is one word; all else is a comment. */
 static int read_header(const struct reader *r, char *text)
 {
@@ -285,8 +261,6 @@ static int read_header(const struct reader *r, char *text)
 		value = text + word + 1;
 		value += strspn(value, " \t");
 	}
-	if (!strcasecmp(key, UNIT_KEY))
-		return read_unit(r, value);
 	for (size_t i = 0; i < sizeof(number_keys) / sizeof(number_keys[0]); i++) {
 		int64_t number;
 		if (!strcasecmp(key, number_keys[i]) &&
@@ -365,12 +339,20 @@ int swf_read(struct swf *out, const char *path, char why[SWF_ERROR_BYTES])
 
 /* Writing. ------------------------------------------------------------------------------------------------------- */
 
-static int64_t in_units(int64_t ns, int64_t ns_per_unit)
+/* Whole seconds as such, as most tools expect them; else with as many decimals as it takes. */
+static void write_time(FILE *out, int64_t ns)
 {
-	if (ns < 0)
-		return SWF_UNKNOWN;
-	int64_t value = ns / ns_per_unit + (ns % ns_per_unit >= ns_per_unit / 2);
-	return ns && !value ? 1 : value;
+	if (ns < 0) {
+		fputs("-1", out);
+		return;
+	}
+	fprintf(out, "%" PRId64, ns / NS_PER_S);
+	int64_t part = ns % NS_PER_S;
+	int digits = 9;
+	for (; part && part % 10 == 0; part /= 10)
+		digits--;
+	if (part)
+		fprintf(out, ".%0*" PRId64, digits, part);
 }
 
 int swf_write(const struct swf *workload, FILE *out)
@@ -380,15 +362,16 @@ int swf_write(const struct swf *workload, FILE *out)
 		fprintf(out, ";%s%s%s%s%s\n", *h->key ? " " : "", h->key, *h->key ? ":" : "", *h->value ? " " : "",
 			h->value);
 	}
-	if (workload->unit != SWF_SECONDS)
-		fprintf(out, "; %s: %s\n", UNIT_KEY, units[workload->unit].name);
 	for (size_t i = 0; i < workload->jobs; i++) {
 		for (size_t f = 0; f < SWF_FIELDS; f++) {
 			int64_t value =
 				*(const int64_t *)(const void *)((const char *)&workload->job[i] + fields[f].offset);
-			if (fields[f].kind != KIND_COUNT)
-				value = in_units(value, units[workload->unit].ns);
-			fprintf(out, "%s%" PRId64, f ? " " : "", value);
+			if (f)
+				fputc(' ', out);
+			if (fields[f].kind == KIND_COUNT)
+				fprintf(out, "%" PRId64, value);
+			else
+				write_time(out, value);
 		}
 		fputc('\n', out);
 	}

@@ -3,8 +3,7 @@
  * swf.h - workloads in the Standard Workload Format, version 2.2: read, built up, written.
  *
  * The format: a header of lines "; Key: value", then one job a line in 18 fields, -1 where unknown. Times are in
- *seconds, memory in KB per processor. One extension, in the header: "; WeirTimeUnit: ms" (or us) gives the unit of all
- *times in the file, so that commands that ran for milliseconds keep their times. docs/replay.md has it for users.
+ * seconds, with decimals where need be, memory in KB per processor. docs/replay.md has it for users.
  *
  *	struct swf w;
  *	char why[SWF_ERROR_BYTES];
@@ -14,7 +13,6 @@
  *	swf_free(&w);
  *
  *	struct swf w = SWF_EMPTY;
- *	w.unit = SWF_MICROSECONDS;
  *	swf_header_add(&w, "MaxProcs", "%u", cores);
  *	struct swf_job job = SWF_JOB_UNKNOWN;
  *	job.number = 1, job.submit_ns = ..., job.run_ns = ...;
@@ -32,9 +30,6 @@
 #define SWF_FIELDS 18
 #define SWF_UNKNOWN (-1)
 #define SWF_ERROR_BYTES 512
-
-/* The unit of a file's times; in memory they are nanoseconds. */
-enum swf_unit { SWF_SECONDS = 0, SWF_MILLISECONDS = 1, SWF_MICROSECONDS = 2 };
 
 /* What field 11 says. */
 enum swf_status { SWF_FAILED = 0, SWF_COMPLETED = 1, SWF_PARTIAL = 2, SWF_LAST_PARTIAL = 3, SWF_CANCELLED = 5 };
@@ -71,8 +66,7 @@ struct swf_header {
 };
 
 struct swf {
-	enum swf_unit unit;
-	struct swf_header *header; /* all but WeirTimeUnit, which is `unit` */
+	struct swf_header *header;
 	size_t headers;
 	size_t headers_room;
 	struct swf_job *job; /* in the file's order */
@@ -80,7 +74,7 @@ struct swf {
 	size_t jobs_room;
 };
 
-#define SWF_EMPTY ((struct swf){.unit = SWF_SECONDS})
+#define SWF_EMPTY ((struct swf){0})
 
 /* Read a file; "-" is standard input. A file is read whole or not at all.
  * Returns 0, or -1 with "file:line: what is wrong" in `why`; *out is then empty. */
@@ -89,7 +83,7 @@ int swf_read(struct swf *out, const char *path, char why[SWF_ERROR_BYTES]);
 /* The same from a stream; name is what errors call it. */
 int swf_read_stream(struct swf *out, FILE *in, const char *name, char why[SWF_ERROR_BYTES]);
 
-/* Write it all; times are rounded to the unit, half up, but what is above zero stays above zero. The caller closes.
+/* Write it all, times to the nanosecond. The caller closes.
  * Returns 0, or -1 with errno if the stream failed. */
 int swf_write(const struct swf *workload, FILE *out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run_process_test.c - one shell command: how it ended, what it used, and that none of it is left when it was stopped.
+/* process_test.c - one shell command: how it ended, what it used, and that none of it is left when it was stopped.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -18,25 +18,31 @@
 
 #include "tools/weir/process.h"
 
-static const char *const no_variables[] = {"PATH=/usr/bin:/bin", "COLOUR=blue", NULL};
-static struct process_origin origin;
+static struct starter *starter;
 
 static struct process_spec spec_of(const char *command)
 {
-	return (struct process_spec){.command = command,
-				     .environment = (char *const *)no_variables,
-				     .output_fd = -1,
-				     .error_fd = -1,
-				     .grace_ns = 50 * WEIR_NS_PER_MS,
-				     .term_fd = -1,
-				     .kill_fd = -1,
-				     .origin = &origin};
+	static char *const variables[] = {(char *)"COLOUR=blue", (char *)"HOME=sea", NULL};
+	return (struct process_spec){
+		.starter = starter,
+		.start = {.command = command, .variables = variables, .output_fd = -1, .error_fd = -1},
+		.grace_ns = 50 * WEIR_NS_PER_MS,
+		.term_fd = -1,
+		.kill_fd = -1,
+	};
 }
 
-static int remember_origin(void **state)
+static int start_starter(void **state)
 {
 	(void)state;
-	return sigprocmask(SIG_SETMASK, NULL, &origin.signals) || getrlimit(RLIMIT_NOFILE, &origin.files);
+	return starter_create(&starter, NULL);
+}
+
+static int stop_starter(void **state)
+{
+	(void)state;
+	starter_destroy(starter);
+	return 0;
 }
 
 static void the_end_is_told_as_the_kernel_told_it(void **state)
@@ -72,13 +78,13 @@ static const char *text_of(const char *command, struct process_result *result)
 {
 	static char text[4096];
 	struct process_spec spec = spec_of(command);
-	spec.output_fd = spec.error_fd = memfd_create("output", MFD_CLOEXEC);
-	assert_true(spec.output_fd >= 0);
+	spec.start.output_fd = spec.start.error_fd = memfd_create("output", MFD_CLOEXEC);
+	assert_true(spec.start.output_fd >= 0);
 	process_run(&spec, result);
-	ssize_t n = pread(spec.output_fd, text, sizeof(text) - 1, 0);
+	ssize_t n = pread(spec.start.output_fd, text, sizeof(text) - 1, 0);
 	assert_true(n >= 0);
 	text[n] = '\0';
-	close(spec.output_fd);
+	close(spec.start.output_fd);
 	return text;
 }
 
@@ -86,16 +92,18 @@ static void a_command_sees_its_environment_no_input_and_no_blocked_signals(void 
 {
 	(void)state;
 	/* A mask that leaked would make every command deaf to TERM. */
-	sigset_t blocked;
+	sigset_t blocked, before;
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGPIPE);
-	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
 	struct process_result result;
-	assert_string_equal(text_of("echo $COLOUR; wc -c; echo e >&2", &result), "blue\n0\ne\n");
+	char want[4096];
+	snprintf(want, sizeof(want), "blue sea %s\n0\ne\n", getenv("PATH"));
+	assert_string_equal(text_of("echo $COLOUR $HOME $PATH; wc -c; echo e >&2", &result), want);
 	text_of("kill -TERM $$; sleep 10", &result);
 	assert_int_equal(result.signal, SIGTERM);
-	sigprocmask(SIG_SETMASK, &origin.signals, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 static void a_command_leads_a_process_group_of_its_own(void **state)
@@ -161,7 +169,7 @@ static void a_timeout_ends_the_whole_group_even_where_it_ignores_term(void **sta
 	};
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		struct process_spec spec = spec_of(commands[i]);
-		spec.output_fd = memfd_create("output", MFD_CLOEXEC);
+		spec.start.output_fd = spec.start.error_fd = memfd_create("output", MFD_CLOEXEC);
 		spec.timeout_ns = 300 * WEIR_NS_PER_MS;
 		struct process_result result;
 		process_run(&spec, &result);
@@ -169,8 +177,8 @@ static void a_timeout_ends_the_whole_group_even_where_it_ignores_term(void **sta
 		assert_true(result.signal == SIGTERM || result.signal == SIGKILL ||
 			    result.exit_status == 128 + SIGTERM);
 		char text[32] = "";
-		assert_true(pread(spec.output_fd, text, sizeof(text) - 1, 0) >= 0);
-		close(spec.output_fd);
+		assert_true(pread(spec.start.output_fd, text, sizeof(text) - 1, 0) >= 0);
+		close(spec.start.output_fd);
 		if (atoi(text) > 0)
 			assert_goes_away(atoi(text));
 	}
@@ -218,5 +226,5 @@ int main(void)
 		cmocka_unit_test(a_command_that_ends_in_time_is_not_timed_out),
 		cmocka_unit_test(a_readable_stop_descriptor_ends_it),
 	};
-	return cmocka_run_group_tests(tests, remember_origin, NULL);
+	return cmocka_run_group_tests(tests, start_starter, stop_starter);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run_jobfile_test.c - job lists: which part of a line is the demand, and which lists are refused. */
+/* jobfile_test.c - job lists: which part of a line is the demand, and which lists are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
