@@ -4,8 +4,8 @@
  *
  * Holds:     for each node an arena, whose extents are bound to the node before anybody touches them; for each thread
  *            number and node a cache of its own.
- * Invariant: A1  arenas_destroy() gives back every page that was mapped for these arenas.
- *            A2  a cache only ever holds blocks of its node's arena.
+ * Invariant: E1  arenas_destroy() gives back every page that was mapped for these arenas.
+ *            E2  a cache only ever holds blocks of its node's arena.
  * Together:            alloc  free  destroy
  *            alloc       -     -      X       "-" safe together, "X" the caller must exclude
  *            free        -     -      X
@@ -230,7 +230,7 @@ void arenas_destroy(struct arenas *arenas)
 			continue;
 		snprintf(name, sizeof(name), "arena.%u.destroy", arenas->node[i].arena);
 		int error = mallctl(name, NULL, NULL, NULL, 0);
-		CHECK("A1", error == 0);
+		CHECK("E1", error == 0);
 	}
 	pthread_mutex_destroy(&arenas->making);
 	free(arenas->node);

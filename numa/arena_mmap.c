@@ -4,7 +4,7 @@
  * jemalloc's static TLS does not fit.
  *
  * Holds:     for each node all that is mapped for it, and per size class a list of free blocks.
- * Invariant: A1  arenas_destroy() gives back every page that was mapped for these arenas.
+ * Invariant: E1  arenas_destroy() gives back every page that was mapped for these arenas.
  * Progress:  a lock per node, held for a few instructions, or for a mapping where a class has run out.
  * Together:            alloc  free  destroy
  *            alloc       -     -      X       "-" safe together, "X" the caller must exclude

@@ -55,7 +55,7 @@ void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes,
 
 void pages_unmap(void *start, size_t bytes)
 {
-	CHECK("A1", munmap(start, bytes) == 0);
+	CHECK("E1", munmap(start, bytes) == 0);
 }
 
 bool pages_can_bind(const struct weir_machine *machine)

@@ -3,8 +3,8 @@
  * topology.c - the machine, read by hwloc once and kept as constant arrays. The only home of hwloc.
  *
  * Holds:     nothing between calls; a machine owns its arrays.
- * Invariant: H1  the nodes' cores are a partition of machine->cpu, in order; no core is in two nodes.
- *            H2  row n of `order` is a permutation of the nodes that starts with n and never comes nearer.
+ * Invariant: T2  the nodes' cores are a partition of machine->cpu, in order; no core is in two nodes.
+ *            T3  row n of `order` is a permutation of the nodes that starts with n and never comes nearer.
  * Together:  creating and destroying different machines is safe from any thread; a machine itself is only read.
  * Not here:  binding to it (pin.c), its files (host.c), what is in use now (monitor.c).
  */
@@ -250,7 +250,7 @@ static weir_status list_cores(struct making *m)
 			core++;
 		}
 	}
-	CHECK("H1", core == machine->cores && threads <= threads_max);
+	CHECK("T2", core == machine->cores && threads <= threads_max);
 	machine->first_thread[core] = threads;
 	return WEIR_OK;
 }

@@ -3,7 +3,7 @@
  * pool.c - a pool's life: made, drained, shut down, destroyed; its parts and its counts.
  *
  * Holds:     nothing but what struct weir_pool says.
- * Invariant: P3  when destroy returns, every task that was submitted ran or was cancelled.
+ * Invariant: W5  when destroy returns, every task that was submitted ran or was cancelled.
  * Not here:  options (options.c), tasks (submit.c, worker.c).
  */
 #include "runtime/pool.h"

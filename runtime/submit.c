@@ -3,7 +3,7 @@
  * submit.c - the beginning of a task's way: made, ranked, admitted, routed; and what a running task may ask for.
  *
  * Holds:     nothing.
- * Invariant: S4  a submit that answers an error leaves nothing behind: no task, no room, no count.
+ * Invariant: W6  a submit that answers an error leaves nothing behind: no task, no room, no count.
  * Progress:  lock-free; never blocks.
  * Not here:  the end of a task (worker.c, task_settle()).
  */

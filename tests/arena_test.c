@@ -87,7 +87,7 @@ static void live_blocks_are_aligned_and_apart(void **state)
 	weir_machine_destroy(machine);
 }
 
-/* A2: a cache that mixed nodes would hand node 0's freed block out on node 1, as jemalloc's automatic cache does. */
+/* E2: a cache that mixed nodes would hand node 0's freed block out on node 1, as jemalloc's automatic cache does. */
 static void a_freed_block_never_comes_back_on_another_node(void **state)
 {
 	(void)state;
@@ -156,7 +156,7 @@ static void use_and_forget(const weir_machine *machine)
 	arenas_destroy(arenas);
 }
 
-/* A1: what is kept per pair of arenas, pages or address space, shows after 1000 of them: 400 KB were touched in each.
+/* E1: what is kept per pair of arenas, pages or address space, shows after 1000 of them: 400 KB were touched in each.
  */
 static void a_thousand_arenas_leave_nothing_behind(void **state)
 {
@@ -218,7 +218,7 @@ static void *trade(void *argument)
 	return NULL;
 }
 
-/* Threads that come and go hand their numbers on, and with them their caches (A2); a cache used by two at once breaks.
+/* Threads that come and go hand their numbers on, and with them their caches (E2); a cache used by two at once breaks.
  */
 static void threads_free_each_others_blocks(void **state)
 {

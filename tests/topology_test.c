@@ -17,8 +17,8 @@
 #include "numa/topology.h"
 #include "private/compiler.h"
 
-/* H1: the nodes' cores follow each other in cpu[] without gap, and no hardware thread is in two cores.
- * H2: each row of order is a permutation, begins with its own node and never comes nearer; ties go by number. */
+/* T2: the nodes' cores follow each other in cpu[] without gap, and no hardware thread is in two cores.
+ * T3: each row of order is a permutation, begins with its own node and never comes nearer; ties go by number. */
 static void check_machine(const struct weir_machine *m)
 {
 	uint32_t next = 0;
@@ -217,7 +217,7 @@ static void damaged_recordings_are_refused(void **state)
 	fixture_destroy(&f);
 }
 
-/* Memory on its own has a cpuset that is not empty: counted as cores, they would be in two nodes (H1). */
+/* Memory on its own has a cpuset that is not empty: counted as cores, they would be in two nodes (T2). */
 static void memory_only_nodes_have_no_cores(void **state)
 {
 	(void)state;
