@@ -4,8 +4,8 @@
  *
  * Holds:     for OUTPUT_KEEP_ORDER also a spool: what ended before its turn is appended there and its own files are
  *            closed, so that a slow first command does not make us run out of files.
- * Invariant: no command's output is mixed with another's; standard output first, then standard error.
- *            KEEP_ORDER: job j is printed after all of 0 .. j-1 ended or were skipped.
+ * Invariant: R3  no command's output is mixed with another's; standard output first, then standard error. With
+ *                KEEP_ORDER each job ends or is skipped once, and j is printed after 0 .. j-1.
  * Together:  output_open() and output_finish() from any threads; copying is serialised.
  * Not here:  what a command is (process.c).
  *
@@ -14,6 +14,7 @@
  */
 #include "output.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -219,6 +220,7 @@ void output_finish(struct output *output, size_t job, struct capture *capture, u
 		copy(output, capture->error_fd, 0, error_bytes, STDERR_FILENO);
 	}
 	if (output->mode == OUTPUT_KEEP_ORDER) {
+		assert(job < output->jobs && !output->held[job].ended);
 		output->held[job].ended = true;
 		advance(output);
 	}

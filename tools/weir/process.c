@@ -3,13 +3,14 @@
  * process.c - start, watch, wait, measure.
  *
  * Holds:     nothing between calls.
- * Invariant: a process id is signalled only before it was reaped, so never another's that got the same number: the
- *            end is seen by a poll on a pidfd, and only then wait4() frees the id.
+ * Invariant: R4  a process id is signalled only before it was reaped, so never another's that got the same number:
+ *                the end is seen by a poll on a pidfd, and only then wait4() frees the id.
  * Together:  all operations, from any threads.
  * Not here:  fork and exec (starter.c), where output goes (output.c), when to stop (watch.c).
  */
 #include "process.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -114,8 +115,11 @@ void process_run(const struct process_spec *spec, struct process_result *result)
 
 	int status = 0;
 	struct rusage used = {0};
-	while (wait4(pid, &status, 0, &used) < 0 && errno == EINTR)
-		;
+	pid_t reaped;
+	do
+		reaped = wait4(pid, &status, 0, &used);
+	while (reaped < 0 && errno == EINTR);
+	assert(reaped == pid);
 	result->wall_ns = weir_clock_monotonic_ns() - result->started_ns;
 	result->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 	result->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;

@@ -250,10 +250,13 @@ static void take_down(struct run *run)
 /* The exit status of a run that went its way. */
 static int exit_status(struct run *run)
 {
+	const char *wrong = run_counts_wrong(&run->counts, &run->frame.limit);
+	if (wrong)
+		run_complain("this is a bug in weir: %s", wrong);
 	int error = output_error(run->output);
 	if (error)
 		run_complain("standard output: %s", strerror(error));
-	if (error || run->joblog_failed)
+	if (wrong || error || run->joblog_failed)
 		return EXIT_OTHER_ERROR;
 	if (run->halt_status >= 0)
 		return run->halt_status;
