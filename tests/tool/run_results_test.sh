@@ -49,6 +49,15 @@ EOF
 WEIR_JOB=wrong run 0 -k jobs --machine "$two_nodes" --limit-memory 64M
 same 'grants' '1 1 0 0,2 2 1048576 1,' "$(tr '\n' ',' <out)"
 
+# It may use no other cores than weir may, and all of those if it is not bound.
+cores='grep Cpus_allowed_list /proc/self/status'
+echo "$cores" | run 0 --unbound
+same 'cores of an unbound command' "$($cores)" "$(cat out)"
+first=$($cores | grep -oE '[0-9]+' | head -n 1)
+echo "$cores | grep -oE '[0-9].*'" >jobs
+taskset -c "$first" "$WEIR" run jobs >out 2>err
+same 'cores of a bound command' "$first" "$(cat out)"
+
 # Retries: until it succeeds, at most N times, and the output of the last try alone.
 cat >jobs <<'EOF'
 echo x >>tries; echo try $(wc -l <tries); test $(wc -l <tries) = 3

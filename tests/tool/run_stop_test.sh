@@ -58,7 +58,12 @@ trap "echo tidied >>tidied; exit 1" TERM; echo $$ >up.1; while :; do sleep 0.01;
 sleep 1000 & echo $! >up.2; wait
 touch ran
 EOF
-for signal in INT:130 TERM:143 HUP:129; do
+signals='INT:130 TERM:143 HUP:129'
+# Under nohup the end of the terminal is not for weir either.
+case $(awk '/^SigIgn/ { print $2 }' /proc/self/status) in
+*[13579bdf]) signals='INT:130 TERM:143' ;;
+esac
+for signal in $signals; do
 	wanted=${signal#*:}
 	signal=${signal%:*}
 	start
