@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# R1: what runs at any instant needs no more than the limits. Each command notes its start after its grant and its end
+# J1: what runs at any instant needs no more than the limits. Each command notes its start after its grant and its end
 # before the grant goes back, so the sum over the notes can only be too small to notice, never too large; the commands
-# sleep long enough to overlap where nothing holds them. R2: a job that can never fit is told and the rest runs.
+# sleep long enough to overlap where nothing holds them. J2: a job that can never fit is told and the rest runs.
 . "$SOURCE/tests/tool/run_lib.sh"
 
 # most <notes>: the largest running sum

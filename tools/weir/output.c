@@ -4,7 +4,7 @@
  *
  * Holds:     for OUTPUT_KEEP_ORDER also a spool: what ended before its turn is appended there and its own files are
  *            closed, so that a slow first command does not make us run out of files.
- * Invariant: R3  no command's output is mixed with another's; standard output first, then standard error. With
+ * Invariant: J3  no command's output is mixed with another's; standard output first, then standard error. With
  *                KEEP_ORDER each job ends or is skipped once, and j is printed after 0 .. j-1.
  * Together:  output_open() and output_finish() from any threads; copying is serialised.
  * Not here:  what a command is (process.c).

@@ -3,7 +3,7 @@
  * process.c - start, watch, wait, measure.
  *
  * Holds:     nothing between calls.
- * Invariant: R4  a process id is signalled only before it was reaped, so never another's that got the same number:
+ * Invariant: J4  a process id is signalled only before it was reaped, so never another's that got the same number:
  *                the end is seen by a poll on a pidfd, and only then wait4() frees the id.
  * Together:  all operations, from any threads.
  * Not here:  fork and exec (starter.c), where output goes (output.c), when to stop (watch.c).

@@ -3,9 +3,9 @@
  * run_command.c - one command from its task's grant to its measurement; and how a run ends early.
  *
  * Holds:     nothing but the run's counts, under its lock.
- * Invariant: R1  a command runs only between its task's start and end, so inside its grant: what runs at any instant
+ * Invariant: J1  a command runs only between its task's start and end, so inside its grant: what runs at any instant
  *                needs no more than the limits. A command that is tried again keeps its grant.
- *            R2  every job ends as exactly one of succeeded, failed, stopped, refused, not started.
+ *            J2  every job ends as exactly one of succeeded, failed, stopped, refused, not started.
  * Progress:  one thread for each running command, asleep in process_run(). Between weir_blocking_begin() and _end() a
  *            spare thread stands in for the worker, so workers = cores are enough.
  * Together:  all of it from any threads.

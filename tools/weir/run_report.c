@@ -2,8 +2,8 @@
 /*
  * run_report.c - counts of results, and the two lines that show them.
  *
- * Invariant: R1  the grants of what runs never sum to more than the limits.
- *            R2  jobs = succeeded + failed + stopped + refused + not_started, once all has ended.
+ * Invariant: J1  the grants of what runs never sum to more than the limits.
+ *            J2  jobs = succeeded + failed + stopped + refused + not_started, once all has ended.
  * Together:  the caller excludes.
  */
 #include "run_report.h"
@@ -59,9 +59,9 @@ void run_counts_add(struct run_counts *counts, const struct result *result, uint
 const char *run_counts_wrong(const struct run_counts *c, const weir_amount *limit)
 {
 	if (c->most_cores > limit->cores || c->most_memory_bytes > limit->memory_bytes)
-		return "R1: more was granted at once than the limits";
+		return "J1: more was granted at once than the limits";
 	if (c->running || c->succeeded + c->failed + c->stopped + c->refused + c->not_started != c->jobs)
-		return "R2: some commands ended twice or not at all";
+		return "J2: some commands ended twice or not at all";
 	return NULL;
 }
 

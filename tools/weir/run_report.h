@@ -34,7 +34,7 @@ void run_counts_end(struct run_counts *counts, const weir_amount *granted);
 /* Add one command's result. granted_memory: in bytes, 0: it stated none. */
 void run_counts_add(struct run_counts *counts, const struct result *result, uint64_t granted_memory);
 
-/* R1 and R2, once all has ended. NULL, or which does not hold. */
+/* J1 and J2, once all has ended. NULL, or which does not hold. */
 const char *run_counts_wrong(const struct run_counts *counts, const weir_amount *limit);
 
 /* Overwrites its own line on a terminal; no newline follows. */
