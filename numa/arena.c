@@ -11,6 +11,11 @@
  *            free        -     -      X
  * Not here:  what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
  *
+ * Why addresses are kept until the end (no dalloc hook; the pages themselves go back by purge): jemalloc 5.3.0 joins two
+ * free neighbours if the upper one is not the head of a mapping, and takes that for proof that they are of one arena. Once
+ * the lower part of a mapping is unmapped, another arena's mapping may come to lie there, and the proof fails: extents of
+ * two arenas are joined, under one's lock only (tests/stress/arenas_test.c).
+ *
  * Why caches of our own: with MALLOCX_ARENA alone jemalloc serves a thread from the thread's automatic cache, which
  * mixes the blocks of all arenas. A cache belongs to a thread number (private/thread.h) rather than to a thread: it is
  * handed on with the number, so ending threads leave nothing behind, and there are never more caches than threads that
@@ -71,18 +76,12 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t bytes, siz
 	return start;
 }
 
-static bool extent_dalloc(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
+static void extent_destroy(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
 {
 	(void)hooks;
 	(void)committed;
 	(void)arena;
 	pages_unmap(start, bytes);
-	return false;
-}
-
-static void extent_destroy(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
-{
-	(void)extent_dalloc(hooks, start, bytes, committed, arena);
 }
 
 /* The mapping's policy stays: pages that come back come from the node again. */
@@ -191,7 +190,7 @@ struct arenas *arenas_create(const struct weir_machine *machine)
 	}
 	for (uint32_t i = 0; i < machine->nodes; i++)
 		node[i] = (struct node_arena){.hooks = {.alloc = extent_alloc,
-							.dalloc = extent_dalloc,
+							.dalloc = NULL, /* addresses are kept */
 							.destroy = extent_destroy,
 							.purge_forced = extent_purge,
 							.split = extent_split,
