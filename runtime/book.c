@@ -65,7 +65,7 @@ static bool slot_read(struct record_slot *slot, uint64_t live, struct book_recor
 
 weir_status book_read(struct book *book, weir_grant grant, struct book_record *out)
 {
-	struct record_slot *slot = book_slot_at(book, grant.handle & BOOK_SLOT_MASK);
+	struct record_slot *slot = book_slot_of(book, grant);
 	uint64_t generation = grant.handle >> SLOTS_BITS;
 	if (!slot || !generation || !slot_read(slot, 2 * generation, out)) {
 		book_stale(grant);
@@ -77,11 +77,12 @@ weir_status book_read(struct book *book, weir_grant grant, struct book_record *o
 void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book_record *record, void *context),
 	       void *context)
 {
-	/* Relaxed: what was made before this call began, by whoever told us so, is below it. */
-	uint32_t made = at_load(&book->slots.made, relaxed, none);
+	/* ORDER(slots_made): acquire, pairs with the release in make_slots(): the segments of slots below it are there.
+	 */
+	uint32_t made = at_load(&book->slots.made, acquire, slots_made);
 	for (uint32_t number = 0; number < made; number++) {
 		struct record_slot *slot = book_slot_at(book, number);
-		uint64_t state = slot ? at_load(&slot->state, relaxed, none) : 1;
+		uint64_t state = at_load(&slot->state, relaxed, none);
 		struct book_record record;
 		if (state & 1 || !slot_read(slot, state, &record))
 			continue;

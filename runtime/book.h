@@ -77,9 +77,15 @@ struct book {
 	struct slots slots; /* no other field: a book is its slots */
 };
 
-static ALWAYS_INLINE struct record_slot *book_slot_at(struct book *book, uint64_t number)
+static ALWAYS_INLINE struct record_slot *book_slot_at(struct book *book, uint32_t number)
 {
-	return slots_at(&book->slots, (uint32_t)number, BOOK_RECORD_SHIFT);
+	return slots_at(&book->slots, number, BOOK_RECORD_SHIFT);
+}
+
+/* Of a handle that may never have been given out: NULL if there is no such slot. */
+static ALWAYS_INLINE struct record_slot *book_slot_of(struct book *book, weir_grant grant)
+{
+	return slots_find(&book->slots, (uint32_t)(grant.handle & BOOK_SLOT_MASK), BOOK_RECORD_SHIFT);
 }
 
 /* A slot for a grant to come, the caller's until book_publish() or book_cancel(); BOOK_FULL if grants_max are live. */
@@ -133,9 +139,8 @@ static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book
  * others. */
 static ALWAYS_INLINE weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out)
 {
-	uint64_t number = grant.handle & BOOK_SLOT_MASK;
 	uint64_t generation = grant.handle >> SLOTS_BITS;
-	struct record_slot *slot = book_slot_at(book, number);
+	struct record_slot *slot = book_slot_of(book, grant);
 	uint64_t live = 2 * generation;
 	/* ORDER(book_state): acquire, pairs with the release in book_publish(): the fields are this grant's. Failure is
 	 * relaxed: nothing is read then. */
@@ -148,7 +153,7 @@ static ALWAYS_INLINE weir_status book_unpublish(struct book *book, weir_grant gr
 	if (unlikely(generation >= BOOK_GENERATION_LAST))
 		slots_retire(&book->slots);
 	else
-		slots_put(&book->slots, (uint32_t)number);
+		slots_put(&book->slots, (uint32_t)(grant.handle & BOOK_SLOT_MASK));
 	return WEIR_OK;
 }
 

@@ -67,7 +67,8 @@ weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t sl
 	segments = segments < SLOTS_SEGMENTS ? segments : SLOTS_SEGMENTS;
 	size_t segment_bytes = (size_t)SLOTS_SEGMENT << slots->slot_shift;
 	slots->flat_bytes = segments * segment_bytes;
-	void *flat = mmap(NULL, slots->flat_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *flat = mmap(NULL, slots->flat_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
 	if (flat == MAP_FAILED) {
 		size_t bytes = slots->flat_bytes;
 		slots_destroy(slots);

@@ -66,8 +66,8 @@ struct slots {
 /* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. Errors: WEIR_ENOMEM. */
 weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_size,
 			 void (*slot_init)(void *slot, uint32_t number));
-/* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, not used before it is touched.
- * New slots are zero. */
+/* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, not used before it is
+ * touched. New slots are zero. */
 weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t slot_size);
 void slots_destroy(struct slots *slots);
 
@@ -96,12 +96,21 @@ void slots_put_chain(struct slots *slots, uint32_t first, uint32_t count);
 uint32_t slots_get_slow(struct slots *slots);
 void slots_put_slow(struct slots *slots, uint32_t number);
 
-/* The slot of a number; NULL if there never was one. */
+/* The slot of a number that exists: that was got once. */
 static ALWAYS_INLINE void *slots_at(struct slots *slots, uint32_t number, uint32_t slot_shift)
 {
 	/* ORDER(slots_segment): acquire, pairs with the release in make_segment(): the slots' first contents. */
 	char *segment = at_load(&slots->segment[number >> SLOTS_SEGMENT_BITS], acquire, slots_segment);
-	return likely(segment) ? segment + ((size_t)(number & (SLOTS_SEGMENT - 1)) << slot_shift) : NULL;
+	return segment + ((size_t)(number & (SLOTS_SEGMENT - 1)) << slot_shift);
+}
+
+/* The slot of any number below 1 << SLOTS_BITS; NULL if there never was one. */
+static ALWAYS_INLINE void *slots_find(struct slots *slots, uint32_t number, uint32_t slot_shift)
+{
+	/* Relaxed: slots_at() acquires it. */
+	if (unlikely(!at_load(&slots->segment[number >> SLOTS_SEGMENT_BITS], relaxed, none)))
+		return NULL;
+	return slots_at(slots, number, slot_shift);
 }
 
 /* The calling thread's cache: NULL before its first slow path, and for threads without number. Relaxed: only the
