@@ -47,9 +47,29 @@ void book_destroy(struct book *book)
 		slots_destroy(&book->slots);
 }
 
-COLD void book_stale(weir_grant grant)
+static COLD void stale(weir_grant grant)
 {
 	error_set(WEIR_ESTALE, "grant %#llx: given back before, or never taken here", (unsigned long long)grant.handle);
+}
+
+weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out)
+{
+	struct record_slot *slot = book_slot_of(book, grant);
+	uint64_t generation = grant.handle >> SLOTS_BITS;
+	uint64_t live = 2 * generation;
+	/* ORDER(book_state): acquire, pairs with the release in book_publish(): the fields are this grant's. Failure is
+	 * relaxed: nothing is read then. */
+	if (!slot || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state)) {
+		stale(grant);
+		return WEIR_ESTALE;
+	}
+	/* From here the slot is ours alone: nobody writes it until it is put. */
+	book_fields_read(slot, out);
+	if (generation >= BOOK_GENERATION_LAST)
+		slots_retire(&book->slots);
+	else
+		slots_put(&book->slots, (uint32_t)(grant.handle & BOOK_SLOT_MASK));
+	return WEIR_OK;
 }
 
 /* Read a slot that should be in state `live`. False if it is not, or changed meanwhile. */
@@ -68,7 +88,7 @@ weir_status book_read(struct book *book, weir_grant grant, struct book_record *o
 	struct record_slot *slot = book_slot_of(book, grant);
 	uint64_t generation = grant.handle >> SLOTS_BITS;
 	if (!slot || !generation || !slot_read(slot, 2 * generation, out)) {
-		book_stale(grant);
+		stale(grant);
 		return WEIR_ESTALE;
 	}
 	return WEIR_OK;

@@ -390,3 +390,8 @@ bool names_text(struct names *names, uint32_t number, weir_grant grant, char out
 	out[WEIR_ID_MAX] = '\0';
 	return true;
 }
+
+uint64_t names_count(struct names *names)
+{
+	return slots_count(names->slots);
+}
