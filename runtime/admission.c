@@ -10,6 +10,7 @@
 #include "runtime/admission.h"
 
 #include <alloca.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -293,6 +294,15 @@ static void push_arrival(struct weir_admission *admission, struct waiter *waiter
 	} while (!at_cas_weak(&admission->arrivals, &head, waiter, release, relaxed, arrivals));
 }
 
+static void name_shortage(const struct weir_admission *admission, weir_decision *decision)
+{
+	uint32_t counted = decision->short_resources >> WEIR_COUNTED;
+	weir_resource first = (weir_resource)(WEIR_COUNTED + (counted ? __builtin_ctz(counted) : 0));
+	if (counted)
+		snprintf(decision->short_name, sizeof(decision->short_name), "%s",
+			 limits_resource_name(&admission->tracker->ledger.limits, first));
+}
+
 void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
 		   bool *kick)
 {
@@ -320,10 +330,12 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 	decision->short_resources = attempt.why.resources;
 	decision->short_nodes = attempt.short_nodes;
 	decision->short_total = attempt.why.total;
+	name_shortage(admission, decision);
 	struct shortage never = {0};
 	if (!feasible_anywhere(admission, waiter, &never)) {
 		decision->short_resources = never.resources;
 		decision->short_total = never.total;
+		name_shortage(admission, decision);
 		decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
 	} else if (!may_wait || waiter->demand.when_short == WEIR_DEFER) {
 		decide(decision, WEIR_DEFERRED, cause_of(admission, waiter, &attempt));

@@ -47,9 +47,29 @@ void book_destroy(struct book *book)
 		slots_destroy(&book->slots);
 }
 
-COLD void book_stale(weir_grant grant)
+static COLD void stale(weir_grant grant)
 {
 	error_set(WEIR_ESTALE, "grant %#llx: given back before, or never taken here", (unsigned long long)grant.handle);
+}
+
+weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out)
+{
+	struct record_slot *slot = book_slot_of(book, grant);
+	uint64_t generation = grant.handle >> SLOTS_BITS;
+	uint64_t live = 2 * generation;
+	/* ORDER(book_state): acquire, pairs with the release in book_publish(): the fields are this grant's. Failure is
+	 * relaxed: nothing is read then. */
+	if (!slot || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state)) {
+		stale(grant);
+		return WEIR_ESTALE;
+	}
+	/* From here the slot is ours alone: nobody writes it until it is put. */
+	book_fields_read(slot, out);
+	if (generation >= BOOK_GENERATION_LAST)
+		slots_retire(&book->slots);
+	else
+		slots_put(&book->slots, (uint32_t)(grant.handle & BOOK_SLOT_MASK));
+	return WEIR_OK;
 }
 
 /* Read a slot that should be in state `live`. False if it is not, or changed meanwhile. */
@@ -65,10 +85,10 @@ static bool slot_read(struct record_slot *slot, uint64_t live, struct book_recor
 
 weir_status book_read(struct book *book, weir_grant grant, struct book_record *out)
 {
-	struct record_slot *slot = book_slot_at(book, grant.handle & BOOK_SLOT_MASK);
+	struct record_slot *slot = book_slot_of(book, grant);
 	uint64_t generation = grant.handle >> SLOTS_BITS;
 	if (!slot || !generation || !slot_read(slot, 2 * generation, out)) {
-		book_stale(grant);
+		stale(grant);
 		return WEIR_ESTALE;
 	}
 	return WEIR_OK;
@@ -77,11 +97,12 @@ weir_status book_read(struct book *book, weir_grant grant, struct book_record *o
 void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book_record *record, void *context),
 	       void *context)
 {
-	/* Relaxed: what was made before this call began, by whoever told us so, is below it. */
-	uint32_t made = at_load(&book->slots.made, relaxed, none);
+	/* ORDER(slots_made): acquire, pairs with the release in make_slots(): the segments of slots below it are there.
+	 */
+	uint32_t made = at_load(&book->slots.made, acquire, slots_made);
 	for (uint32_t number = 0; number < made; number++) {
 		struct record_slot *slot = book_slot_at(book, number);
-		uint64_t state = slot ? at_load(&slot->state, relaxed, none) : 1;
+		uint64_t state = at_load(&slot->state, relaxed, none);
 		struct book_record record;
 		if (state & 1 || !slot_read(slot, state, &record))
 			continue;

@@ -46,9 +46,6 @@ void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book
 /* Grants that are live or reserved. Exact at rest. */
 uint64_t book_count(struct book *book);
 
-/* Sets the error text. */
-void book_stale(weir_grant grant);
-
 /* The hot path, to be inlined where it is called: the argument is in book.c. ----------------------------------- */
 
 #ifndef BOOK_GENERATION_BITS
@@ -77,15 +74,35 @@ struct book {
 	struct slots slots; /* no other field: a book is its slots */
 };
 
-static ALWAYS_INLINE struct record_slot *book_slot_at(struct book *book, uint64_t number)
+static ALWAYS_INLINE struct record_slot *book_slot_at(struct book *book, uint32_t number)
 {
-	return slots_at(&book->slots, (uint32_t)number, BOOK_RECORD_SHIFT);
+	return slots_at(&book->slots, number, BOOK_RECORD_SHIFT);
+}
+
+/* Of a handle that may never have been given out: NULL if there is no such slot. */
+static ALWAYS_INLINE struct record_slot *book_slot_of(struct book *book, weir_grant grant)
+{
+	return slots_find(&book->slots, (uint32_t)(grant.handle & BOOK_SLOT_MASK), BOOK_RECORD_SHIFT);
 }
 
 /* A slot for a grant to come, the caller's until book_publish() or book_cancel(); BOOK_FULL if grants_max are live. */
 static ALWAYS_INLINE uint32_t book_reserve(struct book *book)
 {
 	return slots_get(&book->slots);
+}
+
+/* The same from the calling thread's cache alone, and back to it; they call nothing. BOOK_FULL: none is at hand. */
+static ALWAYS_INLINE uint32_t book_reserve_at_hand(struct book *book)
+{
+	return slots_get_at_hand(&book->slots);
+}
+
+static ALWAYS_INLINE void book_cancel_at_hand(struct book *book, uint32_t slot)
+{
+	uint64_t state;
+	struct slot_cache *cache = slots_room_at_hand(&book->slots, &state);
+	CHECK("S1", cache);
+	slots_put_at_hand(cache, state, slot);
 }
 
 static ALWAYS_INLINE void book_cancel(struct book *book, uint32_t slot)
@@ -129,27 +146,28 @@ static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book
 	out->name = (uint32_t)(where >> 32);
 }
 
-/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins. Errors: WEIR_ESTALE for all
- * others. */
-static ALWAYS_INLINE weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out)
+/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins. Errors: WEIR_ESTALE for all others. */
+weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out);
+
+/* The same where it is simple; calls nothing. False: nothing happened, book_unpublish() will tell why or do it. */
+static ALWAYS_INLINE bool book_unpublish_at_once(struct book *book, weir_grant grant, struct book_record *out)
 {
-	uint64_t number = grant.handle & BOOK_SLOT_MASK;
+	struct record_slot *slot = book_slot_of(book, grant);
 	uint64_t generation = grant.handle >> SLOTS_BITS;
-	struct record_slot *slot = book_slot_at(book, number);
 	uint64_t live = 2 * generation;
-	/* ORDER(book_state): acquire, pairs with the release in book_publish(): the fields are this grant's. Failure is
-	 * relaxed: nothing is read then. */
-	if (unlikely(!slot || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state))) {
-		book_stale(grant);
-		return WEIR_ESTALE;
-	}
-	/* From here the slot is ours alone: nobody writes it until it is put. */
+	/* ORDER(book_state): acquire, pairs with the release in book_publish(): no older fields than this grant's. */
+	if (unlikely(!slot || generation >= BOOK_GENERATION_LAST ||
+		     at_load(&slot->state, acquire, book_state) != live))
+		return false;
+	/* Before the exchange, which then says that they were this grant's: state never comes back. */
 	book_fields_read(slot, out);
-	if (unlikely(generation >= BOOK_GENERATION_LAST))
-		slots_retire(&book->slots);
-	else
-		slots_put(&book->slots, (uint32_t)number);
-	return WEIR_OK;
+	uint64_t free;
+	struct slot_cache *cache = slots_room_at_hand(&book->slots, &free);
+	/* ORDER(book_state): acquire: who uses the slot next, which may be us, writes its fields behind this. */
+	if (unlikely(!cache || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state)))
+		return false;
+	slots_put_at_hand(cache, free, (uint32_t)(grant.handle & BOOK_SLOT_MASK));
+	return true;
 }
 
 #endif

@@ -100,37 +100,46 @@ static inline struct ledger_word *ledger_node_word(const struct ledger *ledger, 
 	return &ledger->word[LEDGER_FIRST_NODE + node];
 }
 
+/* One word, no floor, no flags, and room: then it is taken. Calls nothing. False: nothing happened. */
+static ALWAYS_INLINE bool ledger_take_at_once(struct ledger *ledger, const struct packed *units, uint32_t place,
+					      struct taken *out)
+{
+	struct ledger_word *word = ledger_node_word(ledger, place);
+	uint64_t spare = at_load(&word->spare, relaxed, none);
+	while (likely(!(spare & WORD_CLAIM) && !word_broken(spare, units->main, WORD_GUARDS_MAIN))) {
+		/* ORDER(ledger): acquire, pairs with the release in ledger_give_at_once(): we see all that the previous
+		 * holders of these units wrote. Failure is relaxed: `spare` is only tried again. */
+		if (likely(at_cas_weak(&word->spare, &spare, spare - units->main, acquire, relaxed, ledger))) {
+			*out = (struct taken){.units = {.main = units->main}, .cpu_node = place, .memory_node = place};
+			return true;
+		}
+	}
+	return false;
+}
+
 static ALWAYS_INLINE enum ledger_answer ledger_take(struct ledger *ledger, const struct packed *units,
 						    const struct packed *floor, uint32_t place, int flags,
 						    struct taken *out, struct shortage *why, bool *waiters)
 {
-	if (likely(ledger->one_word && !floor && !flags)) {
-		struct ledger_word *word = ledger_node_word(ledger, place);
-		uint64_t spare = at_load(&word->spare, relaxed, none);
-		while (likely(!(spare & WORD_CLAIM) && !word_broken(spare, units->main, WORD_GUARDS_MAIN))) {
-			/* ORDER(ledger): acquire, pairs with the release in ledger_give(): we see all that the
-			 * previous holders of these units wrote. Failure is relaxed: `spare` is only tried again. */
-			if (likely(at_cas_weak(&word->spare, &spare, spare - units->main, acquire, relaxed, ledger))) {
-				out->units.main = units->main;
-				out->units.counted = 0;
-				out->cpu_node = place;
-				out->memory_node = place;
-				return LEDGER_TAKEN;
-			}
-		}
-	}
+	if (likely(ledger->one_word && !floor && !flags && ledger_take_at_once(ledger, units, place, out)))
+		return LEDGER_TAKEN;
 	return ledger_take_slow(ledger, units, floor, place, flags, out, why, waiters);
+}
+
+/* Where a take is one word, so is a give. Calls nothing. True: somebody waits. */
+static ALWAYS_INLINE bool ledger_give_at_once(struct ledger *ledger, uint32_t place, uint64_t units)
+{
+	/* ORDER(ledger): release, pairs with the acquire in ledger_take_at_once(). ORDER(wait): acquire as well: if we see
+	 * WAIT we go and look at what the waiter pushed before its holder set it. */
+	uint64_t was = at_add(&ledger_node_word(ledger, place)->spare, units, acq_rel, ledger);
+	CHECK("L1", word_is_sound(was + units, WORD_GUARDS_MAIN));
+	return (was & WORD_WAIT) != 0;
 }
 
 static ALWAYS_INLINE bool ledger_give(struct ledger *ledger, const struct taken *taken)
 {
-	if (likely(ledger->one_word)) {
-		/* ORDER(ledger): release, pairs with the acquire in ledger_take(). ORDER(wait): acquire as well: if we see
-		 * WAIT we go and look at what the waiter pushed before its holder set it. */
-		uint64_t was = at_add(&ledger_node_word(ledger, taken->cpu_node)->spare, taken->units.main, acq_rel, ledger);
-		CHECK("L1", word_is_sound(was + taken->units.main, WORD_GUARDS_MAIN));
-		return (was & WORD_WAIT) != 0;
-	}
+	if (likely(ledger->one_word))
+		return ledger_give_at_once(ledger, taken->cpu_node, taken->units.main);
 	return ledger_give_slow(ledger, taken);
 }
 

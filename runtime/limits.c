@@ -22,9 +22,10 @@ static uint64_t saturating_add(uint64_t a, uint64_t b)
 	return a + b < a ? UINT64_MAX : a + b;
 }
 
+/* unit: a power of two, as all of them are. */
 static uint64_t units_up(uint64_t amount, uint64_t unit)
 {
-	return amount / unit + (amount % unit != 0);
+	return (amount >> __builtin_ctzll(unit)) + ((amount & (unit - 1)) != 0);
 }
 
 /* The smallest power of two, from `least` on, in which `amount` is at most `units_max`. */
@@ -247,10 +248,12 @@ void limits_fini(struct limits *limits)
 
 static weir_status pack_cores(const struct limits *limits, double cores, uint64_t *units)
 {
-	if (!isfinite(cores) || cores < 0)
+	/* Written so that what is not a number is refused too. */
+	if (!(cores >= 0) || isinf(cores))
 		return error_set(WEIR_EINVAL, "demand.cores is %g: give 0 or more", cores);
-	double up = ceil(cores * limits->units.per_core);
-	*units = up < (double)word_field_max(WEIR_CPU) ? (uint64_t)up : word_field_max(WEIR_CPU);
+	double exact = cores * limits->units.per_core;
+	uint64_t down = exact < (double)word_field_max(WEIR_CPU) ? (uint64_t)exact : word_field_max(WEIR_CPU);
+	*units = down + ((double)down < exact);
 	return WEIR_OK;
 }
 
@@ -293,6 +296,8 @@ weir_status limits_pack(const struct limits *limits, const weir_demand *demand, 
 	packed.main = word_put(WEIR_CPU, cores) | word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes)) |
 		      word_put(WEIR_BANDWIDTH, units_up(demand->bandwidth_bytes_s, units->bandwidth_bytes_s));
 	for (int c = 0; c < WEIR_COUNTED_MAX && !status; c++) {
+		if (likely(!demand->counted[c]))
+			continue;
 		weir_resource resource = (weir_resource)(WEIR_COUNTED + c);
 		status = check_defined(limits, resource, demand->counted[c]);
 		packed.counted |= word_put(resource, units_up(demand->counted[c], units->counted[c]));

@@ -359,7 +359,7 @@ uint32_t names_number(const struct name *name)
 
 static struct name *name_of_number(struct names *names, uint32_t number)
 {
-	return number && number <= SLOTS_MAX ? name_at(names, number) : NULL;
+	return number && number <= SLOTS_MAX ? slots_find(names->slots, number - 1, NAME_SHIFT) : NULL;
 }
 
 void names_forget(struct names *names, uint32_t number, weir_grant grant)
@@ -389,4 +389,9 @@ bool names_text(struct names *names, uint32_t number, weir_grant grant, char out
 	memcpy(out, word, sizeof(word));
 	out[WEIR_ID_MAX] = '\0';
 	return true;
+}
+
+uint64_t names_count(struct names *names)
+{
+	return slots_count(names->slots);
 }

@@ -24,7 +24,7 @@ void names_destroy(struct names *names);
 
 /* Make an id the caller's, to be bound or dropped. *out stays valid until then.
  * Errors: WEIR_EEXIST (in use, or its release is under way), WEIR_EINVAL (NULL, empty, or longer than WEIR_ID_MAX),
- * WEIR_EFULL. */
+ * WEIR_EFULL (names_max, and a thousand to spare, are in use or wait to be taken out). */
 weir_status names_claim(struct names *names, const char *id, struct name **out);
 
 /* Give it its grant: from here on it can be found by anyone. Before book_publish(). */
@@ -46,5 +46,8 @@ void names_forget(struct names *names, uint32_t number, weir_grant grant);
 
 /* The id of a grant whose record has this number. False: forgotten, or not bound yet; out is then "". */
 bool names_text(struct names *names, uint32_t number, weir_grant grant, char out[WEIR_ID_MAX + 1]);
+
+/* Names in use, and those that wait to be taken out of their chains. Exact at rest, when none waits. */
+uint64_t names_count(struct names *names);
 
 #endif

@@ -68,7 +68,8 @@ weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t sl
 	segments = segments < SLOTS_SEGMENTS ? segments : SLOTS_SEGMENTS;
 	size_t segment_bytes = (size_t)SLOTS_SEGMENT << slots->slot_shift;
 	slots->flat_bytes = segments * segment_bytes;
-	void *flat = mmap(NULL, slots->flat_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *flat = mmap(NULL, slots->flat_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
 	if (flat == MAP_FAILED) {
 		size_t bytes = slots->flat_bytes;
 		slots_destroy(slots);
@@ -98,7 +99,7 @@ void slots_destroy(struct slots *slots)
 uint64_t slots_count(struct slots *slots)
 {
 	uint32_t count = at_load(&slots->drawn, relaxed, none);
-	for (size_t i = 0; i < THREADS_MAX; i++) {
+	for (size_t i = 1; i <= THREADS_MAX; i++) {
 		/* ORDER(slots_cache): acquire, pairs with the release in own_cache(): a cache starts at zero. */
 		struct slot_cache *cache = at_load(&slots->cache[i], acquire, slots_cache);
 		uint64_t state = cache ? at_load(&cache->state, relaxed, none) : 0;
@@ -111,15 +112,16 @@ uint64_t slots_count(struct slots *slots)
 /* The calling thread's cache, made if it has none; NULL without number or memory, or where caches are off. */
 static struct slot_cache *own_cache(struct slots *slots)
 {
+	uint32_t index = thread_index();
 	struct slot_cache *cache = slots_cache(slots);
-	if (cache || !slots->cache_max || thread_index() >= THREADS_MAX)
+	if (cache || !slots->cache_max || index >= THREADS_MAX)
 		return cache;
 	cache = aligned_alloc(CACHE_LINE, sizeof(*cache));
 	if (!cache)
 		return NULL;
 	memset(cache, 0, sizeof(*cache));
 	/* ORDER(slots_cache): release, pairs with the acquire in slots_count(). */
-	at_store(&slots->cache[thread_index()], cache, release, slots_cache);
+	at_store(&slots->cache[index + 1], cache, release, slots_cache);
 	return cache;
 }
 
@@ -231,10 +233,13 @@ static void keep_rest(struct slots *slots, struct slot_cache *cache, uint32_t fi
 		push_chain(slots, rest);
 }
 
-/* The cache, if there is one, is empty. */
 NOINLINE uint32_t slots_get_slow(struct slots *slots)
 {
 	struct slot_cache *cache = own_cache(slots);
+	/* A thread that has its number only now finds what the number's last holder left. */
+	uint32_t at_hand = slots_get_at_hand(slots);
+	if (at_hand != SLOTS_NONE)
+		return at_hand;
 	/* Counted before it is had: see slots_made. */
 	draw(slots, cache, 1, 0);
 	uint32_t first = pop_chain(slots);
@@ -266,7 +271,6 @@ static uint32_t chain(struct slots *slots, const uint32_t *slot, uint32_t count)
 	return next;
 }
 
-/* The cache, if there is one, is full. */
 NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 {
 	CHECK("S1", number < at_load(&slots->made, relaxed, none));

@@ -9,6 +9,7 @@
 #ifndef WEIR_SLOTS_H
 #define WEIR_SLOTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,7 +55,9 @@ struct slots {
 	void (*slot_init)(void *slot, uint32_t number);
 	char *flat; /* one range for all segments; NULL: each has its own */
 	size_t flat_bytes;
-	_Atomic(struct slot_cache *) cache[THREADS_MAX + 1]; /* the last, for threads without number, stays NULL */
+	/* By thread_index_plus_one: the first, for threads that have not asked for a number yet, and the last, for those
+	 * that were given none, stay NULL. */
+	_Atomic(struct slot_cache *) cache[THREADS_MAX + 2];
 	_Atomic(char *) segment[SLOTS_SEGMENTS];
 	/* Written by slow paths. */
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) stack; /* tag << SLOTS_BITS | number of the top + 1; 0 there: empty */
@@ -66,8 +69,8 @@ struct slots {
 /* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. Errors: WEIR_ENOMEM. */
 weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_size,
 			 void (*slot_init)(void *slot, uint32_t number));
-/* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, not used before it is touched.
- * New slots are zero. */
+/* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, not used before it is
+ * touched. New slots are zero. */
 weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t slot_size);
 void slots_destroy(struct slots *slots);
 
@@ -96,43 +99,75 @@ void slots_put_chain(struct slots *slots, uint32_t first, uint32_t count);
 uint32_t slots_get_slow(struct slots *slots);
 void slots_put_slow(struct slots *slots, uint32_t number);
 
-/* The slot of a number; NULL if there never was one. */
+/* The slot of a number that exists: that was got once. */
 static ALWAYS_INLINE void *slots_at(struct slots *slots, uint32_t number, uint32_t slot_shift)
 {
 	/* ORDER(slots_segment): acquire, pairs with the release in make_segment(): the slots' first contents. */
 	char *segment = at_load(&slots->segment[number >> SLOTS_SEGMENT_BITS], acquire, slots_segment);
-	return likely(segment) ? segment + ((size_t)(number & (SLOTS_SEGMENT - 1)) << slot_shift) : NULL;
+	return segment + ((size_t)(number & (SLOTS_SEGMENT - 1)) << slot_shift);
 }
 
-/* The calling thread's cache: NULL before its first slow path, and for threads without number. Relaxed: only the
- * number's holders store it, and edge thread_index orders these. */
+/* The slot of any number below 1 << SLOTS_BITS; NULL if there never was one. */
+static ALWAYS_INLINE void *slots_find(struct slots *slots, uint32_t number, uint32_t slot_shift)
+{
+	/* Relaxed: slots_at() acquires it. */
+	if (unlikely(!at_load(&slots->segment[number >> SLOTS_SEGMENT_BITS], relaxed, none)))
+		return NULL;
+	return slots_at(slots, number, slot_shift);
+}
+
+/* The calling thread's cache: NULL before its first slow path, and for threads without number. Relaxed: only the number's
+ * holders store it, and edge thread_index orders these. */
 static ALWAYS_INLINE struct slot_cache *slots_cache(struct slots *slots)
 {
-	return at_load(&slots->cache[thread_index()], relaxed, none);
+	return at_load(&slots->cache[thread_index_plus_one], relaxed, none);
+}
+
+/* A free slot from the calling thread's cache, now the caller's; SLOTS_NONE: there is none at hand. Calls nothing. */
+static ALWAYS_INLINE uint32_t slots_get_at_hand(struct slots *slots)
+{
+	struct slot_cache *cache = slots_cache(slots);
+	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : 0;
+	if (unlikely(!(uint32_t)state))
+		return SLOTS_NONE;
+	at_store(&cache->state, --state, relaxed, none);
+	return cache->slot[(uint32_t)state];
+}
+
+/* Is there room for one more slot in the calling thread's cache? Then it is returned with its state. Calls nothing. */
+static ALWAYS_INLINE struct slot_cache *slots_room_at_hand(struct slots *slots, uint64_t *state)
+{
+	struct slot_cache *cache = slots_cache(slots);
+	*state = 0;
+	if (unlikely(!cache))
+		return NULL;
+	*state = at_load(&cache->state, relaxed, none);
+	return likely((uint32_t)*state < slots->cache_max) ? cache : NULL;
+}
+
+/* Put a slot where slots_room_at_hand() found room. */
+static ALWAYS_INLINE void slots_put_at_hand(struct slot_cache *cache, uint64_t state, uint32_t number)
+{
+	cache->slot[(uint32_t)state] = number;
+	at_store(&cache->state, state + 1, relaxed, none);
 }
 
 /* A free slot, now the caller's; SLOTS_NONE: live_max are in use (or the host has no memory). */
 static ALWAYS_INLINE uint32_t slots_get(struct slots *slots)
 {
-	struct slot_cache *cache = slots_cache(slots);
-	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : 0;
-	if (unlikely(!(uint32_t)state))
-		return slots_get_slow(slots);
-	at_store(&cache->state, --state, relaxed, none);
-	return cache->slot[(uint32_t)state];
+	uint32_t number = slots_get_at_hand(slots);
+	return likely(number != SLOTS_NONE) ? number : slots_get_slow(slots);
 }
 
 /* Give a slot back. */
 static ALWAYS_INLINE void slots_put(struct slots *slots, uint32_t number)
 {
-	struct slot_cache *cache = slots_cache(slots);
-	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : UINT32_MAX;
-	if (unlikely((uint32_t)state >= slots->cache_max)) {
+	uint64_t state;
+	struct slot_cache *cache = slots_room_at_hand(slots, &state);
+	if (likely(cache))
+		slots_put_at_hand(cache, state, number);
+	else
 		slots_put_slow(slots, number);
-		return;
-	}
-	cache->slot[(uint32_t)state] = number;
-	at_store(&cache->state, state + 1, relaxed, none);
 }
 
 #endif

@@ -27,6 +27,20 @@ struct weir_tracker {
 /* A place for a take that is not there: grants_max are live. */
 #define LEDGER_BOOK_FULL ((enum ledger_answer)(LEDGER_CONTENDED + 1))
 
+/* What was taken becomes a grant, and the name its. */
+static ALWAYS_INLINE weir_grant tracker_publish(struct weir_tracker *tracker, uint32_t slot, struct name *name,
+						const struct taken *taken)
+{
+	struct book_record record = {.main = taken->units.main,
+				     .counted = taken->units.counted,
+				     .cpu_node = taken->cpu_node,
+				     .memory_node = taken->memory_node,
+				     .name = name ? names_number(name) : 0};
+	if (name)
+		names_bind(name, book_handle(tracker->book, slot));
+	return book_publish(tracker->book, slot, &record);
+}
+
 /* name: claimed for the grant, and bound to it if it is taken; NULL: none. */
 static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *tracker, const struct packed *units,
 							   const struct packed *floor, uint32_t place, int flags,
@@ -37,18 +51,10 @@ static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *
 	if (unlikely(slot == BOOK_FULL))
 		return LEDGER_BOOK_FULL;
 	enum ledger_answer answer = ledger_take(&tracker->ledger, units, floor, place, flags, taken, why, waiters);
-	if (likely(answer == LEDGER_TAKEN)) {
-		struct book_record record = {.main = taken->units.main,
-					     .counted = taken->units.counted,
-					     .cpu_node = taken->cpu_node,
-					     .memory_node = taken->memory_node,
-					     .name = name ? names_number(name) : 0};
-		if (name)
-			names_bind(name, book_handle(tracker->book, slot));
-		*grant = book_publish(tracker->book, slot, &record);
-	} else {
+	if (likely(answer == LEDGER_TAKEN))
+		*grant = tracker_publish(tracker, slot, name, taken);
+	else
 		book_cancel(tracker->book, slot);
-	}
 	return answer;
 }
 
@@ -72,6 +78,36 @@ static ALWAYS_INLINE weir_status tracker_give(struct weir_tracker *tracker, weir
 	if (unlikely(record.name))
 		names_forget(tracker->names, record.name, grant);
 	return WEIR_OK;
+}
+
+/* The two where they are simple, as they nearly always are: one word, room, a slot at hand. They call nothing, so that
+ * their callers save no registers for it: stores ahead of a locked instruction cost as much as others. False: nothing
+ * happened, and the long way tells why or does it. */
+static ALWAYS_INLINE bool tracker_take_at_once(struct weir_tracker *tracker, const struct packed *units, uint32_t place,
+					       struct name *name, weir_grant *grant)
+{
+	struct taken taken;
+	uint32_t slot;
+	if (unlikely(!tracker->ledger.one_word || (slot = book_reserve_at_hand(tracker->book)) == BOOK_FULL))
+		return false;
+	if (unlikely(!ledger_take_at_once(&tracker->ledger, units, place, &taken))) {
+		book_cancel_at_hand(tracker->book, slot);
+		return false;
+	}
+	*grant = tracker_publish(tracker, slot, name, &taken);
+	return true;
+}
+
+/* *name: what names_forget() is still to be told, if it is not 0. */
+static ALWAYS_INLINE bool tracker_give_at_once(struct weir_tracker *tracker, weir_grant grant, uint32_t *name,
+					       bool *waiters)
+{
+	struct book_record record;
+	if (unlikely(!tracker->ledger.one_word || !book_unpublish_at_once(tracker->book, grant, &record)))
+		return false;
+	*waiters = ledger_give_at_once(&tracker->ledger, record.cpu_node, record.main);
+	*name = record.name;
+	return true;
 }
 
 #endif

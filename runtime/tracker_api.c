@@ -125,8 +125,8 @@ static void kick(struct weir_tracker *tracker)
 		admission_settle(admission);
 }
 
-static weir_status take_wish(struct weir_tracker *tracker, const struct wish *wish, struct name *name, weir_grant *grant,
-			     uint32_t *out_node)
+static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const struct wish *wish, struct name *name,
+					  weir_grant *grant, uint32_t *out_node)
 {
 	struct rank *rank = alloca(tracker->ledger.nodes * sizeof(*rank));
 	uint32_t count = strategy_rank(WEIR_FIRST_FIT, &tracker->ledger, wish, rank);
@@ -142,6 +142,18 @@ static weir_status take_wish(struct weir_tracker *tracker, const struct wish *wi
 	if (unlikely(waiters))
 		kick(tracker);
 	return answer == LEDGER_TAKEN ? WEIR_OK : why_not(tracker, wish, answer);
+}
+
+/* The first in the order of first fit is home, or the first node. */
+static ALWAYS_INLINE weir_status take_wish(struct weir_tracker *tracker, const struct wish *wish, struct name *name,
+					   weir_grant *grant, uint32_t *out_node)
+{
+	uint32_t first = wish->home == NO_NODE ? 0 : wish->home;
+	if (unlikely(!tracker_take_at_once(tracker, &wish->units, first, name, grant)))
+		return take_in_order(tracker, wish, name, grant, out_node);
+	if (out_node)
+		*out_node = first;
+	return WEIR_OK;
 }
 
 bool weir_tracker_can_allocate(weir_tracker *tracker, const weir_demand *demand)
@@ -209,7 +221,8 @@ weir_status weir_tracker_pack(weir_tracker *tracker, const weir_demand *demand, 
 	return WEIR_OK;
 }
 
-weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out, uint32_t *out_node)
+static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const weir_packed *packed, weir_grant *out,
+						 uint32_t *out_node)
 {
 	struct packed units = {.main = packed->word[0], .counted = packed->word[1]};
 	uint32_t only = (uint32_t)packed->word[2];
@@ -217,39 +230,62 @@ weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *p
 	uint32_t end = only == NO_NODE ? tracker->ledger.nodes : only + 1;
 	enum ledger_answer answer = LEDGER_SHORT;
 	bool waiters = false;
-	for (uint32_t n = first; n < end; n++) {
+	for (uint32_t n = first; n < end && answer != LEDGER_TAKEN; n++) {
 		struct taken taken;
 		struct shortage why;
 		answer = tracker_take_named(tracker, &units, NULL, n, 0, NULL, out, &taken, &why, &waiters);
-		if (likely(answer == LEDGER_TAKEN)) {
-			if (out_node)
-				*out_node = n;
-			break;
-		}
+		if (answer == LEDGER_TAKEN && out_node)
+			*out_node = n;
 	}
 	if (unlikely(waiters))
 		kick(tracker);
-	if (likely(answer == LEDGER_TAKEN))
+	if (answer == LEDGER_TAKEN)
 		return WEIR_OK;
 	*out = (weir_grant){0};
 	return answer == LEDGER_BOOK_FULL ? error_set(WEIR_EFULL, "options.grants_max grants are live")
 					  : error_set(WEIR_EAGAIN, "no node has room for the demand now");
 }
 
+weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out, uint32_t *out_node)
+{
+	struct packed units = {.main = packed->word[0]};
+	uint32_t node = (uint32_t)packed->word[2] == NO_NODE ? 0 : (uint32_t)packed->word[2];
+	if (unlikely(!tracker_take_at_once(tracker, &units, node, NULL, out)))
+		return take_packed_anywhere(tracker, packed, out, out_node);
+	if (out_node)
+		*out_node = node;
+	return WEIR_OK;
+}
+
 /* Giving. -------------------------------------------------------------------------------------------------------- */
 
-weir_status weir_tracker_give(weir_tracker *tracker, weir_grant grant)
+static NOINLINE weir_status give_anyhow(weir_tracker *tracker, weir_grant grant)
 {
 	if (!tracker)
 		return no_tracker();
 	bool waiters = false;
 	weir_status status = tracker_give(tracker, grant, &waiters);
-	if (unlikely(status))
-		return error_set(WEIR_ESTALE, "grant %#llx is not live: given back before, or never taken",
-				 (unsigned long long)grant.handle);
+	if (waiters)
+		kick(tracker);
+	return status;
+}
+
+/* What is left to do of a give: tell those who wait, take the name out of use. */
+static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint32_t name, bool waiters)
+{
+	names_forget(tracker->names, name, grant);
 	if (unlikely(waiters))
 		kick(tracker);
 	return WEIR_OK;
+}
+
+weir_status weir_tracker_give(weir_tracker *tracker, weir_grant grant)
+{
+	bool waiters;
+	uint32_t name;
+	if (unlikely(!tracker || !tracker_give_at_once(tracker, grant, &name, &waiters)))
+		return give_anyhow(tracker, grant);
+	return likely(!name && !waiters) ? WEIR_OK : given(tracker, grant, name, waiters);
 }
 
 weir_status weir_tracker_release(weir_tracker *tracker, const char *id)
@@ -258,15 +294,10 @@ weir_status weir_tracker_release(weir_tracker *tracker, const char *id)
 		return no_tracker();
 	weir_grant grant;
 	weir_status status = names_find(tracker->names, id, &grant);
-	if (status)
-		return status;
-	bool waiters = false;
 	/* The book decides between us and others who release it now, by its id or its handle. */
-	if (tracker_give(tracker, grant, &waiters))
+	if (likely(!status) && unlikely(weir_tracker_give(tracker, grant)))
 		return error_set(WEIR_ENOENT, "id %s: not taken yet, or released just now", id);
-	if (unlikely(waiters))
-		kick(tracker);
-	return WEIR_OK;
+	return status;
 }
 
 /* Looking. ------------------------------------------------------------------------------------------------------- */

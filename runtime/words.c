@@ -45,13 +45,17 @@ static void say(struct text *text, const char *format, ...)
 		text->used += (size_t)length;
 }
 
-static void say_resources(struct text *text, uint32_t resources)
+static void say_resources(struct text *text, const weir_decision *decision)
 {
+	uint32_t resources = decision->short_resources;
 	bool first = true;
+	bool named = false;
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
 		if (!(resources >> r & 1))
 			continue;
-		say(text, "%s%s", first ? "" : " and ", weir_resource_name((weir_resource)r));
+		bool by_name = r >= WEIR_COUNTED && !named && decision->short_name[0];
+		say(text, "%s%s", first ? "" : " and ", by_name ? decision->short_name : weir_resource_name((weir_resource)r));
+		named |= by_name;
 		first = false;
 	}
 	if (first)
@@ -78,16 +82,16 @@ static void say_cause(struct text *text, const weir_decision *decision)
 	switch (decision->cause) {
 	case WEIR_CAUSE_INFEASIBLE:
 		say(text, "more ");
-		say_resources(text, decision->short_resources);
+		say_resources(text, decision);
 		say(text, " than the limits %s: it will never fit", decision->short_total ? "in all" : "of any permitted node");
 		break;
 	case WEIR_CAUSE_FRAGMENTED:
 		say(text, "the nodes together have the room, no single one has (");
-		say_resources(text, decision->short_resources);
+		say_resources(text, decision);
 		say(text, " is short)");
 		break;
 	case WEIR_CAUSE_CLASS_FLOOR:
-		say_resources(text, decision->short_resources);
+		say_resources(text, decision);
 		say(text, " that is left is kept for higher classes");
 		break;
 	case WEIR_CAUSE_CLAIMED:
@@ -108,7 +112,7 @@ static void say_cause(struct text *text, const weir_decision *decision)
 	case WEIR_CAUSE_NONE:
 	case WEIR_CAUSE_SHORT:
 	default:
-		say_resources(text, decision->short_resources);
+		say_resources(text, decision);
 		say(text, " is short");
 		say_nodes(text, decision);
 		break;

@@ -19,7 +19,7 @@
 #define book_read brief_book_read
 #define book_each brief_book_each
 #define book_count brief_book_count
-#define book_stale brief_book_stale
+#define book_unpublish brief_book_unpublish
 #include "runtime/book.c"
 
 enum { GENERATIONS = (1 << BOOK_GENERATION_BITS) - 1, ROUNDS = 5000 };

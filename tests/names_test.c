@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* names_test.c - ids of grants: each in use once, found while it is, and gone with its grant. */
 #define RACE_ROUNDS 10000
+#define RACE_NAMES (RACE_THREADS * 51)
 #include "names_race.h"
 
 static struct names *make_names(uint32_t names_max)

@@ -86,11 +86,11 @@ static bool take(struct rwlock_tracker *tracker, const struct rwlock_demand *dem
 {
 	for (uint32_t i = 0; i < tracker->nodes; i++) {
 		struct rwlock_demand *used = &tracker->used[i];
-		if (used->cpu + demand->cpu > tracker->limit.cpu ||
+		if (used->cores + demand->cores > tracker->limit.cores ||
 		    used->memory + demand->memory > tracker->limit.memory ||
 		    used->bandwidth + demand->bandwidth > tracker->limit.bandwidth)
 			continue;
-		used->cpu += demand->cpu;
+		used->cores += demand->cores;
 		used->memory += demand->memory;
 		used->bandwidth += demand->bandwidth;
 		*node = i;
@@ -102,7 +102,7 @@ static bool take(struct rwlock_tracker *tracker, const struct rwlock_demand *dem
 static void give(struct rwlock_tracker *tracker, const struct rwlock_demand *demand, uint32_t node)
 {
 	struct rwlock_demand *used = &tracker->used[node];
-	used->cpu -= demand->cpu;
+	used->cores -= demand->cores;
 	used->memory -= demand->memory;
 	used->bandwidth -= demand->bandwidth;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rwlock_tracker.h - the usual way to track resources, to measure against: a reader-writer lock around per-node sums and
- * a chained hash table of allocations by id.
+ * rwlock_tracker.h - the usual way to track resources, to measure against: a reader-writer lock around per-node sums
+ * and a chained hash table of allocations by id.
  */
 #ifndef BENCH_RWLOCK_TRACKER_H
 #define BENCH_RWLOCK_TRACKER_H
@@ -13,7 +13,7 @@
 struct rwlock_tracker;
 
 struct rwlock_demand {
-	uint64_t cpu;
+	double cores;
 	uint64_t memory;
 	uint64_t bandwidth;
 };

@@ -15,7 +15,9 @@
 
 #define THREADS_MAX 1024u
 
-extern _Thread_local uint32_t thread_index_plus_one;
+/* Initial-exec: one instruction in the shared library too, rather than a call; its few bytes fit what the loader keeps for
+ * libraries that are loaded late. */
+extern _Thread_local uint32_t thread_index_plus_one __attribute__((tls_model("initial-exec")));
 
 uint32_t thread_index_claim(void);
 

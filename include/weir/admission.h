@@ -48,6 +48,7 @@ typedef struct weir_decision {
 	uint32_t short_resources; /* bit r: weir_resource r was short */
 	uint64_t short_nodes;	 /* bit n: node n < 64 was short */
 	bool short_total;	 /* a total, rather than a node, was short */
+	char short_name[32];	 /* the first counted resource that was short, as the limits name it; "": none */
 	uint64_t retry_after_ns; /* DEFERRED: when to try again; UINT64_MAX: never; else 0 */
 	uint32_t node;		 /* ADMITTED */
 	weir_grant grant;	 /* ADMITTED: give it back by weir_admission_release() */
