@@ -55,11 +55,16 @@ static uint64_t given_or(uint64_t given, uint64_t otherwise)
 	return given == WEIR_NONE ? 0 : given ? given : otherwise;
 }
 
-static weir_status check_given(const weir_machine *machine, const weir_limits *given)
+weir_status limits_check_size(const weir_limits *given)
 {
-	if (given->size != sizeof(*given))
+	if (given && given->size != sizeof(*given))
 		return error_set(WEIR_EINVAL, "limits.size is %zu: use WEIR_LIMITS() or set it to sizeof(weir_limits), %zu",
 				 given->size, sizeof(*given));
+	return WEIR_OK;
+}
+
+static weir_status check_given(const weir_machine *machine, const weir_limits *given)
+{
 	if (!isfinite(given->cores) || given->cores < 0)
 		return error_set(WEIR_EINVAL, "limits.cores is %g: give 0 (all) or more", given->cores);
 	if (given->node && given->nodes > machine->nodes)
@@ -187,7 +192,9 @@ weir_status limits_resolve(struct limits *out, const weir_machine *machine, cons
 {
 	static const weir_limits no_limits = {.size = sizeof(weir_limits)};
 	memset(out, 0, sizeof(*out));
-	weir_status status = check_given(machine, given ? given : &no_limits);
+	weir_status status = limits_check_size(given);
+	if (!status)
+		status = check_given(machine, given ? given : &no_limits);
 	if (status)
 		return status;
 	weir_limits with_defaults = given ? *given : no_limits;

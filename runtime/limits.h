@@ -36,6 +36,9 @@ struct limits {
 	char name[WEIR_COUNTED_MAX][32];
 };
 
+/* Before anything else of them is read. Errors: WEIR_EINVAL. given may be NULL. */
+weir_status limits_check_size(const weir_limits *given);
+
 /* Errors: WEIR_EINVAL (the text names the limit, its value and what would do), WEIR_ENOMEM. given may be NULL. */
 weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *given);
 void limits_fini(struct limits *limits);

@@ -15,6 +15,7 @@
 #include "private/compiler.h"
 #include "private/error.h"
 #include "private/log.h"
+#include "runtime/limits.h"
 
 extern char **environ;
 
@@ -104,6 +105,8 @@ static weir_status apply(struct resolved *out, const struct variable *variable, 
 		return WEIR_OK;
 	case KIND_WORKERS:
 		status = read_number(variable->name, value, WORKERS_MAX, &number);
+		if (!status && number != (double)(uint32_t)number)
+			return bad(variable->name, value, "a whole number");
 		if (!status && !options->workers)
 			options->workers = (uint32_t)number;
 		return status;
@@ -242,9 +245,12 @@ weir_status options_resolve(struct resolved *out, const weir_options *given)
 		return error_set(WEIR_EVERSION, "options.layout is %u, the library's is %u: compile against the headers of the "
 						"library that is linked",
 				 given->layout, WEIR_LAYOUT);
+	weir_status status = limits_check_size(given->limits);
+	if (status)
+		return status;
 	*out = (struct resolved){.options = *given, .limits = given->limits ? *given->limits : no_limits};
 	weir_options *options = &out->options;
-	weir_status status = check(options);
+	status = check(options);
 	if (!status && !given->no_environment)
 		status = read_environment(out);
 	if (status)

@@ -217,13 +217,17 @@ weir_status weir_tracker_pack(weir_tracker *tracker, const weir_demand *demand, 
 	out->word[0] = wish.units.main;
 	out->word[1] = wish.units.counted;
 	out->word[2] = wish.home_only ? wish.home : NO_NODE;
-	out->word[3] = 0;
+	out->word[3] = (uintptr_t)tracker;
 	return WEIR_OK;
 }
 
 static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const weir_packed *packed, weir_grant *out,
 						 uint32_t *out_node)
 {
+	if (unlikely(!tracker || !packed || !out))
+		return error_set(WEIR_EINVAL, "tracker, packed or out is NULL");
+	if (unlikely(packed->word[3] != (uintptr_t)tracker))
+		return error_set(WEIR_EINVAL, "packed is not from weir_tracker_pack(), or from that of another tracker");
 	struct packed units = {.main = packed->word[0], .counted = packed->word[1]};
 	uint32_t only = (uint32_t)packed->word[2];
 	uint32_t first = only == NO_NODE ? 0 : only;
