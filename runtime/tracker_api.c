@@ -252,6 +252,8 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 
 weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out, uint32_t *out_node)
 {
+	if (unlikely(!packed || !out || packed->word[3] != (uintptr_t)tracker))
+		return take_packed_anywhere(tracker, packed, out, out_node);
 	struct packed units = {.main = packed->word[0]};
 	uint32_t node = (uint32_t)packed->word[2] == NO_NODE ? 0 : (uint32_t)packed->word[2];
 	if (unlikely(!tracker_take_at_once(tracker, &units, node, NULL, out)))
@@ -285,8 +287,8 @@ static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint3
 
 weir_status weir_tracker_give(weir_tracker *tracker, weir_grant grant)
 {
-	bool waiters;
-	uint32_t name;
+	bool waiters = false;
+	uint32_t name = 0;
 	if (unlikely(!tracker || !tracker_give_at_once(tracker, grant, &name, &waiters)))
 		return give_anyhow(tracker, grant);
 	return likely(!name && !waiters) ? WEIR_OK : given(tracker, grant, name, waiters);
