@@ -11,7 +11,7 @@
  *            free        -     -      X
  * Not here:  what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
  *
- * Why addresses are kept until the end (no dalloc hook; the pages themselves go back by purge): jemalloc 5.3.0 joins two
+ * Why addresses are kept until the end (the dalloc hook refuses; the pages themselves go back by purge): jemalloc 5.3.0 joins two
  * free neighbours if the upper one is not the head of a mapping, and takes that for proof that they are of one arena. Once
  * the lower part of a mapping is unmapped, another arena's mapping may come to lie there, and the proof fails: extents of
  * two arenas are joined, under one's lock only (tests/stress/arenas_test.c).
@@ -48,6 +48,7 @@ struct node_arena {
 	struct arenas *arenas;
 	uint32_t node;
 	bool made;
+	bool ending; /* arenas_destroy() has come to it */
 	unsigned arena; /* jemalloc's number */
 };
 
@@ -74,6 +75,17 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t bytes, siz
 		*commit = true;
 	}
 	return start;
+}
+
+/* Refused (true) while the arena lives, see above. At its end jemalloc gives back its own books by this hook, and by it alone. */
+static bool extent_dalloc(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
+{
+	(void)committed;
+	(void)arena;
+	if (!((struct node_arena *)hooks)->ending)
+		return true;
+	pages_unmap(start, bytes);
+	return false;
 }
 
 static void extent_destroy(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
@@ -190,7 +202,7 @@ struct arenas *arenas_create(const struct weir_machine *machine)
 	}
 	for (uint32_t i = 0; i < machine->nodes; i++)
 		node[i] = (struct node_arena){.hooks = {.alloc = extent_alloc,
-							.dalloc = NULL, /* addresses are kept */
+							.dalloc = extent_dalloc,
 							.destroy = extent_destroy,
 							.purge_forced = extent_purge,
 							.split = extent_split,
@@ -228,6 +240,7 @@ void arenas_destroy(struct arenas *arenas)
 		if (!arenas->node[i].made)
 			continue;
 		snprintf(name, sizeof(name), "arena.%u.destroy", arenas->node[i].arena);
+		arenas->node[i].ending = true;
 		int error = mallctl(name, NULL, NULL, NULL, 0);
 		CHECK("E1", error == 0);
 	}

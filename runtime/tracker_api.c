@@ -252,7 +252,7 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 
 weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out, uint32_t *out_node)
 {
-	if (unlikely(!packed || !out || packed->word[3] != (uintptr_t)tracker))
+	if (unlikely(!tracker || !packed || !out || packed->word[3] != (uintptr_t)tracker))
 		return take_packed_anywhere(tracker, packed, out, out_node);
 	struct packed units = {.main = packed->word[0]};
 	uint32_t node = (uint32_t)packed->word[2] == NO_NODE ? 0 : (uint32_t)packed->word[2];
