@@ -57,7 +57,7 @@ static weir_status expand(weir_task *task, void *argument)
 		wide[i] = scramble(chunk->words[i % CHUNK_WORDS] + i);
 	/* Walks that no cache predicts, so that all of it must stay in memory. */
 	uint64_t at = chunk->number;
-	for (uint64_t i = 0; i < chunk->expanded_words / 16; i++)
+	for (uint64_t i = 0; i < chunk->expanded_words / 64; i++)
 		at = wide[at % chunk->expanded_words] ^ i;
 	chunk->middle = at;
 	return weir_submit(chunk->group, reduce, chunk, NULL);

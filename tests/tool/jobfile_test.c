@@ -205,7 +205,7 @@ static void many_jobs_keep_their_order(void **state)
 	assert_true(parse(&file, text, bytes, "cores=1", no_names, errors));
 	assert_int_equal(file.jobs, JOBS);
 	for (int i = 0; i < JOBS; i++) {
-		char want[16];
+		char want[32];
 		sprintf(want, "echo %d", i);
 		assert_string_equal(file.job[i].command, want);
 		assert_int_equal(file.job[i].line, i + 1);

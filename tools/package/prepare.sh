@@ -46,8 +46,8 @@ jobs() {
 	getconf _NPROCESSORS_ONLN
 }
 
-# build PRESET: configure and compile.
+# build PRESET: configure and compile; of a failing build only what failed is told.
 build() {
 	mkdir -p build
-	step "configure-$1" cmake --preset "$1" && step "build-$1" cmake --build --preset "$1" --parallel "$(jobs)"
+	step "configure-$1" cmake --preset "$1" && step "build-$1" cmake --build --preset "$1" --parallel "$(jobs)" -- --quiet
 }
