@@ -6,15 +6,16 @@
  *            number and node a cache of its own.
  * Invariant: E1  arenas_destroy() gives back every page that was mapped for these arenas.
  *            E2  a cache only ever holds blocks of its node's arena.
+ *            E3  extents of two arenas are never joined: no page is unmapped while its arena lives.
  * Together:            alloc  free  destroy
  *            alloc       -     -      X       "-" safe together, "X" the caller must exclude
  *            free        -     -      X
  * Not here:  what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
  *
- * Why addresses are kept until the end (the dalloc hook refuses; the pages themselves go back by purge): jemalloc 5.3.0 joins two
- * free neighbours if the upper one is not the head of a mapping, and takes that for proof that they are of one arena. Once
- * the lower part of a mapping is unmapped, another arena's mapping may come to lie there, and the proof fails: extents of
- * two arenas are joined, under one's lock only (tests/stress/arenas_test.c).
+ * Why pages are unmapped at the very end only, when jemalloc has forgotten all of them (until then they go back by purge):
+ * jemalloc 5.3.0 joins two free neighbours if the upper one is not the head of a mapping, and takes that for proof that they
+ * are of one arena. Once the lower part of a mapping is unmapped, another arena's mapping may come to lie there, and the
+ * proof fails: extents of two arenas are joined, under one's lock only (tests/stress/arenas_test.c).
  *
  * Why caches of our own: with MALLOCX_ARENA alone jemalloc serves a thread from the thread's automatic cache, which
  * mixes the blocks of all arenas. A cache belongs to a thread number (private/thread.h) rather than to a thread: it is
@@ -43,13 +44,20 @@ struct way {
 	unsigned cache; /* number + 1; 0: none */
 };
 
+/* Pages to be unmapped, in their own first bytes. */
+struct grave {
+	struct grave *next;
+	size_t bytes;
+};
+
 struct node_arena {
 	extent_hooks_t hooks; /* jemalloc hands its address to the hooks, which find the node from it */
 	struct arenas *arenas;
 	uint32_t node;
 	bool made;
-	bool ending; /* arenas_destroy() has come to it */
+	bool ending;	/* nobody uses it any more */
 	unsigned arena; /* jemalloc's number */
+	struct grave *graves;
 };
 
 struct arenas {
@@ -77,23 +85,30 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t bytes, siz
 	return start;
 }
 
-/* Refused (true) while the arena lives, see above. At its end jemalloc gives back its own books by this hook, and by it alone. */
+/* Remember pages that jemalloc has given up, in their own first bytes. */
+static void bury(struct node_arena *n, void *start, size_t bytes)
+{
+	struct grave *grave = start;
+	*grave = (struct grave){.next = n->graves, .bytes = bytes};
+	n->graves = grave;
+}
+
+/* Refused as long as the arena lives: jemalloc keeps the addresses and purges the pages. */
 static bool extent_dalloc(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
 {
 	(void)committed;
 	(void)arena;
-	if (!((struct node_arena *)hooks)->ending)
-		return true;
-	pages_unmap(start, bytes);
-	return false;
+	struct node_arena *n = container_of(hooks, struct node_arena, hooks);
+	if (n->ending) /* E3 */
+		bury(n, start, bytes);
+	return !n->ending;
 }
 
 static void extent_destroy(extent_hooks_t *hooks, void *start, size_t bytes, bool committed, unsigned arena)
 {
-	(void)hooks;
 	(void)committed;
 	(void)arena;
-	pages_unmap(start, bytes);
+	bury(container_of(hooks, struct node_arena, hooks), start, bytes);
 }
 
 /* The mapping's policy stays: pages that come back come from the node again. */
@@ -230,20 +245,28 @@ static void destroy_caches(struct arenas *arenas)
 	}
 }
 
+static void destroy_arena(struct node_arena *n)
+{
+	char name[40];
+	if (!n->made)
+		return;
+	n->ending = true;
+	snprintf(name, sizeof(name), "arena.%u.destroy", n->arena);
+	int error = mallctl(name, NULL, NULL, NULL, 0);
+	CHECK("E1", error == 0);
+	for (struct grave *grave = n->graves, *next; grave; grave = next) {
+		next = grave->next;
+		pages_unmap(grave, grave->bytes);
+	}
+}
+
 void arenas_destroy(struct arenas *arenas)
 {
 	if (!arenas)
 		return;
 	destroy_caches(arenas);
-	for (uint32_t i = 0; i < arenas->machine->nodes; i++) {
-		char name[40];
-		if (!arenas->node[i].made)
-			continue;
-		snprintf(name, sizeof(name), "arena.%u.destroy", arenas->node[i].arena);
-		arenas->node[i].ending = true;
-		int error = mallctl(name, NULL, NULL, NULL, 0);
-		CHECK("E1", error == 0);
-	}
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++)
+		destroy_arena(&arenas->node[i]);
 	pthread_mutex_destroy(&arenas->making);
 	free(arenas->node);
 	free(arenas);

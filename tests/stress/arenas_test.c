@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * arenas_test.c - arenas of several nodes side by side, under threads that take and free blocks of many sizes.
- * Covers A2 for extents: what one node's arena gave back is never joined to another's. It fails by a crash in the allocator, or
+ * Covers E3: extents of two arenas are never joined. It fails by a crash in the allocator, or
  * by a block that changes under its owner: with a hook that unmaps single extents, in most runs (see numa/arena.c).
  */
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * replay_report_test.c - adding up what a replay's jobs came to.
- * Covers W5: the first verdicts sum to the jobs, and so do the ends. It fails by a job that is counted twice or not at
+ * Covers V5: the first verdicts sum to the jobs, and so do the ends. It fails by a job that is counted twice or not at
  * all, and by a check of soundness that finds nothing.
  */
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * replay_scale_test.c - a workload's jobs as demands on another machine.
- * Covers W3: a demand covers the job's part of its machine, by less than one unit more. It fails by a demand that
+ * Covers V3: a demand covers the job's part of its machine, by less than one unit more. It fails by a demand that
  * rounds down (jobs would over-use their grants) or by a whole unit too much (feasible jobs would be refused).
  */
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * swf_test.c - the Standard Workload Format reader and writer.
- * Covers W1 (what was written reads back as the same) and W2 (whatever the bytes, a refusal with file and line, or a
+ * Covers V1 (what was written reads back as the same) and V2 (whatever the bytes, a refusal with file and line, or a
  * workload whose values are all in range). They fail by a wrong field, a crash, or a fault that passes unnoticed.
  */
 #include <setjmp.h>

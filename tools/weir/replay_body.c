@@ -4,7 +4,7 @@
  * look whether the memory is still what it wrote (it is freed with the task); and count all along what bodies hold.
  *
  * Holds:     four counters for each node and four in all.
- * Invariant: W4  held == the sum of the demands of the bodies between body_enter() and body_leave().
+ * Invariant: V4  held == the sum of the demands of the bodies between body_enter() and body_leave().
  *            A body enters after its grant was taken and leaves before it goes back, so held <= granted: held above a
  *            limit proves that the limit was broken.
  * Progress:  counting is lock-free.
@@ -18,9 +18,10 @@
 #include <linux/mempolicy.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { PAGE_BYTES = 4096, ROUNDS_PER_PAGE = 256 };
+enum { PAGE_BYTES = 4096, ROUNDS_PER_PAGE = 64, BURST_NS = 100000 };
 
 /* Counting. ------------------------------------------------------------------------------------------------------ */
 
@@ -130,16 +131,43 @@ static bool pages_intact(const struct pages *pages)
 	return true;
 }
 
-/* Compute over the pages, one after the other, until the time is up. */
-static enum body_end pages_work(const struct pages *pages, const weir_task *task, uint64_t until_ns, uint64_t *digest)
+/* Compute over the pages, one after the other, until a time; *visit goes on where it was. */
+static void compute_until(const struct pages *pages, uint64_t until_ns, uint64_t *visit, uint64_t *digest)
 {
-	for (uint64_t visit = 0; weir_clock_monotonic_ns() < until_ns; visit = (visit + 1) % pages->count) {
-		if (weir_task_cancelled(task))
-			return BODY_CANCELLED;
-		uint64_t x = *page_word(pages, visit) + *digest;
+	do {
+		uint64_t x = *page_word(pages, *visit) + *digest;
 		for (int round = 0; round < ROUNDS_PER_PAGE; round++)
 			x = mixed(x);
 		*digest = x;
+		*visit = (*visit + 1) % pages->count;
+	} while (weir_clock_monotonic_ns() < until_ns);
+}
+
+static void sleep_until(uint64_t until_ns)
+{
+	struct timespec until = {.tv_sec = (time_t)(until_ns / WEIR_NS_PER_S),
+				 .tv_nsec = (long)(until_ns % WEIR_NS_PER_S)};
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Use the cores that the job has until its time is up: of half a core, half the time; of more than one, one. So bodies that
+ * keep to limits of this host's size do not take its processors from each other. */
+static enum body_end pages_work(const struct pages *pages, const weir_task *task, double cores, uint64_t until_ns,
+				uint64_t *digest)
+{
+	uint64_t period_ns = cores < 1 ? (uint64_t)((double)BURST_NS / cores) : BURST_NS;
+	uint64_t visit = 0;
+	for (uint64_t now_ns; (now_ns = weir_clock_monotonic_ns()) < until_ns;) {
+		if (weir_task_cancelled(task))
+			return BODY_CANCELLED;
+		compute_until(pages, earlier(now_ns + BURST_NS, until_ns), &visit, digest);
+		if (period_ns > BURST_NS)
+			sleep_until(earlier(now_ns + period_ns, until_ns));
 	}
 	return BODY_COMPLETED;
 }
@@ -167,7 +195,8 @@ static enum body_end body_work(struct body *body, weir_task *task, uint32_t node
 	struct pages pages = pages_of(base, bytes, mixed(body->all->seed) ^ (uint64_t)body->job.from->number);
 	pages_touch(&pages);
 	body->place = body_placed(body->all, page_word(&pages, 0), node, memory_node);
-	enum body_end end = pages_work(&pages, task, body->start_ns + body->job.run_ns, &body->digest);
+	double cores = (double)body->job.demand.cpu / body->all->target->units_per_core;
+	enum body_end end = pages_work(&pages, task, cores, body->start_ns + body->job.run_ns, &body->digest);
 	if (!pages_intact(&pages))
 		end = BODY_CORRUPT;
 	return end;

@@ -3,7 +3,7 @@
  * replay_scale.c - from the workload's machine to this one's limits, and from its time to ours.
  *
  * Holds:     nothing.
- * Invariant: W3  a demand covers the job's part of its machine: demand / limit >= job / machine, by less than one unit.
+ * Invariant: V3  a demand covers the job's part of its machine: demand / limit >= job / machine, by less than one unit.
  * Not here:  what the ledger's units and limits are (replay.c asks the tracker), how jobs run (replay_body.c).
  */
 #include "replay_scale.h"

@@ -3,7 +3,7 @@
  * report.c - adding up a replay's jobs, and saying it.
  *
  * Holds:     nothing.
- * Invariant: W5  the first verdicts sum to the jobs; completed + failed + cancelled + rejected + deferred too.
+ * Invariant: V5  the first verdicts sum to the jobs; completed + failed + cancelled + rejected + deferred too.
  * Not here:  what bodies hold (replay_body.c counts it).
  */
 #include "report.h"
