@@ -252,8 +252,9 @@ weir_status weir_pool_create(weir_pool **out, const weir_options *given)
 	return WEIR_OK;
 }
 
-/* Ended first, submitted second: both only grow, and what ends was submitted, so equal sums mean that at the moment between
- * the two nothing was pending. */
+/* Ended first, submitted second: both only grow, and what ends was counted as submitted before it began (edge tally), so equal
+ * sums mean that at the moment between the two nothing was pending. (A submit that is refused counts itself in and out, both
+ * on its own thread's counter: it can make the second sum larger, never smaller.) */
 static bool is_drained(weir_pool *pool)
 {
 	uint64_t ended = tally_sum(&pool->tally, POOL_COMPLETED) + tally_sum(&pool->tally, POOL_FAILED) +

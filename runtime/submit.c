@@ -240,10 +240,15 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 				admission_count(group->pool->admission, demand->task_class, &decision);
 		}
 	}
-	if (!status)
+	if (!status) {
+		/* Counted before it can end, or is_drained() would see as many ends as tasks while we, a task, still run. */
+		tally_add(&group->pool->tally, POOL_SUBMITTED, 1);
 		status = launch(group->pool, task, &decision);
-	if (group)
-		tally_add(&group->pool->tally, status ? POOL_REFUSED : POOL_SUBMITTED, 1);
+		if (status)
+			tally_add(&group->pool->tally, POOL_SUBMITTED, UINT64_MAX);
+	}
+	if (group && status)
+		tally_add(&group->pool->tally, POOL_REFUSED, 1);
 	if (out)
 		*out = decision;
 	return status;

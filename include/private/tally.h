@@ -57,19 +57,22 @@ static inline void tally_add(struct tally *tally, uint32_t counter, uint64_t val
 	uint32_t index = thread_index();
 	_Atomic(uint64_t) *mine = likely(index < THREADS_MAX) ? tally_mine(tally, index) : NULL;
 	if (likely(mine))
-		at_bump(&mine[counter], value);
+		/* ORDER(tally): release, pairs with the acquire in tally_sum(): who sees this sees what was counted before. */
+		at_store(&mine[counter], at_load(&mine[counter], relaxed, none) + value, release, tally);
 	else
-		at_add(&tally->shared[counter], value, relaxed, none);
+		/* ORDER(tally): release, as above. */
+		at_add(&tally->shared[counter], value, release, tally);
 }
 
 static inline uint64_t tally_sum(struct tally *tally, uint32_t counter)
 {
-	uint64_t sum = at_load(&tally->shared[counter], relaxed, none);
+	/* ORDER(tally): acquire, pairs with the release in tally_add(). */
+	uint64_t sum = at_load(&tally->shared[counter], acquire, tally);
 	for (uint32_t i = 0; i < THREADS_MAX; i++) {
-		/* ORDER(tally): acquire, pairs with the release in tally_mine(). */
+		/* ORDER(tally): acquire, pairs with the releases in tally_mine() and tally_add(). */
 		_Atomic(uint64_t) *mine = at_load(&tally->mine[i], acquire, tally);
 		if (mine)
-			sum += at_load(&mine[counter], relaxed, none);
+			sum += at_load(&mine[counter], acquire, tally);
 	}
 	return sum;
 }
