@@ -11,7 +11,8 @@
  * Not here:  where tasks come from (route.c), fork-join's slow paths (fork.c).
  *
  * Seats: a node has as many seats as workers. A task that blocks lends its seat: a resting worker is woken, or a thread
- * made. When it comes back there is one worker too many (surplus), and the next at a boundary whose deque is empty goes to rest.
+ * made. When it comes back there is one worker too many (surplus): the next at a boundary whose deque is empty goes to rest, or
+ * the next task that blocks lends it its seat.
  */
 #include "runtime/worker.h"
 
@@ -52,6 +53,15 @@ static void join_forgotten(struct worker *worker, const weir_fork_slot *head)
 	}
 }
 
+/* Make what the running task has forked public before the worker does something else for a while. */
+static void publish_forks(struct worker *worker, const weir_task *root)
+{
+	forks_publish_all(&worker->forks, worker->forks.face.head, (uintptr_t)root);
+	/* C of the argument in park.h. */
+	if (forks_public(&worker->forks))
+		route_wake(worker->pool, worker->node, false);
+}
+
 void worker_run(struct worker *worker, weir_task *task)
 {
 	weir_pool *pool = worker->pool;
@@ -67,12 +77,15 @@ void worker_run(struct worker *worker, weir_task *task)
 	weir_task *outer = at_load(&worker->root, relaxed, none);
 	weir_fork_slot *head = worker->forks.face.head;
 	if (outer)
-		forks_publish_all(&worker->forks, head, (uintptr_t)outer);
+		publish_forks(worker, outer);
 	/* Relaxed: thieves take it as a hint; what they take is decided by the slot's tag. */
 	at_store(&worker->root, task, relaxed, none);
 	weir_fork_slot *outer_head = worker->task_head;
 	worker->task_head = head;
+	uint32_t blocked = worker->blocked;
 	weir_status status = task->fn(task, task->argument);
+	while (unlikely(worker->blocked > blocked))
+		worker_block_end(worker); /* the task forgot weir_blocking_end() */
 	join_forgotten(worker, head);
 	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
@@ -85,7 +98,7 @@ static void run_fork(struct worker *worker, const struct found *found)
 	weir_fork_slot *head = worker->forks.face.head;
 	weir_fork_slot *outer_head = worker->task_head;
 	if (outer && outer != found->root)
-		forks_publish_all(&worker->forks, head, (uintptr_t)outer);
+		publish_forks(worker, outer);
 	at_store(&worker->root, found->root, relaxed, none);
 	worker->task_head = head;
 	found->fork->run(&worker->forks.face, head, found->fork);
@@ -224,16 +237,19 @@ static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns
 
 /* Standing in. --------------------------------------------------------------------------------------------------- */
 
-static bool give_up_seat(struct worker *worker)
+static bool take_surplus(struct node_queues *queue)
 {
-	struct node_queues *queue = &worker->pool->queue[worker->node];
 	uint32_t surplus = at_load(&queue->surplus, relaxed, none);
-	if (likely(!surplus) || deque_count(&worker->deque))
-		return false;
-	while (surplus)
+	while (unlikely(surplus))
 		if (at_cas_weak(&queue->surplus, &surplus, surplus - 1, relaxed, relaxed, none))
 			return true;
 	return false;
+}
+
+static bool give_up_seat(struct worker *worker)
+{
+	struct node_queues *queue = &worker->pool->queue[worker->node];
+	return unlikely(at_load(&queue->surplus, relaxed, none)) && !deque_count(&worker->deque) && take_surplus(queue);
 }
 
 static void rest(struct worker *worker)
@@ -259,8 +275,12 @@ bool worker_block_begin(struct worker *worker)
 	if (worker->blocked++)
 		return worker->stood_in;
 	struct node_queues *queue = &pool->queue[worker->node];
-	weir_task *root = at_load(&worker->root, relaxed, none);
-	forks_publish_all(&worker->forks, worker->forks.face.head, (uintptr_t)root);
+	publish_forks(worker, at_load(&worker->root, relaxed, none));
+	/* One too many is there already, perhaps asleep among the idle: it has our seat. */
+	if (take_surplus(queue)) {
+		worker->stood_in = true;
+		return true;
+	}
 	int member = idlers_pick(&queue->resting);
 	if (member >= 0) {
 		park_wake(&queue_member(queue, (uint32_t)member)->park);
