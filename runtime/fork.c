@@ -80,7 +80,12 @@ void *weir_fork_join(weir_worker *face, weir_fork_slot *slot)
 {
 	struct worker *worker = of_face(face);
 	void *result = NULL;
-	switch (forks_join(&worker->forks, slot, root_tag(worker), &result)) {
+	const weir_fork_slot *split = worker->forks.split;
+	enum fork_joined joined = forks_join(&worker->forks, slot, root_tag(worker), &result);
+	/* It made something public for who asked: C of the argument in park.h. */
+	if (worker->forks.split > split)
+		route_wake(worker->pool, worker->node, false);
+	switch (joined) {
 	case FORK_MINE:
 		return NULL;
 	case FORK_DONE:

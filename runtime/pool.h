@@ -59,6 +59,7 @@ struct worker {
 	uint32_t member;
 	uint32_t blocked;  /* depth of blocking sections */
 	bool stood_in;	   /* somebody works in our stead */
+	_Atomic(uint32_t) awake; /* runs something, or looks for it; read by who goes to sleep, to know whether to search */
 	uint64_t random;
 	pthread_t thread;
 };

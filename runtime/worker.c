@@ -173,13 +173,14 @@ static bool become_searcher(struct worker *worker)
 	       at_cas(&pool->searcher, &nobody, worker->number + 1, relaxed, relaxed, none);
 }
 
+/* Awake is as good as running: who was woken, or found something, may be about to run it. */
 static bool anyone_runs(weir_pool *pool)
 {
 	uint32_t count = at_load(&pool->worker_count, relaxed, none);
 	for (uint32_t i = 0; i < count; i++) {
 		/* ORDER(member): acquire, pairs with the release in enlist(). */
 		struct worker *worker = at_load(&pool->worker[i], acquire, member);
-		if (worker && at_load(&worker->root, relaxed, none))
+		if (worker && at_load(&worker->awake, relaxed, none))
 			return true;
 	}
 	return false;
@@ -190,6 +191,7 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 	weir_pool *pool = worker->pool;
 	struct idlers *idle = &pool->queue[worker->node].idle;
 	uint32_t ticket = park_ticket(&worker->park);
+	at_store(&worker->awake, 0, relaxed, none);
 	idlers_announce(idle, worker->member);
 	/* ORDER(announce): seq_cst, R of the argument in park.h: the end of the pool is a push as well. */
 	if (!route_any(worker) && !at_load(&pool->stopping, seq_cst, announce)) {
@@ -200,6 +202,8 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 			at_store(&pool->searcher, 0, relaxed, none);
 		*search_ns = *search_ns * 2 < SEARCH_NS_MAX ? *search_ns * 2 : SEARCH_NS_MAX;
 	}
+	/* Before we wake anybody: the wake hands it over, so who is woken and sleeps again sees that we work. */
+	at_store(&worker->awake, 1, relaxed, none);
 	/* False: picked, and woken for something. Whoever picks us hands on if there is more (wake_next). */
 	(void)idlers_retract(idle, worker->member);
 }
@@ -257,6 +261,7 @@ static void rest(struct worker *worker)
 	weir_pool *pool = worker->pool;
 	struct idlers *resting = &pool->queue[worker->node].resting;
 	uint32_t ticket = park_ticket(&worker->park);
+	at_store(&worker->awake, 0, relaxed, none);
 	idlers_announce(resting, worker->member);
 	/* ORDER(announce): seq_cst, as in sleep_for_work(). */
 	while (!at_load(&pool->stopping, seq_cst, announce)) {
@@ -322,15 +327,18 @@ static void *worker_main(void *argument)
 	if (pool->pinned && pin_thread(pool->machine, worker->node, worker->core))
 		LOG(WEIR_LOG_WARN, "worker %u is not pinned: %s", worker->number, weir_error_text());
 	uint64_t search_ns = SEARCH_NS_MIN;
+	at_store(&worker->awake, 1, relaxed, none);
 	while (!at_load(&pool->stopping, relaxed, none)) {
 		struct found found;
-		if (unlikely(give_up_seat(worker)))
+		if (unlikely(give_up_seat(worker))) {
 			rest(worker);
-		else if (route_take(worker, &found) || idle(worker, &found, &search_ns)) {
+			at_store(&worker->awake, 1, relaxed, none);
+		} else if (route_take(worker, &found) || idle(worker, &found, &search_ns)) {
 			worker_run_found(worker, &found);
 			search_ns = SEARCH_NS_MIN;
 		}
 	}
+	at_store(&worker->awake, 0, relaxed, none);
 	return NULL;
 }
 
