@@ -94,11 +94,17 @@ weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, cons
 	weir_status status = weir_group_create(&group, pool);
 	if (status)
 		return status;
+	/* Who holds a grant says so before it submits: there is room at once, or the submit answers WEIR_EDEADLK (G3). A task that
+	 * were queued could not be waited for, and would run when the argument is gone. */
+	bool holds = self && self->need && self->need->granted;
+	if (holds)
+		at_add(&group->holders, 1, seq_cst, ungranted);
 	status = weir_submit(group, fn, argument, demand);
 	if (!status)
 		status = weir_group_wait(group);
-	/* A task that holds a grant and cannot wait for this one: it is let go, and the group with it when it is done. */
-	if (weir_group_destroy(group) == WEIR_EBUSY)
-		return status;
+	if (holds)
+		at_sub(&group->holders, 1, seq_cst, ungranted);
+	/* EBUSY: no stand-in was left to wait with. */
+	(void)weir_group_destroy(group);
 	return status;
 }

@@ -306,7 +306,11 @@ weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how)
 		return status;
 	if ((unsigned)how > WEIR_SHUTDOWN_CANCEL)
 		return error_set(WEIR_EINVAL, "how is %d: give WEIR_SHUTDOWN_DRAIN or WEIR_SHUTDOWN_CANCEL", (int)how);
-	at_store(&pool->closed, 1, relaxed, none);
+	uint32_t open = POOL_OPEN;
+	if (how == WEIR_SHUTDOWN_CANCEL)
+		at_store(&pool->closed, POOL_CANCELS, relaxed, none);
+	else
+		at_cas(&pool->closed, &open, POOL_DRAINS, relaxed, relaxed, none);
 	if (how == WEIR_SHUTDOWN_CANCEL) {
 		if (pool->aware)
 			admission_close(pool->admission);

@@ -80,6 +80,8 @@ enum pool_counter {
 	POOL_COUNTERS
 };
 
+enum pool_closed { POOL_OPEN, POOL_DRAINS /* no more tasks from outside */, POOL_CANCELS /* no more tasks */ };
+
 struct weir_pool {
 	/* Constant while the pool runs. */
 	weir_machine *machine;	/* owned by the tracker in a resource-aware pool */
@@ -106,7 +108,7 @@ struct weir_pool {
 	struct tally tally;
 	/* Changing. */
 	CACHE_ALIGNED _Atomic(uint32_t) worker_count;
-	_Atomic(uint32_t) closed;   /* no more tasks from outside */
+	_Atomic(uint32_t) closed;   /* enum pool_closed */
 	_Atomic(uint32_t) stopping; /* workers go home */
 	_Atomic(uint32_t) searcher; /* one worker without work looks now and then for private work that it may ask for */
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */

@@ -182,8 +182,10 @@ static weir_status check_submit(const weir_group *group, weir_task_fn fn)
 	if (!group->alive)
 		return error_set(WEIR_EINVAL, "the group was destroyed");
 	weir_pool *pool = group->pool;
-	if (unlikely(at_load(&pool->closed, relaxed, none)) && !(worker_self && worker_self->pool == pool))
-		return error_set(WEIR_ESHUTDOWN, "the pool is shut down and takes no tasks from outside");
+	uint32_t closed = at_load(&pool->closed, relaxed, none);
+	if (unlikely(closed) && (closed == POOL_CANCELS || !worker_self || worker_self->pool != pool))
+		return error_set(WEIR_ESHUTDOWN, "the pool is shut down and takes no more tasks%s",
+				 closed == POOL_CANCELS ? "" : " from outside");
 	if (unlikely(at_load(&((weir_group *)group)->cancelled, relaxed, none)))
 		return error_set(WEIR_ECANCELED, "the group was cancelled: weir_group_reset() makes it usable again");
 	return WEIR_OK;
