@@ -180,7 +180,9 @@ static bool anyone_runs(weir_pool *pool)
 	for (uint32_t i = 0; i < count; i++) {
 		/* ORDER(member): acquire, pairs with the release in enlist(). */
 		struct worker *worker = at_load(&pool->worker[i], acquire, member);
-		if (worker && at_load(&worker->awake, relaxed, none))
+		/* ORDER(announce): seq_cst, after our announce; pairs with the store of who wakes up, who picks a sleeper next: it
+		 * finds us, or we see it. */
+		if (worker && at_load(&worker->awake, seq_cst, announce))
 			return true;
 	}
 	return false;
@@ -202,8 +204,8 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 			at_store(&pool->searcher, 0, relaxed, none);
 		*search_ns = *search_ns * 2 < SEARCH_NS_MAX ? *search_ns * 2 : SEARCH_NS_MAX;
 	}
-	/* Before we wake anybody: the wake hands it over, so who is woken and sleeps again sees that we work. */
-	at_store(&worker->awake, 1, relaxed, none);
+	/* ORDER(announce): seq_cst, pairs with anyone_runs(). */
+	at_store(&worker->awake, 1, seq_cst, announce);
 	/* False: picked, and woken for something. Whoever picks us hands on if there is more (wake_next). */
 	(void)idlers_retract(idle, worker->member);
 }
@@ -327,12 +329,14 @@ static void *worker_main(void *argument)
 	if (pool->pinned && pin_thread(pool->machine, worker->node, worker->core))
 		LOG(WEIR_LOG_WARN, "worker %u is not pinned: %s", worker->number, weir_error_text());
 	uint64_t search_ns = SEARCH_NS_MIN;
-	at_store(&worker->awake, 1, relaxed, none);
+	/* ORDER(announce): seq_cst, as in sleep_for_work(). */
+	at_store(&worker->awake, 1, seq_cst, announce);
 	while (!at_load(&pool->stopping, relaxed, none)) {
 		struct found found;
 		if (unlikely(give_up_seat(worker))) {
 			rest(worker);
-			at_store(&worker->awake, 1, relaxed, none);
+			/* ORDER(announce): seq_cst, as in sleep_for_work(). */
+			at_store(&worker->awake, 1, seq_cst, announce);
 		} else if (route_take(worker, &found) || idle(worker, &found, &search_ns)) {
 			worker_run_found(worker, &found);
 			search_ns = SEARCH_NS_MIN;
