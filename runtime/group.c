@@ -38,7 +38,6 @@ weir_status weir_group_create(weir_group **out, weir_pool *pool)
 	at_store(&group->cancelled, 0, relaxed, none);
 	at_store(&group->ungranted, 0, relaxed, none);
 	at_store(&group->holders, 0, relaxed, none);
-	at_store(&group->before, 0, relaxed, none);
 	at_store(&group->held, GROUP_GO, relaxed, none);
 	group->alive = true;
 	*out = group;
@@ -52,7 +51,7 @@ weir_status weir_group_destroy(weir_group *group)
 	uint32_t pending = group_pending(at_load(&group->state, acquire, group_done));
 	if (pending)
 		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
-	if (at_load(&group->successor_count, acquire, group_done) || at_load(&group->before, relaxed, none))
+	if (at_load(&group->successor_count, acquire, group_done) || at_load(&group->held, relaxed, none) != GROUP_GO)
 		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
 	if (!group->alive)
 		return error_set(WEIR_EINVAL, "the group was destroyed before");
@@ -84,17 +83,25 @@ weir_status weir_group_reset(weir_group *group)
 
 /* Chains. -------------------------------------------------------------------------------------------------------- */
 
-/* One group less to wait for; after the last, the held tasks start. */
+/* One group less to wait for; after the last, in the same exchange, the held tasks go: who chains `later` to one more group
+ * comes before that or after. */
 static void release_later(weir_group *later)
 {
-	/* ORDER(held): acq_rel, from each earlier group to whoever starts the held tasks. */
-	if (at_sub(&later->before, 1, acq_rel, held) != 1)
+	uint64_t held = at_load(&later->held, relaxed, none);
+	uint64_t rest;
+	do {
+		rest = held - GROUP_BEFORE_ONE;
+		if (rest < GROUP_BEFORE_ONE)
+			rest = GROUP_GO;
+		/* ORDER(held): acq_rel, from each earlier group to whoever starts the held tasks; acquire, pairs with the release in
+		 * group_hold(). */
+	} while (!at_cas_weak(&later->held, &held, rest, acq_rel, relaxed, held));
+	if (rest != GROUP_GO)
 		return;
-	/* ORDER(held): acquire, pairs with the release in group_hold(). */
-	uint32_t index = at_swap(&later->held, GROUP_GO, acq_rel, held);
+	uint32_t index = group_held_task(held);
 	weir_pool *pool = later->pool;
 	uint32_t oldest = GROUP_NOBODY;
-	while (index != GROUP_NOBODY && index != GROUP_GO) {
+	while (index != GROUP_NOBODY) {
 		weir_task *task = pool_task(pool, index);
 		uint32_t next = at_load(&task->link.next, relaxed, none);
 		at_store(&task->link.next, oldest, relaxed, none);
@@ -106,6 +113,17 @@ static void release_later(weir_group *later)
 		oldest = at_load(&task->link.next, relaxed, none);
 		task_start(pool, task);
 	}
+}
+
+/* One group more to wait for. */
+static void wait_for_one_more(weir_group *later)
+{
+	uint64_t held = at_load(&later->held, relaxed, none);
+	uint64_t wanted;
+	do {
+		wanted = held == GROUP_GO ? GROUP_BEFORE_ONE | GROUP_NOBODY : held + GROUP_BEFORE_ONE;
+		/* Relaxed: what is held stays what it was. */
+	} while (!at_cas_weak(&later->held, &held, wanted, relaxed, relaxed, none));
 }
 
 static void push_successor(weir_group *first, struct successor *one)
@@ -160,9 +178,7 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	}
 	one->later = later;
 	one->epoch = group_epoch(state);
-	uint32_t go = GROUP_GO;
-	at_add(&later->before, 1, relaxed, none);
-	at_cas(&later->held, &go, GROUP_NOBODY, relaxed, relaxed, none);
+	wait_for_one_more(later);
 	at_add(&first->successor_count, 1, relaxed, none);
 	push_successor(first, one);
 	/* ORDER(successor): seq_cst, see G2 above: the look after the push. */
@@ -174,13 +190,13 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 bool group_hold(weir_group *group, weir_task *task)
 {
 	/* ORDER(held): acquire, pairs with the exchange in release_later(): what comes after sees what came before. */
-	uint32_t head = at_load(&group->held, acquire, held);
+	uint64_t held = at_load(&group->held, acquire, held);
 	do {
-		if (likely(head == GROUP_GO))
+		if (likely(held == GROUP_GO))
 			return false;
-		at_store(&task->link.next, head, relaxed, none);
+		at_store(&task->link.next, group_held_task(held), relaxed, none);
 		/* ORDER(held): release, pairs with the acquire in release_later() and cancel_held(). */
-	} while (!at_cas_weak(&group->held, &head, task->index, acq_rel, acquire, held));
+	} while (!at_cas_weak(&group->held, &held, (held & ~(uint64_t)UINT32_MAX) | task->index, acq_rel, acquire, held));
 	return true;
 }
 
@@ -208,12 +224,14 @@ void group_task_done(weir_group *group)
 
 static void cancel_held(weir_group *group)
 {
-	uint32_t head = at_load(&group->held, acquire, held);
+	uint64_t held = at_load(&group->held, relaxed, none);
+	uint32_t head;
 	do {
-		if (head == GROUP_GO || head == GROUP_NOBODY)
+		head = group_held_task(held);
+		if (held == GROUP_GO || head == GROUP_NOBODY)
 			return;
 		/* ORDER(held): acquire, pairs with the release in group_hold(). */
-	} while (!at_cas_weak(&group->held, &head, GROUP_NOBODY, acq_rel, acquire, held));
+	} while (!at_cas_weak(&group->held, &held, held | GROUP_NOBODY, acq_rel, relaxed, held));
 	weir_pool *pool = group->pool;
 	while (head != GROUP_NOBODY) {
 		weir_task *task = pool_task(pool, head);

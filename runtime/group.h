@@ -13,9 +13,10 @@
 #include "runtime/park.h"
 #include "runtime/slots.h"
 
-/* `held` of a group that waits for nobody. */
+/* The low half of `held`: no task; or, in a group that waits for nobody, GROUP_GO. */
 #define GROUP_GO (UINT32_MAX - 1)
 #define GROUP_NOBODY UINT32_MAX
+#define GROUP_BEFORE_ONE (UINT64_C(1) << 32)
 
 /* A group that starts when another is done. */
 struct successor {
@@ -34,8 +35,8 @@ struct weir_group {
 	_Atomic(uint32_t) cancelled;
 	_Atomic(uint32_t) ungranted; /* members with a demand and no grant yet */
 	_Atomic(uint32_t) holders;   /* tasks that hold a grant and wait for this group */
-	_Atomic(uint32_t) before;    /* groups that this one still waits for */
-	_Atomic(uint32_t) held;	     /* tasks that start when `before` is 0, by number; GROUP_GO: nothing to wait for */
+	_Atomic(uint64_t) held;	     /* groups that this one still waits for << 32 | the newest task that starts after them, by
+				      * number; GROUP_GO if and only if there are no such groups */
 	_Atomic(uint32_t) successor_count;
 	_Atomic(struct successor *) successors;
 	struct park done;
@@ -49,6 +50,11 @@ static inline uint32_t group_pending(uint64_t state)
 static inline uint32_t group_epoch(uint64_t state)
 {
 	return (uint32_t)(state >> 32);
+}
+
+static inline uint32_t group_held_task(uint64_t held)
+{
+	return (uint32_t)held;
 }
 
 static inline void group_set_error(weir_group *group, weir_status status)

@@ -118,7 +118,7 @@ struct weir_pool {
 
 static inline weir_task *pool_task(weir_pool *pool, uint32_t index)
 {
-	return slots_at(pool->tasks, index, 6);
+	return (weir_task *)slots_base(pool->tasks) + index;
 }
 
 /* Of those who are known to be there: whoever is in an idlers' set, or all once nobody is made any more. */

@@ -197,7 +197,8 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 	weir_group *group = task->group;
 	bool asks = task->need && pool->aware;
 	at_add(&group->state, 1, relaxed, none);
-	if (unlikely(at_load(&group->held, relaxed, none) != GROUP_GO)) {
+	/* ORDER(held): acquire, pairs with the exchange in release_later(): what comes after sees what came before. */
+	if (unlikely(at_load(&group->held, acquire, held) != GROUP_GO)) {
 		/* ORDER(ungranted): seq_cst, as in ask(): a held task has no grant either. */
 		if (asks)
 			at_add(&group->ungranted, 1, seq_cst, ungranted);
