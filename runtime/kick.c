@@ -219,9 +219,10 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 			continue; /* the claim was fulfilled: what it kept is open to the others */
 		claim_for_head(admission, &head_attempt);
 		bool cleared = update_wait(admission);
-		/* ORDER(arrivals): acquire, pairs with the release in push_arrival(); the pusher's kick makes us, or the next
-		 * holder, look again in any case. */
-		if (!cleared || !at_load(&admission->arrivals, acquire, arrivals))
+		/* Places share words (a node without memory): what was cleared for one place was set again for another, and a release
+		 * between the two kicked nobody. Who still waits is tried once more; the next round clears nothing. An arrival
+		 * needs no look here: its kick makes us, or the next holder, scan again. */
+		if (!cleared || !admission->room.count)
 			return true;
 	}
 }
@@ -247,18 +248,37 @@ bool admission_kick(struct weir_admission *admission, struct batch *batch)
 	}
 }
 
+/* A decided function may give back, submit or cancel, which settles again: then the loop below it on the stack goes on, or the
+ * stack would be as deep as the room was full. */
+struct settling {
+	struct weir_admission *admission;
+	bool again;
+	struct settling *below;
+};
+
+static _Thread_local struct settling *settling;
+
 void admission_settle(struct weir_admission *admission)
 {
+	for (struct settling *one = settling; one; one = one->below)
+		if (one->admission == admission) {
+			one->again = true;
+			return;
+		}
+	struct settling self = {.admission = admission, .below = settling};
+	settling = &self;
 	bool more;
 	do {
 		struct batch batch;
 		batch_init(&batch);
+		self.again = false;
 		more = admission_kick(admission, &batch);
 		for (struct waiter *waiter = batch.first, *next; waiter; waiter = next) {
 			next = waiter->next;
 			waiter->decided(waiter);
 		}
-	} while (more);
+	} while (more || self.again);
+	settling = self.below;
 }
 
 void admission_sweep(struct weir_admission *admission)
