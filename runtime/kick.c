@@ -39,8 +39,9 @@ static void add_to_batch(struct batch *batch, struct waiter *waiter)
 
 static void fetch_arrivals(struct weir_admission *admission)
 {
-	/* ORDER(arrivals): acquire, pairs with the release in push_arrival(). */
-	struct waiter *newest = at_swap(&admission->arrivals, NULL, acquire, arrivals);
+	/* ORDER(arrivals): acquire, pairs with the release in push_arrival(). ORDER(cancel): seq_cst, after the flag of a group
+	 * whose cancellation made us look. */
+	struct waiter *newest = at_swap(&admission->arrivals, NULL, seq_cst, arrivals);
 	struct waiter *oldest = NULL;
 	while (newest) {
 		struct waiter *next = newest->next;

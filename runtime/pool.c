@@ -50,25 +50,20 @@ static weir_status make_slots_of(weir_pool *pool, const weir_options *options)
 	return status;
 }
 
-/* Workers of each node: in proportion to its cores, at least one while they last; the rest goes to whom most is owed. */
+/* Workers of each node: one while they last, then always to whom most is owed for its cores. */
 static void deal_workers(const weir_machine *machine, uint32_t workers, uint32_t *share)
 {
-	uint32_t dealt = 0;
-	for (uint32_t n = 0; n < machine->nodes; n++) {
-		share[n] = (uint32_t)((uint64_t)workers * machine->node[n].cores / machine->cores);
-		dealt += share[n];
-	}
-	while (dealt < workers) {
+	for (uint32_t dealt = 0; dealt < workers; dealt++) {
 		uint32_t poorest = UINT32_MAX;
 		for (uint32_t n = 0; n < machine->nodes; n++) {
 			if (!machine->node[n].cores)
 				continue;
-			if (poorest == UINT32_MAX || (uint64_t)share[n] * machine->node[poorest].cores <
-							     (uint64_t)share[poorest] * machine->node[n].cores)
+			if (poorest == UINT32_MAX || (!share[n] && share[poorest]) ||
+			    (!share[n] == !share[poorest] && (uint64_t)share[n] * machine->node[poorest].cores <
+								     (uint64_t)share[poorest] * machine->node[n].cores))
 				poorest = n;
 		}
 		share[poorest]++;
-		dealt++;
 	}
 }
 
@@ -89,9 +84,10 @@ static weir_status make_queues(weir_pool *pool, const uint32_t *share, uint32_t 
 	pool->queue = aligned_alloc(CACHE_LINE, machine->nodes * sizeof(*pool->queue));
 	pool->queue_of = calloc(machine->nodes, sizeof(*pool->queue_of));
 	pool->worker = calloc(pool->workers_max, sizeof(*pool->worker));
+	if (pool->queue) /* dismantle() looks at it even if the others fail */
+		memset(pool->queue, 0, machine->nodes * sizeof(*pool->queue));
 	if (!pool->queue || !pool->queue_of || !pool->worker)
 		return error_set(WEIR_ENOMEM, "no memory for the queues of %u nodes", machine->nodes);
-	memset(pool->queue, 0, machine->nodes * sizeof(*pool->queue));
 	weir_status status = WEIR_OK;
 	for (uint32_t n = 0; n < machine->nodes && !status; n++) {
 		if (share[n])
