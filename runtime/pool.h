@@ -60,6 +60,7 @@ struct worker {
 	uint32_t blocked;  /* depth of blocking sections */
 	bool stood_in;	   /* somebody works in our stead */
 	_Atomic(uint32_t) awake; /* runs something, or looks for it; read by who goes to sleep, to know whether to search */
+	uint32_t takes; /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	pthread_t thread;
 };

@@ -9,10 +9,13 @@
  * Progress:  lock-free; push is wait-free but for the exchange loops of the queues.
  * Not here:  running (worker.c), room (admission.c).
  *
- * Order of taking: CRITICAL and HIGH of the node's inbox; the own deque; NORMAL and BEST_EFFORT of the inbox; forked children
+ * Order of taking (but see take_fairly()): CRITICAL and HIGH of the node's inbox; the own deque; NORMAL and BEST_EFFORT of the inbox; forked children
  * and deques of the node's other workers; then the same, and inboxes, of the other nodes by distance.
  */
 #include "runtime/route.h"
+
+/* One take in so many looks at the inbox before the own deque. */
+enum { FAIR_TAKES = 64 };
 
 static inline uint32_t lane_of(const weir_task *task)
 {
@@ -161,12 +164,27 @@ static bool take_far(struct worker *worker, struct found *found)
 	return false;
 }
 
+/* What is before NORMAL tasks of the inbox may never end: the deque of a task that submits itself again, or plain tasks from
+ * outside while granted ones hold their room. So now and then it is the other way round. */
+static weir_task *take_fairly(weir_pool *pool, struct node_queues *queue)
+{
+	weir_task *task = NULL;
+	for (uint32_t lane = 2 * room_service(WEIR_NORMAL); lane < LANES && !task; lane += 2) {
+		task = take_lane(pool, queue, lane + LANE_BOUND);
+		if (!task)
+			task = take_lane(pool, queue, lane + LANE_FREE);
+	}
+	return task;
+}
+
 bool route_take(struct worker *worker, struct found *found)
 {
 	weir_pool *pool = worker->pool;
 	struct node_queues *queue = &pool->queue[worker->node];
 	*found = (struct found){0};
 	if ((found->task = take_lanes(pool, queue, 0, 4, 1)))
+		return true;
+	if (unlikely(++worker->takes % FAIR_TAKES == 0) && (found->task = take_fairly(pool, queue)))
 		return true;
 	if ((found->task = deque_pop(&worker->deque)))
 		return true;
