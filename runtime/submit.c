@@ -122,14 +122,14 @@ static weir_status refusal(weir_group *group, const weir_decision *decision)
 	}
 }
 
-/* Ask for the room of a task. WEIR_OK: it is on its way (granted, or waiting). */
+/* Ask for the room of a task that is counted as ungranted. WEIR_OK: it is on its way (granted, or waiting). */
 static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_decision *decision)
 {
 	weir_group *group = task->group;
 	struct task_need *need = task->need;
 	bool kick = false;
-	/* ORDER(ungranted): seq_cst on all four, with wait_inside(): of adder and holder one sees the other. */
-	at_add(&group->ungranted, 1, seq_cst, ungranted);
+	/* ORDER(ungranted): seq_cst on all four, with wait_inside(): we were counted before; of adder and holder one sees the
+	 * other. */
 	may_wait &= at_load(&group->holders, seq_cst, ungranted) == 0;
 	admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
 	if (decision->verdict == WEIR_ADMITTED) {
@@ -155,9 +155,10 @@ void task_start(weir_pool *pool, weir_task *task)
 	weir_group *group = task->group;
 	bool asks = task->need && pool->aware;
 	/* ORDER(ungranted): seq_cst, as in ask(); it is counted again there. */
-	if (asks)
-		at_sub(&group->ungranted, 1, seq_cst, ungranted);
+	/* Since launch() a task that asks is counted as ungranted, without a gap. */
 	if (task_is_cancelled(task)) {
+		if (asks)
+			at_sub(&group->ungranted, 1, seq_cst, ungranted);
 		task_settle(pool, task, false, WEIR_ECANCELED);
 		return;
 	}
@@ -197,18 +198,14 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 	weir_group *group = task->group;
 	bool asks = task->need && pool->aware;
 	at_add(&group->state, 1, relaxed, none);
+	if (asks)
+		/* ORDER(ungranted): seq_cst, before the look at the holders in ask(). */
+		at_add(&group->ungranted, 1, seq_cst, ungranted);
 	/* ORDER(held): acquire, pairs with the exchange in release_later(): what comes after sees what came before. */
-	if (unlikely(at_load(&group->held, acquire, held) != GROUP_GO)) {
-		/* ORDER(ungranted): seq_cst, as in ask(): a held task has no grant either. */
-		if (asks)
-			at_add(&group->ungranted, 1, seq_cst, ungranted);
-		if (group_hold(group, task)) {
-			decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;
-			decision->allowed = !asks;
-			return WEIR_OK;
-		}
-		if (asks)
-			at_sub(&group->ungranted, 1, seq_cst, ungranted);
+	if (unlikely(at_load(&group->held, acquire, held) != GROUP_GO) && group_hold(group, task)) {
+		decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;
+		decision->allowed = !asks;
+		return WEIR_OK;
 	}
 	if (!asks) {
 		route_push(pool, task, worker_self);
