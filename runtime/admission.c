@@ -54,8 +54,8 @@ static struct strategy_box *make_box(const weir_strategy *strategy, uint64_t epo
 static weir_status check_options(const weir_admission_options *options)
 {
 	if (options->size != sizeof(*options))
-		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_ADMISSION_OPTIONS() or set it to %zu", options->size,
-				 sizeof(*options));
+		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_ADMISSION_OPTIONS() or set it to %zu",
+				 options->size, sizeof(*options));
 	if ((unsigned)options->rule > WEIR_ADMIT_WATERMARK)
 		return error_set(WEIR_EINVAL, "options.rule is %d: give WEIR_ADMIT_HARD or WEIR_ADMIT_WATERMARK",
 				 (int)options->rule);
@@ -171,8 +171,8 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		struct taken taken;
 		struct shortage why = {0};
 		enum ledger_answer answer =
-			tracker_take_named(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node, flags, NULL,
-					   &waiter->grant, &taken, &why, &attempt->waiters);
+			tracker_take_named(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node,
+					   flags, NULL, &waiter->grant, &taken, &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
 			return true;
@@ -254,7 +254,8 @@ static void decide(weir_decision *decision, weir_verdict verdict, weir_cause cau
 	if (verdict == WEIR_DEFERRED) {
 		decision->retry_after_ns = cause == WEIR_CAUSE_CONTENDED ? 0 : backoff_ns(deferrals_in_a_row++);
 	} else if (verdict == WEIR_REJECTED) {
-		decision->retry_after_ns = cause == WEIR_CAUSE_QUEUE_FULL ? backoff_ns(deferrals_in_a_row++) : UINT64_MAX;
+		decision->retry_after_ns =
+			cause == WEIR_CAUSE_QUEUE_FULL ? backoff_ns(deferrals_in_a_row++) : UINT64_MAX;
 	}
 }
 
@@ -324,6 +325,8 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 		decision->node = waiter->node;
 		*kick = attempt.waiters;
 		deferrals_in_a_row = 0;
+		if (unlikely(at_load(&admission->waiting, relaxed, none)))
+			at_add(&admission->passed, 1, relaxed, none);
 		admission_count(admission, task_class, decision);
 		return;
 	}
@@ -381,7 +384,8 @@ weir_status admission_set_strategy(struct weir_admission *admission, const weir_
 weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_counts *out)
 {
 	if (!admission || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL, "admission or out is NULL, or out->size is not sizeof(weir_admission_counts)");
+		return error_set(WEIR_EINVAL,
+				 "admission or out is NULL, or out->size is not sizeof(weir_admission_counts)");
 	*out = (weir_admission_counts){.size = sizeof(*out)};
 	struct tally *tally = &admission->tally;
 	for (uint32_t v = 0; v < WEIR_VERDICTS; v++)

@@ -51,6 +51,7 @@ struct weir_admission {
 	_Atomic(uint32_t) sweep; /* somebody was cancelled */
 	_Atomic(uint64_t) waiting;
 	_Atomic(uint64_t) waiting_max_seen;
+	_Atomic(uint32_t) passed; /* grants at once while somebody waited, since the last scan */
 	CACHE_ALIGNED _Atomic(struct waiter *) arrivals;
 	/* The token holder's. */
 	CACHE_ALIGNED struct room room;

@@ -167,7 +167,8 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	if (later->pool != first->pool)
 		return error_set(WEIR_EINVAL, "the groups belong to two pools");
 	if (weir_group_pending(later) && at_load(&later->held, relaxed, none) == GROUP_GO)
-		return error_set(WEIR_EINVAL, "the later group has tasks that may run already: chain it before submitting to it");
+		return error_set(WEIR_EINVAL,
+				 "the later group has tasks that may run already: chain it before submitting to it");
 	struct successor *one = malloc(sizeof(*one));
 	if (!one)
 		return error_set(WEIR_ENOMEM, "no memory to chain groups");
@@ -196,7 +197,8 @@ bool group_hold(weir_group *group, weir_task *task)
 			return false;
 		at_store(&task->link.next, group_held_task(held), relaxed, none);
 		/* ORDER(held): release, pairs with the acquire in release_later() and cancel_held(). */
-	} while (!at_cas_weak(&group->held, &held, (held & ~(uint64_t)UINT32_MAX) | task->index, acq_rel, acquire, held));
+	} while (!at_cas_weak(&group->held, &held, (held & ~(uint64_t)UINT32_MAX) | task->index, acq_rel, acquire,
+			      held));
 	return true;
 }
 
@@ -306,9 +308,10 @@ static weir_status wait_inside(struct worker *worker, weir_task *self, weir_grou
 		at_add(&group->holders, 1, seq_cst, ungranted);
 		if (at_load(&group->ungranted, seq_cst, ungranted)) {
 			at_sub(&group->holders, 1, seq_cst, ungranted);
-			return error_set(WEIR_EDEADLK,
-					 "this task holds a grant, and tasks of the group wait for theirs: they might wait for "
-					 "what it holds");
+			return error_set(
+				WEIR_EDEADLK,
+				"this task holds a grant, and tasks of the group wait for theirs: they might wait for "
+				"what it holds");
 		}
 	}
 	weir_status status = WEIR_OK;

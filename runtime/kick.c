@@ -151,11 +151,16 @@ static uint32_t claim_place(struct weir_admission *admission, const struct waite
 /* The head of the first class that waits: has it been passed by too often, or too long? */
 static void claim_for_head(struct weir_admission *admission, const struct attempt *head_attempt)
 {
+	/* Who was granted at once never was in the room. */
+	uint32_t passed =
+		at_load(&admission->passed, relaxed, none) ? at_swap(&admission->passed, 0, relaxed, none) : 0;
 	struct waiter *head = NULL;
 	for (uint32_t s = 0; s < WEIR_CLASSES && !head; s++)
 		head = admission->room.service[s].first;
 	if (!head)
 		return;
+	head->overtaken += passed;
+	tally_add(&admission->tally, COUNT_OVERTAKES, passed);
 	if (admission->claimant != head) {
 		bool late = head->overtaken >= admission->overtakes_max ||
 			    clock_now_ns(&admission->clock) - head->since_ns >= admission->overtaken_ns_max;
@@ -287,4 +292,3 @@ void admission_sweep(struct weir_admission *admission)
 	/* ORDER(sweep): release, pairs with the acquire in sweep_room(). */
 	at_store(&admission->sweep, 1, release, sweep);
 }
-

@@ -62,7 +62,8 @@ static int64_t auto_grain(const weir_pool *pool, int64_t length)
 	return grain ? grain : 1;
 }
 
-weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64_t grain, weir_range_fn fn, void *argument)
+weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64_t grain, weir_range_fn fn,
+			      void *argument)
 {
 	if (!pool || !fn)
 		return error_set(WEIR_EINVAL, "pool or fn is NULL");
@@ -72,8 +73,8 @@ weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64
 	if (end <= begin)
 		return WEIR_OK;
 	if (__builtin_sub_overflow(end, begin, &length))
-		return error_set(WEIR_EINVAL, "the range from %lld to %lld has more than 2^63 - 1 numbers", (long long)begin,
-				 (long long)end);
+		return error_set(WEIR_EINVAL, "the range from %lld to %lld has more than 2^63 - 1 numbers",
+				 (long long)begin, (long long)end);
 	struct loop loop = {.fn = fn,
 			    .argument = argument,
 			    .begin = begin,

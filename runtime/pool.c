@@ -44,7 +44,8 @@ static weir_status make_slots_of(weir_pool *pool, const weir_options *options)
 {
 	weir_status status = slots_create_flat(&pool->tasks, options->tasks_max, sizeof(weir_task));
 	if (!status)
-		status = slots_create(&pool->needs, options->tasks_max, slot_bytes(sizeof(struct task_need)), init_need);
+		status =
+			slots_create(&pool->needs, options->tasks_max, slot_bytes(sizeof(struct task_need)), init_need);
 	if (!status)
 		status = slots_create(&pool->groups, GROUPS_MAX, slot_bytes(sizeof(weir_group)), init_group);
 	return status;
@@ -70,7 +71,8 @@ static void deal_workers(const weir_machine *machine, uint32_t workers, uint32_t
 static weir_status make_queue(weir_pool *pool, struct node_queues *queue, uint32_t members)
 {
 	for (uint32_t lane = 0; lane < LANES; lane++)
-		inbox_init(&queue->lane[lane], (char *)slots_base(pool->tasks) + offsetof(weir_task, link), sizeof(weir_task));
+		inbox_init(&queue->lane[lane], (char *)slots_base(pool->tasks) + offsetof(weir_task, link),
+			   sizeof(weir_task));
 	queue->member = calloc(members, sizeof(*queue->member));
 	if (!queue->member)
 		return error_set(WEIR_ENOMEM, "no memory for %u workers of a node", members);
@@ -139,7 +141,8 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 		status = weir_scheduler_create(&pool->scheduler, pool->admission, NULL);
 	}
 	if (!status)
-		status = weir_monitor_create(&pool->monitor, pool->machine, options->monitor, options->monitoring_interval_ns);
+		status = weir_monitor_create(&pool->monitor, pool->machine, options->monitor,
+					     options->monitoring_interval_ns);
 	if (!status)
 		status = weir_monitor_start(pool->monitor);
 	return status;
@@ -147,8 +150,8 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 
 static void say_what_it_is(const weir_pool *pool)
 {
-	LOG(WEIR_LOG_INFO, "pool: %u workers on %u nodes of machine %s, %s", pool->workers, pool->nodes, pool->machine->name,
-	    pool->aware ? "resource-aware" : "plain");
+	LOG(WEIR_LOG_INFO, "pool: %u workers on %u nodes of machine %s, %s", pool->workers, pool->nodes,
+	    pool->machine->name, pool->aware ? "resource-aware" : "plain");
 	for (uint32_t n = 0; pool->aware && n < pool->nodes; n++) {
 		weir_amount limit = limits_amount(&pool->tracker->ledger.limits, pool->tracker->ledger.limits.node[n]);
 		LOG(WEIR_LOG_INFO, "pool: node %u: up to %g cores and %llu bytes", n, limit.cores,
@@ -164,7 +167,8 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	pool->spin_ns = options->spin_ns;
 	pool->stack_bytes = options->stack_bytes;
 	park_init(&pool->drained);
-	weir_status status = pool->aware ? make_aware(pool, options) : weir_machine_create(&pool->machine, options->machine);
+	weir_status status =
+		pool->aware ? make_aware(pool, options) : weir_machine_create(&pool->machine, options->machine);
 	if (status)
 		return status;
 	pool->nodes = pool->machine->nodes;

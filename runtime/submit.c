@@ -63,15 +63,16 @@ static uint32_t cores_of(const weir_demand *demand)
 /* On a plain pool a demand is carried along: class, home and cores; its amounts are not looked at. */
 static weir_status carry_need(weir_pool *pool, struct task_need *need, const weir_demand *demand)
 {
-	if (demand->size != sizeof(*demand) || (unsigned)demand->task_class >= WEIR_CLASSES || demand->home > pool->nodes ||
-	    !isfinite(demand->cores) || demand->cores < 0)
-		return error_set(WEIR_EINVAL,
-				 "demand: size %zu, class %d, home %u or cores %g is not possible here: use WEIR_DEMAND()",
-				 demand->size, (int)demand->task_class, demand->home, demand->cores);
+	if (demand->size != sizeof(*demand) || (unsigned)demand->task_class >= WEIR_CLASSES ||
+	    demand->home > pool->nodes || !isfinite(demand->cores) || demand->cores < 0)
+		return error_set(
+			WEIR_EINVAL,
+			"demand: size %zu, class %d, home %u or cores %g is not possible here: use WEIR_DEMAND()",
+			demand->size, (int)demand->task_class, demand->home, demand->cores);
 	need->waiter.demand = *demand;
-	need->waiter.wish.home = demand->home ? demand->home - 1
-			 : demand->near	      ? pin_node_of_address(pool->machine, demand->near)
-					      : NO_NODE;
+	need->waiter.wish.home = demand->home	? demand->home - 1
+				 : demand->near ? pin_node_of_address(pool->machine, demand->near)
+						: NO_NODE;
 	at_store(&need->memory_left_bytes, UINT64_MAX, relaxed, none);
 	return WEIR_OK;
 }
@@ -109,7 +110,8 @@ static weir_status refusal(weir_group *group, const weir_decision *decision)
 	char text[256];
 	weir_decision_text(decision, text, sizeof(text));
 	if (decision->verdict == WEIR_DEFERRED && at_load(&group->holders, relaxed, none))
-		return error_set(WEIR_EDEADLK, "a task that holds a grant waits for this group, and there is no room: %s", text);
+		return error_set(WEIR_EDEADLK,
+				 "a task that holds a grant waits for this group, and there is no room: %s", text);
 	switch (decision->cause) {
 	case WEIR_CAUSE_INFEASIBLE:
 		return error_set(WEIR_EINFEASIBLE, "%s", text);
@@ -235,7 +237,8 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 		status = prepare_need(group->pool, task, demand);
 		if (status) {
 			drop_task(group->pool, task);
-			decision = (weir_decision){.verdict = WEIR_REJECTED, .cause = WEIR_CAUSE_INVALID, .retry_after_ns = UINT64_MAX};
+			decision = (weir_decision){
+				.verdict = WEIR_REJECTED, .cause = WEIR_CAUSE_INVALID, .retry_after_ns = UINT64_MAX};
 			if (group->pool->aware)
 				admission_count(group->pool->admission, demand->task_class, &decision);
 		}
@@ -285,12 +288,13 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 		uint64_t left = at_load(&need->memory_left_bytes, relaxed, none);
 		do {
 			if (charge > ((left + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1))) {
-				error_set(WEIR_ENOMEM, "%zu bytes are more than the %llu that are left of the task's grant", bytes,
+				error_set(WEIR_ENOMEM,
+					  "%zu bytes are more than the %llu that are left of the task's grant", bytes,
 					  (unsigned long long)left);
 				return NULL;
 			}
-		} while (!at_cas_weak(&need->memory_left_bytes, &left, left > charge ? left - charge : 0, relaxed, relaxed,
-				      none));
+		} while (!at_cas_weak(&need->memory_left_bytes, &left, left > charge ? left - charge : 0, relaxed,
+				      relaxed, none));
 	}
 	void *block = task_add_block(task, pool->arenas, node, bytes);
 	if (!block) {

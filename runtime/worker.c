@@ -39,7 +39,8 @@ static void count_home(weir_pool *pool, const struct worker *worker, const weir_
 {
 	if (task->flags & TASK_HOMED)
 		tally_add(&pool->tally,
-			  worker->node == pool->queue_of[task->need->waiter.wish.home] ? POOL_RAN_HOME : POOL_RAN_AWAY, 1);
+			  worker->node == pool->queue_of[task->need->waiter.wish.home] ? POOL_RAN_HOME : POOL_RAN_AWAY,
+			  1);
 }
 
 /* A task that forked without joining: its children run within its grant, so they end before it does. */

@@ -113,7 +113,8 @@ static weir_status run_another(weir_task *task, void *argument)
 static void what_run_says_did_not_run_does_not_run_later(void **state)
 {
 	(void)state;
-	weir_pool *pool = make_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .resource_aware = true, .no_pinning = true));
+	weir_pool *pool =
+		make_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .resource_aware = true, .no_pinning = true));
 	struct inner inner = {.pool = pool};
 	assert_int_equal(weir_pool_run(pool, run_another, &inner, WEIR_DEMAND(.cores = 1)), WEIR_OK);
 	assert_int_equal(weir_pool_drain(pool), WEIR_OK);
@@ -192,6 +193,50 @@ static void a_granted_function_may_release_however_many_wait(void **state)
 	assert_int_equal(weir_tracker_destroy(tracker), WEIR_OK);
 }
 
+/* Only those who overtook inside the room were counted: demands granted at once passed by a waiting one for ever, unless the
+ * clock moved on. */
+static uint64_t no_time(void *context)
+{
+	(void)context;
+	return 1;
+}
+
+static void note_grant(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+{
+	(void)ticket, (void)node;
+	*(weir_grant *)context = grant;
+}
+
+static void grants_at_once_count_as_overtaking_too(void **state)
+{
+	(void)state;
+	weir_tracker *tracker;
+	weir_admission *admission;
+	assert_int_equal(weir_tracker_create(&tracker, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1")), WEIR_OK);
+	assert_int_equal(
+		weir_admission_create(&admission, tracker,
+				      WEIR_ADMISSION_OPTIONS(.overtakes_max = 8, .clock = {.now_ns = no_time})),
+		WEIR_OK);
+	const weir_demand *one = WEIR_DEMAND(.cores = 1, .when_short = WEIR_DEFER);
+	weir_grant large = {0};
+	weir_decision small = weir_admission_admit(admission, one, NULL, NULL);
+	assert_int_equal(weir_admission_admit(admission, WEIR_DEMAND(.cores = 4), note_grant, &large).verdict,
+			 WEIR_QUEUED);
+	int overtakes = 0;
+	while (small.allowed && overtakes < 1000) {
+		weir_decision next = weir_admission_admit(admission, one, NULL, NULL);
+		overtakes += next.allowed;
+		assert_int_equal(weir_admission_release(admission, small.grant), WEIR_OK);
+		small = next;
+	}
+	assert_in_range(overtakes, 8, 10);
+	assert_int_not_equal(large.handle, 0);
+	assert_int_equal(weir_admission_release(admission, large), WEIR_OK);
+	assert_int_equal(weir_tracker_audit(tracker), WEIR_OK);
+	assert_int_equal(weir_admission_destroy(admission), WEIR_OK);
+	assert_int_equal(weir_tracker_destroy(tracker), WEIR_OK);
+}
+
 /* A worker took from its own deque before it looked at NORMAL tasks from outside: a task that submits itself again kept
  * them, and granted tasks with all that they hold, waiting for ever. */
 struct poller {
@@ -213,14 +258,15 @@ static void a_task_that_submits_itself_again_starves_nobody(void **state)
 {
 	(void)state;
 	for (int aware = 0; aware < 2; aware++) {
-		weir_pool *pool = make_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .workers = 1, .resource_aware = aware,
-							 .no_pinning = true));
+		weir_pool *pool = make_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .workers = 1,
+							 .resource_aware = aware, .no_pinning = true));
 		struct poller poller = {.group = make_group(pool)};
 		weir_group *other = make_group(pool);
 		assert_int_equal(weir_submit(poller.group, poll_again, &poller, NULL), WEIR_OK);
 		while (!atomic_load(&poller.rounds))
 			usleep(100);
-		assert_int_equal(weir_submit(other, count_up, &poller.seen, aware ? WEIR_DEMAND(.cores = 1) : NULL), WEIR_OK);
+		assert_int_equal(weir_submit(other, count_up, &poller.seen, aware ? WEIR_DEMAND(.cores = 1) : NULL),
+				 WEIR_OK);
 		assert_int_equal(weir_group_wait(poller.group), WEIR_OK);
 		assert_true(atomic_load(&poller.rounds) < 3000000);
 		assert_int_equal(weir_group_wait(other), WEIR_OK);
@@ -361,6 +407,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_group_that_is_chained_while_the_first_ends_waits_for_the_second),
 		cmocka_unit_test(a_section_ends_with_its_task),
 		cmocka_unit_test(a_lone_task_finds_somebody_to_share_with),
+		cmocka_unit_test(grants_at_once_count_as_overtaking_too),
 		cmocka_unit_test(a_granted_function_may_release_however_many_wait),
 	};
 	if (argc > 1)
