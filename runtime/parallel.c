@@ -99,6 +99,7 @@ weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, cons
 	 * were queued could not be waited for, and would run when the argument is gone. */
 	bool holds = self && self->need && self->need->granted;
 	if (holds)
+		/* ORDER(ungranted): seq_cst, as in wait_inside() (group.c), which counts once more. */
 		at_add(&group->holders, 1, seq_cst, ungranted);
 	status = weir_submit(group, fn, argument, demand);
 	if (!status)
