@@ -178,12 +178,13 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 		return WEIR_OK;
 	}
 	one->later = later;
-	one->epoch = group_epoch(state);
+	uint32_t epoch = group_epoch(state);
+	one->epoch = epoch;
 	wait_for_one_more(later);
 	at_add(&first->successor_count, 1, relaxed, none);
 	push_successor(first, one);
 	/* ORDER(successor): seq_cst, see G2 above: the look after the push. */
-	if (group_epoch(at_load(&first->state, seq_cst, successor)) != one->epoch)
+	if (group_epoch(at_load(&first->state, seq_cst, successor)) != epoch) /* *one may be released, and freed, by now */
 		flush_successors(first);
 	return WEIR_OK;
 }
