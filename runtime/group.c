@@ -184,7 +184,8 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	at_add(&first->successor_count, 1, relaxed, none);
 	push_successor(first, one);
 	/* ORDER(successor): seq_cst, see G2 above: the look after the push. */
-	if (group_epoch(at_load(&first->state, seq_cst, successor)) != epoch) /* *one may be released, and freed, by now */
+	if (group_epoch(at_load(&first->state, seq_cst, successor)) !=
+	    epoch) /* *one may be released, and freed, by now */
 		flush_successors(first);
 	return WEIR_OK;
 }
