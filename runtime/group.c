@@ -83,6 +83,40 @@ weir_status weir_group_reset(weir_group *group)
 
 /* Chains. -------------------------------------------------------------------------------------------------------- */
 
+/* Held tasks that a thread is starting. A start may end a task at once (its group was cancelled), which may end its group, which
+ * releases the next one: those tasks join the list below on the stack, so that a long chain needs no deep stack. */
+struct starting {
+	weir_pool *pool;
+	uint32_t first;
+	uint32_t last;
+	struct starting *below;
+};
+
+static _Thread_local struct starting *starting;
+
+/* Start a list of tasks, linked from first to last. */
+static void start_held(weir_pool *pool, uint32_t first, uint32_t last)
+{
+	for (struct starting *one = starting; one; one = one->below) {
+		if (one->pool != pool)
+			continue;
+		if (one->first == GROUP_NOBODY)
+			one->first = first;
+		else
+			at_store(&pool_task(pool, one->last)->link.next, first, relaxed, none);
+		one->last = last;
+		return;
+	}
+	struct starting self = {.pool = pool, .first = first, .last = last, .below = starting};
+	starting = &self;
+	while (self.first != GROUP_NOBODY) {
+		weir_task *task = pool_task(pool, self.first);
+		self.first = at_load(&task->link.next, relaxed, none);
+		task_start(pool, task);
+	}
+	starting = self.below;
+}
+
 /* One group less to wait for; after the last, in the same exchange, the held tasks go: who chains `later` to one more group
  * comes before that or after. */
 static void release_later(weir_group *later)
@@ -100,6 +134,7 @@ static void release_later(weir_group *later)
 		return;
 	uint32_t index = group_held_task(held);
 	weir_pool *pool = later->pool;
+	uint32_t newest = index;
 	uint32_t oldest = GROUP_NOBODY;
 	while (index != GROUP_NOBODY) {
 		weir_task *task = pool_task(pool, index);
@@ -108,11 +143,8 @@ static void release_later(weir_group *later)
 		oldest = index;
 		index = next;
 	}
-	while (oldest != GROUP_NOBODY) {
-		weir_task *task = pool_task(pool, oldest);
-		oldest = at_load(&task->link.next, relaxed, none);
-		task_start(pool, task);
-	}
+	if (oldest != GROUP_NOBODY)
+		start_held(pool, oldest, newest);
 }
 
 /* One group more to wait for. */
@@ -300,9 +332,14 @@ static void sleep_until_done(weir_group *group, uint32_t epoch)
 	}
 }
 
+void group_sleep(weir_group *group)
+{
+	sleep_until_done(group, group_epoch(at_load(&group->state, relaxed, none)));
+}
+
 static weir_status wait_inside(struct worker *worker, weir_task *self, weir_group *group, uint32_t epoch)
 {
-	bool holds = self->need && self->need->granted;
+	bool holds = worker->grants != 0;
 	if (self->group == group)
 		return error_set(WEIR_EDEADLK, "a task cannot wait for its own group");
 	if (holds) {

@@ -83,6 +83,32 @@ weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64
 	return weir_pool_run(pool, run_loop, &loop, NULL);
 }
 
+/* Whatever could forbid the wait comes before the submit: a task that could not be waited for would run when its argument is
+ * gone. Who holds a grant says so first, so there is room at once or the submit answers WEIR_EDEADLK (G3). */
+static weir_status run_inside(struct worker *worker, weir_group *group, weir_task_fn fn, void *argument,
+			      const weir_demand *demand)
+{
+	weir_status status;
+	if (worker_block_begin(worker)) {
+		bool holds = worker->grants != 0;
+		/* ORDER(ungranted): seq_cst, as in wait_inside() (group.c). */
+		if (holds)
+			at_add(&group->holders, 1, seq_cst, ungranted);
+		status = weir_submit(group, fn, argument, demand);
+		if (!status) {
+			group_sleep(group);
+			status = at_load(&group->error, relaxed, none);
+		}
+		if (holds)
+			at_sub(&group->holders, 1, seq_cst, ungranted);
+	} else {
+		status = error_set(WEIR_EDEADLK, "%u threads are blocked or stand in already: raise options.spares_max",
+				   worker->pool->workers_max);
+	}
+	worker_block_end(worker);
+	return status;
+}
+
 weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, const weir_demand *demand)
 {
 	if (!pool || !fn)
@@ -95,18 +121,10 @@ weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, cons
 	weir_status status = weir_group_create(&group, pool);
 	if (status)
 		return status;
-	/* Who holds a grant says so before it submits: there is room at once, or the submit answers WEIR_EDEADLK (G3). A task that
-	 * were queued could not be waited for, and would run when the argument is gone. */
-	bool holds = self && self->need && self->need->granted;
-	if (holds)
-		/* ORDER(ungranted): seq_cst, as in wait_inside() (group.c), which counts once more. */
-		at_add(&group->holders, 1, seq_cst, ungranted);
-	status = weir_submit(group, fn, argument, demand);
-	if (!status)
+	if (self)
+		status = run_inside(worker, group, fn, argument, demand);
+	else if (!(status = weir_submit(group, fn, argument, demand)))
 		status = weir_group_wait(group);
-	if (holds)
-		at_sub(&group->holders, 1, seq_cst, ungranted);
-	/* EBUSY: no stand-in was left to wait with. */
 	(void)weir_group_destroy(group);
 	return status;
 }

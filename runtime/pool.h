@@ -57,6 +57,7 @@ struct worker {
 	uint32_t node;
 	uint32_t core; /* of its node; PIN_ALL_CORES: a stand-in */
 	uint32_t member;
+	uint32_t grants;   /* of the tasks on this stack, forked children's roots included */
 	uint32_t blocked;  /* depth of blocking sections */
 	bool stood_in;	   /* somebody works in our stead */
 	_Atomic(uint32_t) awake; /* runs something, or looks for it; read by who goes to sleep, to know whether to search */

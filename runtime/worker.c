@@ -84,7 +84,9 @@ void worker_run(struct worker *worker, weir_task *task)
 	weir_fork_slot *outer_head = worker->task_head;
 	worker->task_head = head;
 	uint32_t blocked = worker->blocked;
+	worker->grants += granted;
 	weir_status status = task->fn(task, task->argument);
+	worker->grants -= granted;
 	while (unlikely(worker->blocked > blocked))
 		worker_block_end(worker); /* the task forgot weir_blocking_end() */
 	join_forgotten(worker, head);
@@ -102,7 +104,10 @@ static void run_fork(struct worker *worker, const struct found *found)
 		publish_forks(worker, outer);
 	at_store(&worker->root, found->root, relaxed, none);
 	worker->task_head = head;
+	bool granted = found->root->need && found->root->need->granted;
+	worker->grants += granted;
 	found->fork->run(&worker->forks.face, head, found->fork);
+	worker->grants -= granted;
 	worker->task_head = outer_head;
 	worker->forks.face.head = head;
 	at_store(&worker->root, outer, relaxed, none);

@@ -34,6 +34,9 @@ void task_decided(struct waiter *waiter);
 /* group.c: keep a task until the groups before its own are done. False: there are none, it may start. */
 bool group_hold(weir_group *group, weir_task *task);
 
+/* group.c: sleep until the tasks that the group has now are done. For who has a stand-in. */
+void group_sleep(weir_group *group);
+
 /* group.c: one task less; the last one wakes who waits and starts who comes after. */
 void group_task_done(weir_group *group);
 

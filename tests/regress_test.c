@@ -396,6 +396,88 @@ static void a_section_ends_with_its_task(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
+/* Each group of a chain ended inside the end of the one before it: 100,000 cancelled groups in a row overflowed the stack. */
+enum { CHAIN = 100000 };
+
+static weir_status wait_for_flag(weir_task *task, void *argument)
+{
+	(void)task;
+	weir_blocking_begin();
+	while (!atomic_load((atomic_int *)argument))
+		usleep(1000);
+	weir_blocking_end();
+	return WEIR_OK;
+}
+
+static void a_long_chain_of_cancelled_groups_needs_no_deep_stack(void **state)
+{
+	(void)state;
+	weir_pool *pool = make_pool(WEIR_OPTIONS(.workers = 1, .stack_bytes = 256 << 10));
+	weir_group **group = calloc(CHAIN, sizeof(*group));
+	assert_non_null(group);
+	atomic_int go = 0;
+	atomic_int ran = 0;
+	for (int i = 0; i < CHAIN; i++) {
+		group[i] = make_group(pool);
+		if (i)
+			assert_int_equal(weir_group_after(group[i], group[i - 1]), WEIR_OK);
+		assert_int_equal(i ? weir_submit(group[i], count_up, &ran, NULL)
+				   : weir_submit(group[i], wait_for_flag, &go, NULL),
+				 WEIR_OK);
+	}
+	for (int i = CHAIN - 1; i > 0; i--)
+		weir_group_cancel(group[i]);
+	atomic_store(&go, 1);
+	assert_int_equal(weir_pool_drain(pool), WEIR_OK);
+	assert_int_equal(ran, 0);
+	for (int i = 0; i < CHAIN; i++)
+		assert_int_equal(weir_group_destroy(group[i]), WEIR_OK);
+	free(group);
+	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+}
+
+/* A plain task that helped to wait ran on the stack of a grant's holder; it waited for what needed that very grant, unnoticed. */
+struct nested {
+	weir_group *inner;
+	weir_group *outer;
+	weir_status seen;
+};
+
+static weir_status wait_for_room(weir_task *task, void *argument)
+{
+	(void)task;
+	struct nested *nested = argument;
+	nested->seen = weir_submit(nested->inner, nothing, NULL, WEIR_DEMAND(.memory_bytes = 1 << 20));
+	if (!nested->seen)
+		nested->seen = weir_group_wait(nested->inner);
+	return WEIR_OK;
+}
+
+static weir_status hold_and_wait(weir_task *task, void *argument)
+{
+	(void)task;
+	struct nested *nested = argument;
+	weir_status status = weir_submit(nested->outer, wait_for_room, nested, NULL);
+	return status ? status : weir_group_wait(nested->outer);
+}
+
+static void a_grant_below_on_the_stack_counts_as_held(void **state)
+{
+	(void)state;
+	weir_pool *pool = make_pool(
+		WEIR_OPTIONS(.workers = 1, .resource_aware = true, .limits = WEIR_LIMITS(.memory_bytes = 1 << 20)));
+	struct nested nested = {.inner = make_group(pool), .outer = make_group(pool)};
+	weir_group *top = make_group(pool);
+	assert_int_equal(weir_submit(top, hold_and_wait, &nested, WEIR_DEMAND(.memory_bytes = 1 << 20)), WEIR_OK);
+	assert_int_equal(weir_group_wait(top), WEIR_OK);
+	assert_int_equal(nested.seen, WEIR_EDEADLK);
+	assert_int_equal(weir_group_wait(nested.inner), WEIR_OK);
+	assert_int_equal(weir_group_destroy(nested.inner), WEIR_OK);
+	assert_int_equal(weir_group_destroy(nested.outer), WEIR_OK);
+	assert_int_equal(weir_group_destroy(top), WEIR_OK);
+	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +491,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_lone_task_finds_somebody_to_share_with),
 		cmocka_unit_test(grants_at_once_count_as_overtaking_too),
 		cmocka_unit_test(a_granted_function_may_release_however_many_wait),
+		cmocka_unit_test(a_long_chain_of_cancelled_groups_needs_no_deep_stack),
+		cmocka_unit_test(a_grant_below_on_the_stack_counts_as_held),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

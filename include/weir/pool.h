@@ -43,12 +43,12 @@ typedef struct weir_options {
  *          zero; an unknown WEIR_* variable is warned of in the log.
  * Owns:    *out until weir_pool_destroy().
  * Errors:  WEIR_EINVAL (weir_error_text() names the option, its value and what would do), WEIR_EVERSION, WEIR_ENOMEM,
- *          WEIR_ESYSTEM; *out is then NULL.
+ *          WEIR_ESYSTEM, WEIR_EDEADLK from inside a task; *out is then NULL.
  * Thread:  any, but never from inside a task. */
 WEIR_API WEIR_MUST_USE weir_status weir_pool_create(weir_pool **out, const weir_options *options);
 
 /* Run all that was submitted to its end, then stop the workers and free the pool. NULL: nothing happens.
- * Errors:  WEIR_EDEADLK from inside a task. Nobody may submit any more. */
+ * Errors:  WEIR_EDEADLK from inside a task. No other call on the pool, its parts or its groups may be under way or follow. */
 WEIR_API weir_status weir_pool_destroy(weir_pool *pool);
 
 /* Wait until no task is submitted, waiting or running; new ones may come meanwhile and are waited for too.

@@ -20,7 +20,7 @@ typedef weir_status (*weir_task_fn)(weir_task *task, void *argument);
  * Owns:    *out until weir_group_destroy(). Errors: WEIR_ENOMEM, WEIR_EINVAL. Thread: any. */
 WEIR_API WEIR_MUST_USE weir_status weir_group_create(weir_group **out, weir_pool *pool);
 
-/* Free a group. NULL: nothing happens. Errors: WEIR_EBUSY while tasks of it, or groups that come after it, are pending. */
+/* Free a group, before its pool is destroyed. NULL: nothing happens. Errors: WEIR_EBUSY while tasks of it, or groups that come after it, are pending. */
 WEIR_API weir_status weir_group_destroy(weir_group *group);
 
 /* Submit a task to a group. argument is passed on as it is. demand: copied; NULL: a plain task, which pays nothing for
@@ -53,7 +53,8 @@ WEIR_API bool weir_group_cancelled(const weir_group *group);
 WEIR_API weir_status weir_group_reset(weir_group *group);
 
 /* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept back.
- * Several calls add up. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
+ * Several calls add up. A task that is kept back and then refused (no room in the waiting room, shut down) ends without running
+ * and shows as the group's error. Groups that come after each other in a circle wait for ever. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
  * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_ENOMEM. Thread: any. */
 WEIR_API weir_status weir_group_after(weir_group *later, weir_group *first);
 
