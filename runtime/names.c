@@ -37,12 +37,8 @@
 
 #include "private/check.h"
 #include "private/error.h"
-#include "runtime/slots.h"
 
-enum {
-	ID_WORDS = (WEIR_ID_MAX + 1) / 8,
-	NAME_SHIFT = 7,
-};
+enum { ID_WORDS = NAME_ID_WORDS, NAME_SHIFT = 7 };
 
 /* For the tests, which put all names in one bucket. */
 #ifndef NAMES_BUCKETS_MIN
@@ -58,16 +54,6 @@ enum {
 /* Values of an entry's grant that are none: handles have a generation above 0 and a slot below NUMBER_MASK. */
 #define CLAIMED UINT64_C(0)
 #define ABANDONED UINT64_MAX
-
-struct name {
-	struct slot_link link; /* the slots' */
-	_Atomic(uint64_t) generation;
-	_Atomic(uint64_t) next; /* a link */
-	_Atomic(uint64_t) grant;
-	_Atomic(uint64_t) id[ID_WORDS]; /* with its terminating zero; ids of up to 31 bytes stay in one cache line */
-	uint64_t hash;
-	uint32_t number; /* for life */
-};
 
 _Static_assert(sizeof(struct name) <= 1 << NAME_SHIFT, "an entry fits its slot");
 
@@ -260,12 +246,6 @@ weir_status names_claim(struct names *names, const char *id, struct name **out)
 	return WEIR_OK;
 }
 
-void names_bind(struct name *name, weir_grant grant)
-{
-	/* ORDER(name_grant): release, pairs with the acquires in look_up() and names_text(). */
-	at_store(&name->grant, grant.handle, release, name_grant);
-}
-
 /* Take an entry out of its chain's front: it is in nobody's hand but ours. */
 static void put_out(struct names *names, struct name *name)
 {
@@ -369,11 +349,6 @@ weir_status names_find(struct names *names, const char *id, weir_grant *out)
 		return error_set(WEIR_ENOENT, "id %s: unknown, or released before", id);
 	out->handle = grant;
 	return WEIR_OK;
-}
-
-uint32_t names_number(const struct name *name)
-{
-	return name->number + 1;
 }
 
 static struct name *name_of_number(struct names *names, uint32_t number)
