@@ -142,7 +142,10 @@ static void print_table(void)
 		printf("%-48s", kinds[k].text);
 		for (int c = 0; c < COUNTS; c++) {
 			const char *name = name_of(kinds[k].name, thread_counts[c]);
-			printf("%8.1f+-%2.0f%%", bench_ns(name), 50 * bench_spread(name));
+			if (isnan(bench_ns(name)))
+				printf("%13s", "-");
+			else
+				printf("%8.1f+-%2.0f%%", bench_ns(name), 50 * bench_spread(name));
 		}
 		printf("\n");
 	}
