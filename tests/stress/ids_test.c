@@ -41,12 +41,12 @@ static void count_taken(void)
 	at_add(&taken, 1, relaxed, none);
 }
 
-static bool give_every_fifth(const weir_allocation *allocation, void *context)
+static bool give_what_is_shown(const weir_allocation *allocation, void *context)
 {
 	uint64_t *random = context;
 	if (allocation->held.cores != 1 || (allocation->id[0] && strncmp(allocation->id, "id-", 3) != 0))
 		at_add(&wrong, 1, relaxed, none);
-	if (next_random(random) % 5 == 0 && !weir_tracker_give(tracker, allocation->grant))
+	if (next_random(random) % 2 && !weir_tracker_give(tracker, allocation->grant))
 		at_add(&given, 1, relaxed, none);
 	return true;
 }
@@ -141,12 +141,13 @@ static void ids_and_handles_agree_under_stress(void **state)
 	assert_int_equal(weir_tracker_destroy(tracker), WEIR_OK);
 }
 
-/* A walker that gives back what it is shown, while others take it by id: no id may stay behind. */
+/* B1: a walker gives back what it is shown while its taker releases it by id; fails if both win or none, or if the id stays in
+ * use. (That names are bound before grants are published shows only where a thread is stopped between the two.) */
 static void *walker(void *stop)
 {
 	uint64_t random = seed + 5;
 	while (!at_load((_Atomic(bool) *)stop, relaxed, none))
-		weir_tracker_each(tracker, give_every_fifth, &random);
+		weir_tracker_each(tracker, give_what_is_shown, &random);
 	return NULL;
 }
 
