@@ -68,14 +68,12 @@ static void by_id(struct bench_run *run)
 	}
 }
 
-static const struct rwlock_demand rwlock_demand = {.cores = 0.25, .memory = 1 << 20};
-
 static void rwlock_by_id(struct bench_run *run)
 {
 	unsigned i = 0;
 	while (bench_next(run)) {
 		const char *id = ids[run->thread][i++ % IDS];
-		if (!rwlock_tracker_allocate(rwlock, id, &rwlock_demand) || !rwlock_tracker_release(rwlock, id))
+		if (rwlock_tracker_allocate(rwlock, id, &demand) || rwlock_tracker_release(rwlock, id))
 			abort();
 	}
 }
@@ -83,8 +81,8 @@ static void rwlock_by_id(struct bench_run *run)
 static void rwlock_by_index(struct bench_run *run)
 {
 	while (bench_next(run)) {
-		int64_t index = rwlock_tracker_take(rwlock, &rwlock_demand);
-		if (!rwlock_tracker_give(rwlock, index))
+		uint32_t index;
+		if (rwlock_tracker_take(rwlock, &demand, &index) || rwlock_tracker_give(rwlock, index))
 			abort();
 	}
 }
@@ -96,8 +94,8 @@ static const struct {
 } kinds[] = {
 	{"pair", bare_pair, "bare pair: bounded compare-and-swap, fetch_sub"},
 	{"packed", by_packed_handle, "weir by handle, packed demand"},
-	{"index", rwlock_by_index, "rwlock by index"},
 	{"handle", by_handle, "weir by handle"},
+	{"index", rwlock_by_index, "rwlock by index"},
 	{"id", by_id, "weir by id"},
 	{"rwlock", rwlock_by_id, "rwlock + hash table by id"},
 };
@@ -115,8 +113,7 @@ static void set_up(void)
 	weir_status status =
 		weir_tracker_create(&tracker, WEIR_TRACKER_OPTIONS(.machine = "node:1 core:64 pu:1",
 								   .limits = WEIR_LIMITS(.node = &node, .nodes = 1)));
-	rwlock = rwlock_tracker_create(
-		1, &(struct rwlock_demand){.cores = 64, .memory = UINT64_C(1) << 30, .bandwidth = UINT64_MAX});
+	rwlock = rwlock_tracker_create(1, &node);
 	if (status || !rwlock) {
 		fprintf(stderr, "tracker_bench: %s\n", status ? weir_error_text() : "no memory");
 		exit(2);
@@ -145,7 +142,10 @@ static void print_table(void)
 		printf("%-48s", kinds[k].text);
 		for (int c = 0; c < COUNTS; c++) {
 			const char *name = name_of(kinds[k].name, thread_counts[c]);
-			printf("%8.1f+-%2.0f%%", bench_ns(name), 50 * bench_spread(name));
+			if (isnan(bench_ns(name)))
+				printf("%13s", "-");
+			else
+				printf("%8.1f+-%2.0f%%", bench_ns(name), 50 * bench_spread(name));
 		}
 		printf("\n");
 	}
@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 		kept &= print_ratio("id", "rwlock", thread_counts[c], id_most);
 	print_ratio("handle", "pair", 1, 0);
 	for (int c = 0; c < COUNTS; c++)
-		print_ratio("packed", "index", thread_counts[c], 0);
+		print_ratio("handle", "index", thread_counts[c], 0);
 	rwlock_tracker_destroy(rwlock);
 	return weir_tracker_destroy(tracker) || !kept;
 }

@@ -276,6 +276,20 @@ static weir_status check_defined(const struct limits *limits, weir_resource reso
 			 (int)resource - WEIR_COUNTED, (unsigned long long)amount, (int)resource - WEIR_COUNTED);
 }
 
+_Static_assert(WEIR_COUNTED_MAX == 4, "limits_pack() asks for four");
+
+static weir_status pack_counted(const struct limits *limits, const weir_demand *demand, uint64_t *out)
+{
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
+		weir_resource resource = (weir_resource)(WEIR_COUNTED + c);
+		weir_status status = check_defined(limits, resource, demand->counted[c]);
+		if (status)
+			return status;
+		*out |= word_put(resource, units_up(demand->counted[c], limits->units.counted[c]));
+	}
+	return WEIR_OK;
+}
+
 weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out)
 {
 	if (!demand)
@@ -300,15 +314,11 @@ weir_status limits_pack(const struct limits *limits, const weir_demand *demand, 
 		status = check_defined(limits, WEIR_BANDWIDTH, demand->bandwidth_bytes_s);
 	struct packed packed = {0};
 	const struct units *units = &limits->units;
-	packed.main = word_put(WEIR_CPU, cores) | word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes)) |
-		      word_put(WEIR_BANDWIDTH, units_up(demand->bandwidth_bytes_s, units->bandwidth_bytes_s));
-	for (int c = 0; c < WEIR_COUNTED_MAX && !status; c++) {
-		if (likely(!demand->counted[c]))
-			continue;
-		weir_resource resource = (weir_resource)(WEIR_COUNTED + c);
-		status = check_defined(limits, resource, demand->counted[c]);
-		packed.counted |= word_put(resource, units_up(demand->counted[c], units->counted[c]));
-	}
+	packed.main = word_put(WEIR_CPU, cores) | word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes));
+	if (demand->bandwidth_bytes_s)
+		packed.main |= word_put(WEIR_BANDWIDTH, units_up(demand->bandwidth_bytes_s, units->bandwidth_bytes_s));
+	if (demand->counted[0] | demand->counted[1] | demand->counted[2] | demand->counted[3])
+		status = status ? status : pack_counted(limits, demand, &packed.counted);
 	if (status)
 		return status;
 	if (!packed.main && !packed.counted)

@@ -37,12 +37,8 @@
 
 #include "private/check.h"
 #include "private/error.h"
-#include "runtime/slots.h"
 
-enum {
-	ID_WORDS = (WEIR_ID_MAX + 1) / 8,
-	NAME_SHIFT = 7,
-};
+enum { ID_WORDS = NAME_ID_WORDS, NAME_SHIFT = 7 };
 
 /* For the tests, which put all names in one bucket. */
 #ifndef NAMES_BUCKETS_MIN
@@ -58,16 +54,6 @@ enum {
 /* Values of an entry's grant that are none: handles have a generation above 0 and a slot below NUMBER_MASK. */
 #define CLAIMED UINT64_C(0)
 #define ABANDONED UINT64_MAX
-
-struct name {
-	struct slot_link link; /* the slots' */
-	_Atomic(uint64_t) generation;
-	_Atomic(uint64_t) next; /* a link */
-	_Atomic(uint64_t) grant;
-	_Atomic(uint64_t) id[ID_WORDS]; /* with its terminating zero; ids of up to 31 bytes stay in one cache line */
-	uint64_t hash;
-	uint32_t number; /* for life */
-};
 
 _Static_assert(sizeof(struct name) <= 1 << NAME_SHIFT, "an entry fits its slot");
 
@@ -132,23 +118,42 @@ void names_destroy(struct names *names)
 	free(names);
 }
 
-/* False: not an id, and the error text says why. */
-static bool key_make(struct key *key, const char *id)
+static COLD weir_status not_an_id(const char *id, size_t length)
 {
-	size_t length = id ? strnlen(id, WEIR_ID_MAX + 1) : 0;
-	if (unlikely(!length || length > WEIR_ID_MAX)) {
-		error_set(WEIR_EINVAL, "id %s: give 1 to %d bytes",
-			  !id	   ? "NULL"
-			  : length ? "of more"
-				   : "\"\"",
-			  WEIR_ID_MAX);
-		return false;
+	if (!length)
+		return error_set(WEIR_EINVAL, "id %s: give 1 to %d bytes", id ? "\"\"" : "NULL", WEIR_ID_MAX);
+	return error_set(WEIR_EINVAL, "id %.*s...: give at most %d bytes", WEIR_ID_MAX, id, WEIR_ID_MAX);
+}
+
+/* The last 0 to 7 bytes of an id as a word. Loads that overlap rather than a copy of so many bytes, which would be read
+ * back before it is whole. */
+static ALWAYS_INLINE uint64_t tail_word(const char *id, size_t length)
+{
+	size_t rest = length % sizeof(uint64_t);
+	uint64_t word = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	if (likely(length >= sizeof(word))) {
+		memcpy(&word, id + length - sizeof(word), sizeof(word));
+		/* In two steps: a shift by 64 is not defined. */
+		return word >> 8 >> (8 * (sizeof(word) - 1 - rest));
 	}
-	key->words = (uint32_t)(length / sizeof(uint64_t)) + 1;
-	key->word[key->words - 1] = 0;
-	memcpy(key->word, id, length);
+#endif
+	memcpy(&word, id + length - rest, rest);
+	return word;
+}
+
+static ALWAYS_INLINE weir_status key_make(struct key *key, const char *id)
+{
+	size_t length = likely(id) ? strnlen(id, WEIR_ID_MAX + 1) : 0;
+	if (unlikely(!length || length > WEIR_ID_MAX))
+		return not_an_id(id, length);
+	uint32_t whole = (uint32_t)(length / sizeof(uint64_t));
+	for (uint32_t i = 0; i < whole; i++)
+		memcpy(&key->word[i], id + i * sizeof(uint64_t), sizeof(uint64_t));
+	key->word[whole] = tail_word(id, length);
+	key->words = whole + 1;
 	key->hash = XXH3_64bits(id, length);
-	return true;
+	return WEIR_OK;
 }
 
 static bool key_matches(const struct key *key, struct name *name)
@@ -209,7 +214,7 @@ again:;
 weir_status names_claim(struct names *names, const char *id, struct name **out)
 {
 	struct key key;
-	if (unlikely(!key_make(&key, id)))
+	if (unlikely(key_make(&key, id)))
 		return WEIR_EINVAL;
 	uint32_t number = slots_get(names->slots);
 	if (unlikely(number == SLOTS_NONE))
@@ -239,12 +244,6 @@ weir_status names_claim(struct names *names, const char *id, struct name **out)
 			 names_head));
 	*out = name;
 	return WEIR_OK;
-}
-
-void names_bind(struct name *name, weir_grant grant)
-{
-	/* ORDER(name_grant): release, pairs with the acquires in look_up() and names_text(). */
-	at_store(&name->grant, grant.handle, release, name_grant);
 }
 
 /* Take an entry out of its chain's front: it is in nobody's hand but ours. */
@@ -343,18 +342,13 @@ weir_status names_find(struct names *names, const char *id, weir_grant *out)
 	struct key key;
 	uint64_t head, first;
 	*out = (weir_grant){0};
-	if (unlikely(!key_make(&key, id)))
+	if (unlikely(key_make(&key, id)))
 		return WEIR_EINVAL;
 	uint64_t grant;
 	if (unlikely(!look_up(names, &key, &head, &first, &grant) || grant == CLAIMED))
 		return error_set(WEIR_ENOENT, "id %s: unknown, or released before", id);
 	out->handle = grant;
 	return WEIR_OK;
-}
-
-uint32_t names_number(const struct name *name)
-{
-	return name->number + 1;
 }
 
 static struct name *name_of_number(struct names *names, uint32_t number)

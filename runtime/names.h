@@ -15,8 +15,23 @@
 
 #include <weir/tracker.h>
 
+#include "runtime/slots.h"
+
+enum { NAME_ID_WORDS = (WEIR_ID_MAX + 1) / 8 };
+
 struct names;
-struct name;
+
+/* An entry; names.c's, but for what is inlined here. */
+struct name {
+	struct slot_link link; /* the slots' */
+	_Atomic(uint64_t) generation;
+	_Atomic(uint64_t) next;	 /* a link */
+	_Atomic(uint64_t) grant; /* or CLAIMED, or ABANDONED */
+	_Atomic(uint64_t)
+		id[NAME_ID_WORDS]; /* with its terminating zero; ids of up to 31 bytes stay in one cache line */
+	uint64_t hash;
+	uint32_t number; /* for life */
+};
 
 /* Errors: WEIR_ENOMEM. names_destroy() forgets what is still named; nobody else may use it meanwhile. */
 weir_status names_create(struct names **out, uint32_t names_max);
@@ -28,7 +43,11 @@ void names_destroy(struct names *names);
 weir_status names_claim(struct names *names, const char *id, struct name **out);
 
 /* Give it its grant: from here on it can be found by anyone. Before book_publish(). */
-void names_bind(struct name *name, weir_grant grant);
+static ALWAYS_INLINE void names_bind(struct name *name, weir_grant grant)
+{
+	/* ORDER(name_grant): release, pairs with the acquires in look_up(), names_forget() and names_text(). */
+	at_store(&name->grant, grant.handle, release, name_grant);
+}
 
 /* Give up a claim that was not bound. */
 void names_drop(struct names *names, struct name *name);
@@ -38,7 +57,10 @@ void names_drop(struct names *names, struct name *name);
 weir_status names_find(struct names *names, const char *id, weir_grant *out);
 
 /* For book_record.name: never 0. */
-uint32_t names_number(const struct name *name);
+static ALWAYS_INLINE uint32_t names_number(const struct name *name)
+{
+	return name->number + 1;
+}
 
 /* Take the id of an unpublished grant out of use: called once, by whoever won book_unpublish(). number 0: no id,
  * nothing happens. Names must have been bound to that grant, or nothing happens. */

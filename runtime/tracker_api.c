@@ -267,8 +267,6 @@ weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *p
 
 static NOINLINE weir_status give_anyhow(weir_tracker *tracker, weir_grant grant)
 {
-	if (!tracker)
-		return no_tracker();
 	bool waiters = false;
 	weir_status status = tracker_give(tracker, grant, &waiters);
 	if (waiters)
@@ -285,23 +283,28 @@ static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint3
 	return WEIR_OK;
 }
 
-weir_status weir_tracker_give(weir_tracker *tracker, weir_grant grant)
+static ALWAYS_INLINE weir_status give(weir_tracker *tracker, weir_grant grant)
 {
-	bool waiters = false;
-	uint32_t name = 0;
-	if (unlikely(!tracker || !tracker_give_at_once(tracker, grant, &name, &waiters)))
+	bool waiters;
+	uint32_t name;
+	if (unlikely(!tracker_give_at_once(tracker, grant, &name, &waiters)))
 		return give_anyhow(tracker, grant);
 	return likely(!name && !waiters) ? WEIR_OK : given(tracker, grant, name, waiters);
 }
 
+weir_status weir_tracker_give(weir_tracker *tracker, weir_grant grant)
+{
+	return likely(tracker) ? give(tracker, grant) : no_tracker();
+}
+
 weir_status weir_tracker_release(weir_tracker *tracker, const char *id)
 {
-	if (!tracker)
+	if (unlikely(!tracker))
 		return no_tracker();
 	weir_grant grant;
 	weir_status status = names_find(tracker->names, id, &grant);
 	/* The book decides between us and others who release it now, by its id or its handle. */
-	if (likely(!status) && unlikely(weir_tracker_give(tracker, grant)))
+	if (likely(!status) && unlikely(give(tracker, grant)))
 		return error_set(WEIR_ENOENT, "id %s: not taken yet, or released just now", id);
 	return status;
 }

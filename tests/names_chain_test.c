@@ -8,10 +8,8 @@
 #define names_create chain_names_create
 #define names_destroy chain_names_destroy
 #define names_claim chain_names_claim
-#define names_bind chain_names_bind
 #define names_drop chain_names_drop
 #define names_find chain_names_find
-#define names_number chain_names_number
 #define names_forget chain_names_forget
 #define names_text chain_names_text
 #define names_count chain_names_count

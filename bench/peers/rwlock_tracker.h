@@ -1,32 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rwlock_tracker.h - the usual way to track resources, to measure against: a reader-writer lock around per-node sums
- * and a chained hash table of allocations by id.
+ * rwlock_tracker.h - the usual way to track resources, to measure against: a reader-writer lock around sums and a
+ * chained hash table of allocations by id. It keeps the same promises: demands are checked, all resources fit or none
+ * is taken, per node and in total, ids are unique, and an unknown id is an error.
  */
 #ifndef BENCH_RWLOCK_TRACKER_H
 #define BENCH_RWLOCK_TRACKER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <weir/resource.h>
 
 struct rwlock_tracker;
 
-struct rwlock_demand {
-	double cores;
-	uint64_t memory;
-	uint64_t bandwidth;
-};
-
-struct rwlock_tracker *rwlock_tracker_create(uint32_t nodes, const struct rwlock_demand *limit_per_node);
+/* Limits per node, the same for all; totals are their sum. */
+struct rwlock_tracker *rwlock_tracker_create(uint32_t nodes, const weir_node_limit *limit_per_node);
 void rwlock_tracker_destroy(struct rwlock_tracker *tracker);
 
-/* False: the id is in use, no node has room, or no memory. */
-bool rwlock_tracker_allocate(struct rwlock_tracker *tracker, const char *id, const struct rwlock_demand *demand);
-bool rwlock_tracker_release(struct rwlock_tracker *tracker, const char *id);
+weir_status rwlock_tracker_allocate(struct rwlock_tracker *tracker, const char *id, const weir_demand *demand);
+weir_status rwlock_tracker_release(struct rwlock_tracker *tracker, const char *id);
 
-/* The same by index into a table of allocations, with a free list: no hash, no malloc. Negative: no room. */
-int64_t rwlock_tracker_take(struct rwlock_tracker *tracker, const struct rwlock_demand *demand);
-bool rwlock_tracker_give(struct rwlock_tracker *tracker, int64_t index);
+/* The same by index into a table of allocations with a free list: no hash, no malloc. */
+weir_status rwlock_tracker_take(struct rwlock_tracker *tracker, const weir_demand *demand, uint32_t *index);
+weir_status rwlock_tracker_give(struct rwlock_tracker *tracker, uint32_t index);
 
 #endif
