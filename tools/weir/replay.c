@@ -21,7 +21,7 @@
 #include "swf.h"
 
 #define SPEEDUP_WITHIN_NS (10 * WEIR_NS_PER_S)
-#define LIMIT_MEMORY_DEFAULT (UINT64_C(1) << 30)
+#define LIMIT_MEMORY_DEFAULT (UINT64_C(256) << 20)
 #define TICK_NS (10 * WEIR_NS_PER_MS)
 #define PROGRESS_NS (100 * WEIR_NS_PER_MS)
 

@@ -38,7 +38,7 @@ static const struct argp_option option_table[] = {
 	{"admission", KEY_ADMISSION, "NAME", 0, "Admit by hard limits or under a watermark (default: hard)", 0},
 	{"limit-cpu", KEY_LIMIT_CPU, "CORES", 0, "Cores in all (default: what this process may use)", 0},
 	{"limit-memory", KEY_LIMIT_MEMORY, "BYTES", 0,
-	 "Memory in all, as 512M or 2G (default: 1G, or less on a small host; see docs/replay.md)", 0},
+	 "Memory in all, as 512M or 2G (default: 256M, or less on a small host; see docs/replay.md)", 0},
 	{"machine", KEY_MACHINE, "MACHINE", 0,
 	 "this, a synthetic description (\"numa:4 core:4 pu:1\") or an hwloc FILE.xml (default: this)", 0},
 	{"workers", KEY_WORKERS, "N", 0,
