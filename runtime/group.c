@@ -5,6 +5,7 @@
  * Holds:     groups in slots, successors on the heap.
  * Invariant: G1  pending counts the tasks that were submitted and are not done.
  *            G2  a successor is released once, when its earlier group's epoch has passed the one it was registered in.
+ *            G4  chains have no ring: a group that others come after comes after nobody more.
  *            G3  no task that holds a grant waits for one that waits for room: the waiter or the adder gets WEIR_EDEADLK.
  * Progress:  lock-free; wait blocks.
  * Not here:  running (worker.c), admission of held tasks (submit.c).
@@ -20,6 +21,14 @@
 #include "runtime/worker.h"
 
 enum { WAIT_SPINS = 2000 };
+
+/* What can be known of a group in a caller's hand: its slot is a group for the pool's life. */
+static weir_status check_alive(const weir_group *group)
+{
+	if (!group)
+		return error_set(WEIR_EINVAL, "group is NULL");
+	return group->alive ? WEIR_OK : error_set(WEIR_EINVAL, "the group was destroyed");
+}
 
 weir_status weir_group_create(weir_group **out, weir_pool *pool)
 {
@@ -38,8 +47,7 @@ weir_status weir_group_create(weir_group **out, weir_pool *pool)
 	at_store(&group->cancelled, 0, relaxed, none);
 	at_store(&group->ungranted, 0, relaxed, none);
 	at_store(&group->holders, 0, relaxed, none);
-	at_store(&group->before, 0, relaxed, none);
-	at_store(&group->held, GROUP_GO, relaxed, none);
+	at_store(&group->door, GROUP_GO, relaxed, none);
 	group->alive = true;
 	*out = group;
 	return WEIR_OK;
@@ -49,13 +57,14 @@ weir_status weir_group_destroy(weir_group *group)
 {
 	if (!group)
 		return WEIR_OK;
+	if (!group->alive)
+		return error_set(WEIR_EINVAL, "the group was destroyed before");
+	/* ORDER(group_done): acquire, pairs with the releases in group_task_done() and flush_successors(). */
 	uint32_t pending = group_pending(at_load(&group->state, acquire, group_done));
 	if (pending)
 		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
-	if (at_load(&group->successor_count, acquire, group_done) || at_load(&group->before, relaxed, none))
+	if (at_load(&group->successor_count, acquire, group_done) || door_before(at_load(&group->door, relaxed, none)))
 		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
-	if (!group->alive)
-		return error_set(WEIR_EINVAL, "the group was destroyed before");
 	group->alive = false;
 	slots_put(group->pool->groups, group->index);
 	return WEIR_OK;
@@ -73,8 +82,9 @@ bool weir_group_cancelled(const weir_group *group)
 
 weir_status weir_group_reset(weir_group *group)
 {
-	if (!group)
-		return error_set(WEIR_EINVAL, "group is NULL");
+	weir_status status = check_alive(group);
+	if (status)
+		return status;
 	if (weir_group_pending(group))
 		return error_set(WEIR_EBUSY, "the group has pending tasks: wait for it first");
 	at_store(&group->error, WEIR_OK, relaxed, none);
@@ -87,14 +97,20 @@ weir_status weir_group_reset(weir_group *group)
 /* One group less to wait for; after the last, the held tasks start. */
 static void release_later(weir_group *later)
 {
-	/* ORDER(held): acq_rel, from each earlier group to whoever starts the held tasks. */
-	if (at_sub(&later->before, 1, acq_rel, held) != 1)
+	uint64_t door = at_load(&later->door, relaxed, none);
+	uint64_t wanted;
+	do {
+		wanted = door_before(door) == 1 ? GROUP_GO : door - (UINT64_C(1) << 32);
+		/* ORDER(held): acq_rel, from each earlier group to whoever starts the held tasks; acquire, pairs with the
+		 * release in group_hold(). */
+	} while (!at_cas_weak(&later->door, &door, wanted, acq_rel, relaxed, held));
+	if (door_before(wanted))
 		return;
-	/* ORDER(held): acquire, pairs with the release in group_hold(). */
-	uint32_t index = at_swap(&later->held, GROUP_GO, acq_rel, held);
+	/* From here on `later` may be destroyed, unless it had tasks. */
+	uint32_t index = door_held(door);
 	weir_pool *pool = later->pool;
 	uint32_t oldest = GROUP_NOBODY;
-	while (index != GROUP_NOBODY && index != GROUP_GO) {
+	while (index != GROUP_NOBODY) {
 		weir_task *task = pool_task(pool, index);
 		uint32_t next = at_load(&task->link.next, relaxed, none);
 		at_store(&task->link.next, oldest, relaxed, none);
@@ -131,42 +147,60 @@ static void flush_successors(weir_group *first)
 			}
 			weir_group *later = one->later;
 			free(one);
-			release_later(later);
-			/* ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
+			/* Before the later one starts: who has waited for that may destroy this.
+			 * ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
 			at_sub(&first->successor_count, 1, release, group_done);
+			release_later(later);
 		}
 		if (epoch == group_epoch(at_load(&first->state, seq_cst, successor)))
 			return;
 	}
 }
 
+/* One group more to wait for. */
+static void shut_door(weir_group *later)
+{
+	uint64_t door = at_load(&later->door, relaxed, none);
+	uint64_t wanted;
+	do {
+		uint32_t held = door_before(door) ? door_held(door) : GROUP_NOBODY;
+		wanted = (uint64_t)(door_before(door) + 1) << 32 | held;
+	} while (!at_cas_weak(&later->door, &door, wanted, relaxed, relaxed, none));
+}
+
 weir_status weir_group_after(weir_group *later, weir_group *first)
 {
-	if (!later || !first)
-		return error_set(WEIR_EINVAL, "later or first is NULL");
+	weir_status status = check_alive(later);
+	if (!status)
+		status = check_alive(first);
+	if (status)
+		return status;
 	if (later == first)
 		return error_set(WEIR_EINVAL, "a group cannot come after itself");
 	if (later->pool != first->pool)
 		return error_set(WEIR_EINVAL, "the groups belong to two pools");
-	if (weir_group_pending(later) && at_load(&later->held, relaxed, none) == GROUP_GO)
+	if (weir_group_pending(later) && !door_before(at_load(&later->door, relaxed, none)))
 		return error_set(WEIR_EINVAL, "the later group has tasks that may run already: chain it before submitting to it");
+	/* ORDER(successor): seq_cst, see G2 above. */
+	uint64_t state = at_load(&first->state, seq_cst, successor);
+	if (!group_pending(state))
+		return WEIR_OK;
 	struct successor *one = malloc(sizeof(*one));
 	if (!one)
 		return error_set(WEIR_ENOMEM, "no memory to chain groups");
-	uint64_t state = at_load(&first->state, seq_cst, successor);
-	if (!group_pending(state)) {
+	/* G4. ORDER(successor): seq_cst on both: of calls that would close a ring together, the last to count sees another's. */
+	at_add(&first->successor_count, 1, seq_cst, successor);
+	if (at_load(&later->successor_count, seq_cst, successor)) {
+		at_sub(&first->successor_count, 1, release, group_done);
 		free(one);
-		return WEIR_OK;
+		return error_set(WEIR_EDEADLK, "other groups come after the later one already, the first one may be among them: "
+					       "chain groups in the order in which they run");
 	}
 	one->later = later;
 	one->epoch = group_epoch(state);
-	uint32_t go = GROUP_GO;
-	at_add(&later->before, 1, relaxed, none);
-	at_cas(&later->held, &go, GROUP_NOBODY, relaxed, relaxed, none);
-	at_add(&first->successor_count, 1, relaxed, none);
+	shut_door(later);
 	push_successor(first, one);
-	/* ORDER(successor): seq_cst, see G2 above: the look after the push. */
-	if (group_epoch(at_load(&first->state, seq_cst, successor)) != one->epoch)
+	if (group_epoch(at_load(&first->state, seq_cst, successor)) != group_epoch(state))
 		flush_successors(first);
 	return WEIR_OK;
 }
@@ -174,13 +208,13 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 bool group_hold(weir_group *group, weir_task *task)
 {
 	/* ORDER(held): acquire, pairs with the exchange in release_later(): what comes after sees what came before. */
-	uint32_t head = at_load(&group->held, acquire, held);
+	uint64_t door = at_load(&group->door, acquire, held);
 	do {
-		if (likely(head == GROUP_GO))
+		if (likely(!door_before(door)))
 			return false;
-		at_store(&task->link.next, head, relaxed, none);
+		at_store(&task->link.next, door_held(door), relaxed, none);
 		/* ORDER(held): release, pairs with the acquire in release_later() and cancel_held(). */
-	} while (!at_cas_weak(&group->held, &head, task->index, acq_rel, acquire, held));
+	} while (!at_cas_weak(&group->door, &door, (door & ~(uint64_t)UINT32_MAX) | task->index, acq_rel, acquire, held));
 	return true;
 }
 
@@ -208,17 +242,18 @@ void group_task_done(weir_group *group)
 
 static void cancel_held(weir_group *group)
 {
-	uint32_t head = at_load(&group->held, acquire, held);
+	uint64_t door = at_load(&group->door, acquire, held);
 	do {
-		if (head == GROUP_GO || head == GROUP_NOBODY)
+		if (!door_before(door) || door_held(door) == GROUP_NOBODY)
 			return;
 		/* ORDER(held): acquire, pairs with the release in group_hold(). */
-	} while (!at_cas_weak(&group->held, &head, GROUP_NOBODY, acq_rel, acquire, held));
+	} while (!at_cas_weak(&group->door, &door, door | GROUP_NOBODY, acq_rel, acquire, held));
+	uint32_t head = door_held(door);
 	weir_pool *pool = group->pool;
 	while (head != GROUP_NOBODY) {
 		weir_task *task = pool_task(pool, head);
 		head = at_load(&task->link.next, relaxed, none);
-		task_start(pool, task); /* which sees that its group is cancelled */
+		task_cancel_held(pool, task);
 	}
 }
 
@@ -312,8 +347,9 @@ static weir_status wait_inside(struct worker *worker, weir_task *self, weir_grou
 
 weir_status weir_group_wait(weir_group *group)
 {
-	if (!group)
-		return error_set(WEIR_EINVAL, "group is NULL");
+	weir_status alive = check_alive(group);
+	if (alive)
+		return alive;
 	uint32_t epoch = group_epoch(at_load(&group->state, relaxed, none));
 	struct worker *worker = worker_self;
 	weir_task *self = worker && worker->pool == group->pool ? at_load(&worker->root, relaxed, none) : NULL;

@@ -13,8 +13,9 @@
 #include "runtime/park.h"
 #include "runtime/slots.h"
 
-/* `held` of a group that waits for nobody. */
-#define GROUP_GO (UINT32_MAX - 1)
+/* The door of a group: before << 32 | held. before: groups that it still waits for; held: tasks that start when that is 0, by
+ * number, linked. One word, so that the last group before it and a further one cannot miss each other. */
+#define GROUP_GO (UINT32_MAX - 1) /* held, where before is 0 */
 #define GROUP_NOBODY UINT32_MAX
 
 /* A group that starts when another is done. */
@@ -34,8 +35,7 @@ struct weir_group {
 	_Atomic(uint32_t) cancelled;
 	_Atomic(uint32_t) ungranted; /* members with a demand and no grant yet */
 	_Atomic(uint32_t) holders;   /* tasks that hold a grant and wait for this group */
-	_Atomic(uint32_t) before;    /* groups that this one still waits for */
-	_Atomic(uint32_t) held;	     /* tasks that start when `before` is 0, by number; GROUP_GO: nothing to wait for */
+	_Atomic(uint64_t) door;	     /* before << 32 | held */
 	_Atomic(uint32_t) successor_count;
 	_Atomic(struct successor *) successors;
 	struct park done;
@@ -49,6 +49,16 @@ static inline uint32_t group_pending(uint64_t state)
 static inline uint32_t group_epoch(uint64_t state)
 {
 	return (uint32_t)(state >> 32);
+}
+
+static inline uint32_t door_before(uint64_t door)
+{
+	return (uint32_t)(door >> 32);
+}
+
+static inline uint32_t door_held(uint64_t door)
+{
+	return (uint32_t)door;
 }
 
 static inline void group_set_error(weir_group *group, weir_status status)

@@ -252,13 +252,23 @@ weir_status weir_pool_create(weir_pool **out, const weir_options *given)
 	return WEIR_OK;
 }
 
+/* A task is counted as ended a moment before its group knows it. */
+static bool any_group_pending(weir_pool *pool)
+{
+	uint32_t made = slots_made(pool->groups);
+	for (uint32_t i = 0; i < made; i++)
+		if (weir_group_pending(slots_at(pool->groups, i, pool->groups->slot_shift)))
+			return true;
+	return false;
+}
+
 /* Ended first, submitted second: both only grow, and what ends was submitted, so equal sums mean that at the moment between
  * the two nothing was pending. */
 static bool is_drained(weir_pool *pool)
 {
 	uint64_t ended = tally_sum(&pool->tally, POOL_COMPLETED) + tally_sum(&pool->tally, POOL_FAILED) +
-			 tally_sum(&pool->tally, POOL_CANCELLED);
-	return ended == tally_sum(&pool->tally, POOL_SUBMITTED);
+			 tally_sum(&pool->tally, POOL_CANCELLED) + tally_sum(&pool->tally, POOL_WITHDRAWN);
+	return ended == tally_sum(&pool->tally, POOL_SUBMITTED) && !any_group_pending(pool);
 }
 
 static weir_status check_outside(const weir_pool *pool)
@@ -305,8 +315,10 @@ weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how)
 		return status;
 	if ((unsigned)how > WEIR_SHUTDOWN_CANCEL)
 		return error_set(WEIR_EINVAL, "how is %d: give WEIR_SHUTDOWN_DRAIN or WEIR_SHUTDOWN_CANCEL", (int)how);
-	at_store(&pool->closed, 1, relaxed, none);
+	uint32_t open = POOL_OPEN;
+	at_cas(&pool->closed, &open, POOL_DRAINING, relaxed, relaxed, none);
 	if (how == WEIR_SHUTDOWN_CANCEL) {
+		at_store(&pool->closed, POOL_CANCELLING, relaxed, none);
 		if (pool->aware)
 			admission_close(pool->admission);
 		cancel_all_groups(pool);
@@ -367,12 +379,13 @@ weir_status weir_pool_counts_get(weir_pool *pool, weir_pool_counts *out)
 	if (!pool || !out || out->size != sizeof(*out))
 		return error_set(WEIR_EINVAL, "pool or out is NULL, or out->size is not sizeof(weir_pool_counts)");
 	struct tally *tally = &pool->tally;
+	uint64_t withdrawn = tally_sum(tally, POOL_WITHDRAWN);
 	*out = (weir_pool_counts){
 		.size = sizeof(*out),
 		.completed = tally_sum(tally, POOL_COMPLETED),
 		.failed = tally_sum(tally, POOL_FAILED),
 		.cancelled = tally_sum(tally, POOL_CANCELLED),
-		.submitted = tally_sum(tally, POOL_SUBMITTED),
+		.submitted = tally_sum(tally, POOL_SUBMITTED) - withdrawn,
 		.refused = tally_sum(tally, POOL_REFUSED),
 		.stolen_near = tally_sum(tally, POOL_STOLEN_NEAR),
 		.stolen_far = tally_sum(tally, POOL_STOLEN_FAR),

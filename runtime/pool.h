@@ -25,6 +25,7 @@ struct task_need {
 	uint32_t cores;			/* rounded up */
 	uint32_t memory_node;
 	bool granted;			/* holds a grant: waiter.grant */
+	weir_status refused;		/* TASK_REFUSED: why */
 	_Atomic(uint64_t) memory_left_bytes;
 	weir_task *task;
 	struct waiter waiter;
@@ -64,7 +65,8 @@ struct worker {
 };
 
 enum pool_counter {
-	POOL_SUBMITTED,
+	POOL_SUBMITTED, /* before admission is asked */
+	POOL_WITHDRAWN, /* of these: refused by admission */
 	POOL_COMPLETED,
 	POOL_FAILED,
 	POOL_CANCELLED,
@@ -78,6 +80,9 @@ enum pool_counter {
 	POOL_RAN_AWAY,
 	POOL_COUNTERS
 };
+
+/* What `closed` says. */
+enum { POOL_OPEN, POOL_DRAINING, POOL_CANCELLING };
 
 struct weir_pool {
 	/* Constant while the pool runs. */
@@ -105,7 +110,7 @@ struct weir_pool {
 	struct tally tally;
 	/* Changing. */
 	CACHE_ALIGNED _Atomic(uint32_t) worker_count;
-	_Atomic(uint32_t) closed;   /* no more tasks from outside */
+	_Atomic(uint32_t) closed;   /* POOL_DRAINING: no more tasks from outside; POOL_CANCELLING: no more at all */
 	_Atomic(uint32_t) stopping; /* workers go home */
 	_Atomic(uint32_t) searcher; /* one worker without work looks now and then for private work that it may ask for */
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */

@@ -150,18 +150,20 @@ static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_dec
 	return status;
 }
 
+static bool stop_holding(weir_pool *pool, const weir_task *task)
+{
+	bool asks = task->need && pool->aware;
+	if (asks)
+		at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
+	return asks;
+}
+
+/* Whoever ends a group starts those after it. What is not to run is left to a worker all the same: settled here, it might end
+ * its own group, and a long chain of groups would end on one stack. */
 void task_start(weir_pool *pool, weir_task *task)
 {
-	weir_group *group = task->group;
-	bool asks = task->need && pool->aware;
-	/* ORDER(ungranted): seq_cst, as in ask(); it is counted again there. */
-	if (asks)
-		at_sub(&group->ungranted, 1, seq_cst, ungranted);
-	if (task_is_cancelled(task)) {
-		task_settle(pool, task, false, WEIR_ECANCELED);
-		return;
-	}
-	if (!asks) {
+	bool asks = stop_holding(pool, task);
+	if (!asks || task_is_cancelled(task)) {
 		route_push(pool, task, worker_self);
 		return;
 	}
@@ -169,8 +171,16 @@ void task_start(weir_pool *pool, weir_task *task)
 	weir_status status = ask(pool, task, true, &decision);
 	if (status) {
 		LOG(WEIR_LOG_WARN, "a task that came after another group ends without running: %s", weir_error_text());
-		task_settle(pool, task, false, status);
+		task->need->refused = status;
+		task->flags |= TASK_REFUSED;
+		route_push(pool, task, worker_self);
 	}
+}
+
+void task_cancel_held(weir_pool *pool, weir_task *task)
+{
+	(void)stop_holding(pool, task);
+	task_settle(pool, task, false, WEIR_ECANCELED);
 }
 
 static weir_status check_submit(const weir_group *group, weir_task_fn fn)
@@ -182,8 +192,10 @@ static weir_status check_submit(const weir_group *group, weir_task_fn fn)
 	if (!group->alive)
 		return error_set(WEIR_EINVAL, "the group was destroyed");
 	weir_pool *pool = group->pool;
-	if (unlikely(at_load(&pool->closed, relaxed, none)) && !(worker_self && worker_self->pool == pool))
-		return error_set(WEIR_ESHUTDOWN, "the pool is shut down and takes no tasks from outside");
+	uint32_t closed = at_load(&pool->closed, relaxed, none);
+	if (unlikely(closed) && (closed == POOL_CANCELLING || !(worker_self && worker_self->pool == pool)))
+		return error_set(WEIR_ESHUTDOWN, "the pool is shut down and takes no tasks%s",
+				 closed == POOL_CANCELLING ? "" : " from outside");
 	if (unlikely(at_load(&((weir_group *)group)->cancelled, relaxed, none)))
 		return error_set(WEIR_ECANCELED, "the group was cancelled: weir_group_reset() makes it usable again");
 	return WEIR_OK;
@@ -195,7 +207,7 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 	weir_group *group = task->group;
 	bool asks = task->need && pool->aware;
 	at_add(&group->state, 1, relaxed, none);
-	if (unlikely(at_load(&group->held, relaxed, none) != GROUP_GO)) {
+	if (unlikely(door_before(at_load(&group->door, relaxed, none)))) {
 		/* ORDER(ungranted): seq_cst, as in ask(): a held task has no grant either. */
 		if (asks)
 			at_add(&group->ungranted, 1, seq_cst, ungranted);
@@ -240,10 +252,15 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 				admission_count(group->pool->admission, demand->task_class, &decision);
 		}
 	}
-	if (!status)
+	if (!status) {
+		/* Counted before it can end (is_drained()). */
+		tally_add(&group->pool->tally, POOL_SUBMITTED, 1);
 		status = launch(group->pool, task, &decision);
-	if (group)
-		tally_add(&group->pool->tally, status ? POOL_REFUSED : POOL_SUBMITTED, 1);
+		if (status)
+			tally_add(&group->pool->tally, POOL_WITHDRAWN, 1);
+	}
+	if (status && group)
+		tally_add(&group->pool->tally, POOL_REFUSED, 1);
 	if (out)
 		*out = decision;
 	return status;

@@ -27,6 +27,7 @@ struct task_block {
 enum task_flag {
 	TASK_BOUND = 1, /* runs on its node only: that is where its grant is */
 	TASK_HOMED = 2, /* has a preferred node */
+	TASK_REFUSED = 4, /* held, then refused: a worker ends it with need->refused */
 };
 
 struct weir_task {

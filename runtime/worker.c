@@ -11,7 +11,8 @@
  * Not here:  where tasks come from (route.c), fork-join's slow paths (fork.c).
  *
  * Seats: a node has as many seats as workers. A task that blocks lends its seat: a resting worker is woken, or a thread
- * made. When it comes back there is one worker too many (surplus), and the next at a boundary whose deque is empty goes to rest.
+ * made. When it comes back there is one worker too many (surplus): the next at a boundary whose deque is empty goes to rest, or
+ * the next task that blocks has its stand-in already. So there are never more stand-ins than tasks were blocked at once.
  */
 #include "runtime/worker.h"
 
@@ -41,8 +42,8 @@ static void count_home(weir_pool *pool, const struct worker *worker, const weir_
 			  worker->node == pool->queue_of[task->need->waiter.wish.home] ? POOL_RAN_HOME : POOL_RAN_AWAY, 1);
 }
 
-/* A task that forked without joining: its children run within its grant, so they end before it does. */
-static void join_forgotten(struct worker *worker, const weir_fork_slot *head)
+/* Who forked without joining: the children run within the task's grant, so they end before it does. */
+void worker_join_rest(struct worker *worker, const weir_fork_slot *head)
 {
 	while (unlikely(worker->forks.face.head > head)) {
 		LOG(WEIR_LOG_WARN, "a task ended without joining a child that it forked");
@@ -55,8 +56,8 @@ static void join_forgotten(struct worker *worker, const weir_fork_slot *head)
 void worker_run(struct worker *worker, weir_task *task)
 {
 	weir_pool *pool = worker->pool;
-	if (unlikely(task_is_cancelled(task))) {
-		task_settle(pool, task, false, WEIR_ECANCELED);
+	if (unlikely(task_is_cancelled(task) || (task->flags & TASK_REFUSED))) {
+		task_settle(pool, task, false, task->flags & TASK_REFUSED ? task->need->refused : WEIR_ECANCELED);
 		return;
 	}
 	count_home(pool, worker, task);
@@ -72,8 +73,13 @@ void worker_run(struct worker *worker, weir_task *task)
 	at_store(&worker->root, task, relaxed, none);
 	weir_fork_slot *outer_head = worker->task_head;
 	worker->task_head = head;
+	uint32_t blocked = worker->blocked;
 	weir_status status = task->fn(task, task->argument);
-	join_forgotten(worker, head);
+	while (unlikely(worker->blocked > blocked)) {
+		LOG(WEIR_LOG_WARN, "a task ended without weir_blocking_end()");
+		worker_block_end(worker);
+	}
+	worker_join_rest(worker, head);
 	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
 	task_settle(pool, task, true, status);
@@ -224,16 +230,18 @@ static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns
 
 /* Standing in. --------------------------------------------------------------------------------------------------- */
 
-static bool give_up_seat(struct worker *worker)
+static bool take_surplus(struct node_queues *queue)
 {
-	struct node_queues *queue = &worker->pool->queue[worker->node];
 	uint32_t surplus = at_load(&queue->surplus, relaxed, none);
-	if (likely(!surplus) || deque_count(&worker->deque))
-		return false;
-	while (surplus)
+	while (unlikely(surplus))
 		if (at_cas_weak(&queue->surplus, &surplus, surplus - 1, relaxed, relaxed, none))
 			return true;
 	return false;
+}
+
+static bool give_up_seat(struct worker *worker)
+{
+	return !deque_count(&worker->deque) && take_surplus(&worker->pool->queue[worker->node]);
 }
 
 static void rest(struct worker *worker)
@@ -261,6 +269,10 @@ bool worker_block_begin(struct worker *worker)
 	struct node_queues *queue = &pool->queue[worker->node];
 	weir_task *root = at_load(&worker->root, relaxed, none);
 	forks_publish_all(&worker->forks, worker->forks.face.head, (uintptr_t)root);
+	if (take_surplus(queue)) {
+		worker->stood_in = true;
+		return true;
+	}
 	int member = idlers_pick(&queue->resting);
 	if (member >= 0) {
 		park_wake(&queue_member(queue, (uint32_t)member)->park);

@@ -54,7 +54,8 @@ WEIR_API weir_status weir_group_reset(weir_group *group);
 
 /* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept back.
  * Several calls add up. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
- * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_ENOMEM. Thread: any. */
+ * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_EDEADLK (other groups come after
+ *          `later` already: chain in the order in which they run), WEIR_ENOMEM. Thread: any. */
 WEIR_API weir_status weir_group_after(weir_group *later, weir_group *first);
 
 /* Tasks that are pending: submitted and not done. */
