@@ -112,12 +112,24 @@ union untyped {
 	weir_status out;
 };
 
+/* A child, wherever it runs: it joins what it forked itself, and nothing of its parent's. */
+static weir_status run_child(struct worker *worker, weir_task_fn fn, void *argument)
+{
+	weir_fork_slot *outer_head = worker->task_head;
+	weir_fork_slot *head = worker->forks.face.head;
+	worker->task_head = head;
+	weir_status status = fn(at_load(&worker->root, relaxed, none), argument);
+	worker_join_rest(worker, head);
+	worker->task_head = outer_head;
+	return status;
+}
+
 static void run_untyped(weir_worker *face, weir_fork_slot *head, weir_fork_slot *slot)
 {
 	(void)head;
 	union untyped data;
 	memcpy(&data, slot->data, sizeof(data));
-	data.out = data.in.fn(at_load(&of_face(face)->root, relaxed, none), data.in.argument);
+	data.out = run_child(of_face(face), data.in.fn, data.in.argument);
 	memcpy(slot->data, &data, sizeof(data));
 }
 
@@ -132,7 +144,7 @@ weir_status weir_fork(weir_task_fn fn, void *argument)
 	weir_fork_slot *head = face->head;
 	union untyped data = {.in = {.fn = fn, .argument = argument}};
 	if (unlikely(head >= worker->forks.end)) {
-		data.out = fn(at_load(&worker->root, relaxed, none), argument);
+		data.out = run_child(worker, fn, argument);
 		weir_fork_keep(face, &data, sizeof(data));
 		face->head = head + 1;
 		return WEIR_OK;
@@ -164,5 +176,5 @@ weir_status weir_join(void)
 		return data.out;
 	}
 	memcpy(&data, slot->data, sizeof(data));
-	return data.in.fn(at_load(&worker->root, relaxed, none), data.in.argument);
+	return run_child(worker, data.in.fn, data.in.argument);
 }

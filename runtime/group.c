@@ -5,6 +5,7 @@
  * Holds:     groups in slots, successors on the heap.
  * Invariant: G1  pending counts the tasks that were submitted and are not done.
  *            G2  a successor is released once, when its earlier group's epoch has passed the one it was registered in.
+ *            G4  chains have no ring: a group that others come after comes after nobody more.
  *            G3  no task that holds a grant waits for one that waits for room: the waiter or the adder gets WEIR_EDEADLK.
  * Progress:  lock-free; wait blocks.
  * Not here:  running (worker.c), admission of held tasks (submit.c).
@@ -20,6 +21,14 @@
 #include "runtime/worker.h"
 
 enum { WAIT_SPINS = 2000 };
+
+/* What can be known of a group in a caller's hand: its slot is a group for the pool's life. */
+static weir_status check_alive(const weir_group *group)
+{
+	if (!group)
+		return error_set(WEIR_EINVAL, "group is NULL");
+	return group->alive ? WEIR_OK : error_set(WEIR_EINVAL, "the group was destroyed");
+}
 
 weir_status weir_group_create(weir_group **out, weir_pool *pool)
 {
@@ -48,13 +57,13 @@ weir_status weir_group_destroy(weir_group *group)
 {
 	if (!group)
 		return WEIR_OK;
+	if (!group->alive)
+		return error_set(WEIR_EINVAL, "the group was destroyed before");
 	uint32_t pending = group_pending(at_load(&group->state, acquire, group_done));
 	if (pending)
 		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
 	if (at_load(&group->successor_count, acquire, group_done) || at_load(&group->held, relaxed, none) != GROUP_GO)
 		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
-	if (!group->alive)
-		return error_set(WEIR_EINVAL, "the group was destroyed before");
 	group->alive = false;
 	slots_put(group->pool->groups, group->index);
 	return WEIR_OK;
@@ -72,8 +81,9 @@ bool weir_group_cancelled(const weir_group *group)
 
 weir_status weir_group_reset(weir_group *group)
 {
-	if (!group)
-		return error_set(WEIR_EINVAL, "group is NULL");
+	weir_status status = check_alive(group);
+	if (status)
+		return status;
 	if (weir_group_pending(group))
 		return error_set(WEIR_EBUSY, "the group has pending tasks: wait for it first");
 	at_store(&group->error, WEIR_OK, relaxed, none);
@@ -181,9 +191,10 @@ static void flush_successors(weir_group *first)
 			}
 			weir_group *later = one->later;
 			free(one);
-			release_later(later);
-			/* ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
+			/* Before the later one starts: who has waited for that may destroy this.
+			 * ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
 			at_sub(&first->successor_count, 1, release, group_done);
+			release_later(later);
 		}
 		if (epoch == group_epoch(at_load(&first->state, seq_cst, successor)))
 			return;
@@ -192,8 +203,11 @@ static void flush_successors(weir_group *first)
 
 weir_status weir_group_after(weir_group *later, weir_group *first)
 {
-	if (!later || !first)
-		return error_set(WEIR_EINVAL, "later or first is NULL");
+	weir_status status = check_alive(later);
+	if (!status)
+		status = check_alive(first);
+	if (status)
+		return status;
 	if (later == first)
 		return error_set(WEIR_EINVAL, "a group cannot come after itself");
 	if (later->pool != first->pool)
@@ -201,23 +215,26 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	if (weir_group_pending(later) && at_load(&later->held, relaxed, none) == GROUP_GO)
 		return error_set(WEIR_EINVAL,
 				 "the later group has tasks that may run already: chain it before submitting to it");
+	/* ORDER(successor): seq_cst, see G2 above. */
+	uint64_t state = at_load(&first->state, seq_cst, successor);
+	if (!group_pending(state))
+		return WEIR_OK;
 	struct successor *one = malloc(sizeof(*one));
 	if (!one)
 		return error_set(WEIR_ENOMEM, "no memory to chain groups");
-	uint64_t state = at_load(&first->state, seq_cst, successor);
-	if (!group_pending(state)) {
+	/* G4. ORDER(successor): seq_cst on both: of calls that would close a ring together, the last to count sees another's. */
+	at_add(&first->successor_count, 1, seq_cst, successor);
+	if (at_load(&later->successor_count, seq_cst, successor)) {
+		at_sub(&first->successor_count, 1, release, group_done);
 		free(one);
-		return WEIR_OK;
+		return error_set(WEIR_EDEADLK, "other groups come after the later one already, the first one may be among them: "
+					       "chain groups in the order in which they run");
 	}
-	one->later = later;
-	uint32_t epoch = group_epoch(state);
-	one->epoch = epoch;
+	*one = (struct successor){.later = later, .epoch = group_epoch(state)};
 	wait_for_one_more(later);
-	at_add(&first->successor_count, 1, relaxed, none);
 	push_successor(first, one);
-	/* ORDER(successor): seq_cst, see G2 above: the look after the push. */
-	if (group_epoch(at_load(&first->state, seq_cst, successor)) !=
-	    epoch) /* *one may be released, and freed, by now */
+	/* *one may be released, and freed, by now. */
+	if (group_epoch(at_load(&first->state, seq_cst, successor)) != group_epoch(state))
 		flush_successors(first);
 	return WEIR_OK;
 }
@@ -372,8 +389,9 @@ static weir_status wait_inside(struct worker *worker, weir_task *self, weir_grou
 
 weir_status weir_group_wait(weir_group *group)
 {
-	if (!group)
-		return error_set(WEIR_EINVAL, "group is NULL");
+	weir_status alive = check_alive(group);
+	if (alive)
+		return alive;
 	uint32_t epoch = group_epoch(at_load(&group->state, relaxed, none));
 	struct worker *worker = worker_self;
 	weir_task *self = worker && worker->pool == group->pool ? at_load(&worker->root, relaxed, none) : NULL;

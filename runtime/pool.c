@@ -252,6 +252,16 @@ weir_status weir_pool_create(weir_pool **out, const weir_options *given)
 	return WEIR_OK;
 }
 
+/* A task is counted as ended a moment before its group knows it. */
+static bool any_group_pending(weir_pool *pool)
+{
+	uint32_t made = slots_made(pool->groups);
+	for (uint32_t i = 0; i < made; i++)
+		if (weir_group_pending(slots_at(pool->groups, i, pool->groups->slot_shift)))
+			return true;
+	return false;
+}
+
 /* Ended first, submitted second: both only grow, and what ends was counted as submitted before it began (edge tally), so equal
  * sums mean that at the moment between the two nothing was pending. (A submit that is refused counts itself in and out, both
  * on its own thread's counter: it can make the second sum larger, never smaller.) */
@@ -259,7 +269,7 @@ static bool is_drained(weir_pool *pool)
 {
 	uint64_t ended = tally_sum(&pool->tally, POOL_COMPLETED) + tally_sum(&pool->tally, POOL_FAILED) +
 			 tally_sum(&pool->tally, POOL_CANCELLED);
-	return ended == tally_sum(&pool->tally, POOL_SUBMITTED);
+	return ended == tally_sum(&pool->tally, POOL_SUBMITTED) && !any_group_pending(pool);
 }
 
 static weir_status check_outside(const weir_pool *pool)

@@ -285,8 +285,8 @@ static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint3
 
 static ALWAYS_INLINE weir_status give(weir_tracker *tracker, weir_grant grant)
 {
-	bool waiters;
-	uint32_t name;
+	bool waiters = false;
+	uint32_t name = 0;
 	if (unlikely(!tracker_give_at_once(tracker, grant, &name, &waiters)))
 		return give_anyhow(tracker, grant);
 	return likely(!name && !waiters) ? WEIR_OK : given(tracker, grant, name, waiters);

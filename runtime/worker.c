@@ -43,8 +43,8 @@ static void count_home(weir_pool *pool, const struct worker *worker, const weir_
 			  1);
 }
 
-/* A task that forked without joining: its children run within its grant, so they end before it does. */
-static void join_forgotten(struct worker *worker, const weir_fork_slot *head)
+/* Who forked without joining: the children run within the task's grant, so they end before it does. */
+void worker_join_rest(struct worker *worker, const weir_fork_slot *head)
 {
 	while (unlikely(worker->forks.face.head > head)) {
 		LOG(WEIR_LOG_WARN, "a task ended without joining a child that it forked");
@@ -89,7 +89,7 @@ void worker_run(struct worker *worker, weir_task *task)
 	worker->grants -= granted;
 	while (unlikely(worker->blocked > blocked))
 		worker_block_end(worker); /* the task forgot weir_blocking_end() */
-	join_forgotten(worker, head);
+	worker_join_rest(worker, head);
 	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
 	task_settle(pool, task, true, status);

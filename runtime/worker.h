@@ -40,6 +40,9 @@ void group_sleep(weir_group *group);
 /* group.c: one task less; the last one wakes who waits and starts who comes after. */
 void group_task_done(weir_group *group);
 
+/* Join what was forked above head and not joined. */
+void worker_join_rest(struct worker *worker, const weir_fork_slot *head);
+
 /* submit.c's verb for tasks that group.c held back: ask admission, then route. */
 void task_start(weir_pool *pool, weir_task *task);
 

@@ -54,8 +54,9 @@ WEIR_API weir_status weir_group_reset(weir_group *group);
 
 /* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept back.
  * Several calls add up. A task that is kept back and then refused (no room in the waiting room, shut down) ends without running
- * and shows as the group's error. Groups that come after each other in a circle wait for ever. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
- * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_ENOMEM. Thread: any. */
+ * and shows as the group's error. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
+ * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_EDEADLK (other groups come after
+ *          `later` already: chain in the order in which they run), WEIR_ENOMEM. Thread: any. */
 WEIR_API weir_status weir_group_after(weir_group *later, weir_group *first);
 
 /* Tasks that are pending: submitted and not done. */
