@@ -53,17 +53,23 @@ weir_status weir_group_create(weir_group **out, weir_pool *pool)
 	return WEIR_OK;
 }
 
+static void flush_successors(weir_group *first);
+
 weir_status weir_group_destroy(weir_group *group)
 {
 	if (!group)
 		return WEIR_OK;
 	if (!group->alive)
 		return error_set(WEIR_EINVAL, "the group was destroyed before");
+	/* ORDER(group_done): acquire, pairs with the release in group_task_done(). */
 	uint32_t pending = group_pending(at_load(&group->state, acquire, group_done));
 	if (pending)
 		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
-	if (at_load(&group->successor_count, acquire, group_done) || at_load(&group->held, relaxed, none) != GROUP_GO)
+	if (at_load(&group->held, relaxed, none) != GROUP_GO)
 		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
+	/* Whoever ended the last task may not have come to this yet, or be at it: both are fine, before the slot is used again
+	 * and after (G2). */
+	flush_successors(group);
 	group->alive = false;
 	slots_put(group->pool->groups, group->index);
 	return WEIR_OK;
@@ -191,9 +197,7 @@ static void flush_successors(weir_group *first)
 			}
 			weir_group *later = one->later;
 			free(one);
-			/* Before the later one starts: who has waited for that may destroy this.
-			 * ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
-			at_sub(&first->successor_count, 1, release, group_done);
+			at_sub(&first->successor_count, 1, relaxed, none);
 			release_later(later);
 		}
 		if (epoch == group_epoch(at_load(&first->state, seq_cst, successor)))
@@ -224,8 +228,8 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 		return error_set(WEIR_ENOMEM, "no memory to chain groups");
 	/* G4. ORDER(successor): seq_cst on both: of calls that would close a ring together, the last to count sees another's. */
 	at_add(&first->successor_count, 1, seq_cst, successor);
-	if (at_load(&later->successor_count, seq_cst, successor)) {
-		at_sub(&first->successor_count, 1, release, group_done);
+	if (at_load(&later->successor_count, seq_cst, successor) && weir_group_pending(later)) {
+		at_sub(&first->successor_count, 1, relaxed, none);
 		free(one);
 		return error_set(WEIR_EDEADLK, "other groups come after the later one already, the first one may be among them: "
 					       "chain groups in the order in which they run");

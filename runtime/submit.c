@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit.c - the beginning of a task's way: made, ranked, admitted, routed; and what a running task may ask for.
+ * submit.c - the beginning of a task's way: made, ranked, admitted, routed.
  *
  * Holds:     nothing.
  * Invariant: W6  a submit that answers an error leaves nothing behind: no task, no room, no count.
  * Progress:  lock-free; never blocks.
- * Not here:  the end of a task (worker.c, task_settle()).
+ * Not here:  the end of a task (worker.c, task_settle()), what a running task may ask for (inside.c).
  */
 #include <math.h>
 #include <string.h>
@@ -85,7 +85,9 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 	weir_status status;
 	if (pool->aware) {
 		status = admission_prepare(pool->admission, &need->waiter, demand);
-		at_store(&need->memory_left_bytes, demand->memory_bytes, relaxed, none);
+		/* Blocks are in steps of a line: the last one may fill it. The ledger's unit is a multiple of that. */
+		at_store(&need->memory_left_bytes, (demand->memory_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE, relaxed,
+			 none);
 		need->waiter.cancelled = &task->group->cancelled;
 		need->waiter.decided = task_decided;
 		at_store(&need->waiter.state, WAITER_NEW, relaxed, none);
@@ -105,11 +107,11 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 }
 
 /* What a decision that is no grant means to the submitter. */
-static weir_status refusal(weir_group *group, const weir_decision *decision)
+static weir_status refusal(const weir_decision *decision, bool asked_to_be_deferred)
 {
 	char text[256];
 	weir_decision_text(decision, text, sizeof(text));
-	if (decision->verdict == WEIR_DEFERRED && at_load(&group->holders, relaxed, none))
+	if (decision->verdict == WEIR_DEFERRED && !asked_to_be_deferred)
 		return error_set(WEIR_EDEADLK,
 				 "a task that holds a grant waits for this group, and there is no room: %s", text);
 	switch (decision->cause) {
@@ -129,6 +131,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_dec
 {
 	weir_group *group = task->group;
 	struct task_need *need = task->need;
+	bool asked_to_be_deferred = need->waiter.demand.when_short == WEIR_DEFER;
 	bool kick = false;
 	/* ORDER(ungranted): seq_cst on all four, with wait_inside(): we were counted before; of adder and holder one sees the
 	 * other. */
@@ -145,7 +148,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_dec
 	weir_status status = WEIR_OK;
 	if (decision->verdict == WEIR_DEFERRED || decision->verdict == WEIR_REJECTED) {
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
-		status = refusal(group, decision);
+		status = refusal(decision, asked_to_be_deferred);
 	}
 	if (kick)
 		admission_settle(pool->admission);
@@ -156,9 +159,8 @@ void task_start(weir_pool *pool, weir_task *task)
 {
 	weir_group *group = task->group;
 	bool asks = task->need && pool->aware;
-	/* ORDER(ungranted): seq_cst, as in ask(); it is counted again there. */
-	/* Since launch() a task that asks is counted as ungranted, without a gap. */
 	if (task_is_cancelled(task)) {
+		/* ORDER(ungranted): seq_cst; counted since launch(), without a gap. */
 		if (asks)
 			at_sub(&group->ungranted, 1, seq_cst, ungranted);
 		task_settle(pool, task, false, WEIR_ECANCELED);
@@ -260,74 +262,4 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument, const weir_demand *demand)
 {
 	return weir_submit_decision(group, fn, argument, demand, NULL);
-}
-
-/* Inside a task. ------------------------------------------------------------------------------------------------- */
-
-weir_task *weir_task_self(void)
-{
-	return worker_self ? at_load(&worker_self->root, relaxed, none) : NULL;
-}
-
-void *weir_task_alloc(weir_task *task, size_t bytes)
-{
-	if (!task) {
-		error_set(WEIR_EINVAL, "task is NULL");
-		return NULL;
-	}
-	weir_pool *pool = task->group->pool;
-	struct task_need *need = task->need;
-	if (bytes > SIZE_MAX - CACHE_LINE) {
-		error_set(WEIR_ENOMEM, "%zu bytes are more than there can be", bytes);
-		return NULL;
-	}
-	size_t charge = (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-	uint32_t node = need ? need->memory_node : pool->machine->memory_near[task_node(task)];
-	if (need && need->granted) {
-		/* The grant is of bytes asked for, rounded up to the ledger's unit: the last block may fill the unit. */
-		uint64_t left = at_load(&need->memory_left_bytes, relaxed, none);
-		do {
-			if (charge > ((left + CACHE_LINE - 1) & ~(uint64_t)(CACHE_LINE - 1))) {
-				error_set(WEIR_ENOMEM,
-					  "%zu bytes are more than the %llu that are left of the task's grant", bytes,
-					  (unsigned long long)left);
-				return NULL;
-			}
-		} while (!at_cas_weak(&need->memory_left_bytes, &left, left > charge ? left - charge : 0, relaxed,
-				      relaxed, none));
-	}
-	void *block = task_add_block(task, pool->arenas, node, bytes);
-	if (!block) {
-		if (need && need->granted)
-			at_add(&need->memory_left_bytes, charge, relaxed, none);
-		error_set(WEIR_ENOMEM, "the host has no %zu bytes on node %u", bytes, node);
-	}
-	return block;
-}
-
-uint32_t weir_task_cores(const weir_task *task)
-{
-	return task && task->need ? task->need->cores : 1;
-}
-
-uint32_t weir_task_node(const weir_task *task)
-{
-	return task ? task_node(task) : 0;
-}
-
-uint32_t weir_task_memory_node(const weir_task *task)
-{
-	if (!task)
-		return 0;
-	return task->need ? task->need->memory_node : task->group->pool->machine->memory_near[task_node(task)];
-}
-
-weir_grant weir_task_grant(const weir_task *task)
-{
-	return task && task->need && task->need->granted ? task->need->waiter.grant : (weir_grant){0};
-}
-
-bool weir_task_cancelled(const weir_task *task)
-{
-	return task && task_is_cancelled(task);
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inside.c - what a running task may ask for: itself, its node and cores, memory out of its grant.
+ *
+ * Holds:     nothing.
+ * Invariant: W7  a task's blocks are never more than its grant's memory.
+ * Progress:  lock-free but for the host's allocator.
+ * Not here:  the end of the blocks (task.c, at task_settle()).
+ */
+#include "private/error.h"
+#include "runtime/worker.h"
+
+weir_task *weir_task_self(void)
+{
+	return worker_self ? at_load(&worker_self->root, relaxed, none) : NULL;
+}
+
+void *weir_task_alloc(weir_task *task, size_t bytes)
+{
+	if (!task) {
+		error_set(WEIR_EINVAL, "task is NULL");
+		return NULL;
+	}
+	weir_pool *pool = task->group->pool;
+	struct task_need *need = task->need;
+	if (bytes > SIZE_MAX - CACHE_LINE) {
+		error_set(WEIR_ENOMEM, "%zu bytes are more than there can be", bytes);
+		return NULL;
+	}
+	size_t charge = (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	uint32_t node = need ? need->memory_node : pool->machine->memory_near[task_node(task)];
+	if (need && need->granted) {
+		uint64_t left = at_load(&need->memory_left_bytes, relaxed, none);
+		do {
+			if (charge > left) {
+				error_set(WEIR_ENOMEM,
+					  "%zu bytes are more than the %llu that are left of the task's grant", bytes,
+					  (unsigned long long)left);
+				return NULL;
+			}
+		} while (!at_cas_weak(&need->memory_left_bytes, &left, left - charge, relaxed, relaxed, none));
+	}
+	void *block = task_add_block(task, pool->arenas, node, bytes);
+	if (!block) {
+		if (need && need->granted)
+			at_add(&need->memory_left_bytes, charge, relaxed, none);
+		error_set(WEIR_ENOMEM, "the host has no %zu bytes on node %u", bytes, node);
+	}
+	return block;
+}
+
+uint32_t weir_task_cores(const weir_task *task)
+{
+	return task && task->need ? task->need->cores : 1;
+}
+
+uint32_t weir_task_node(const weir_task *task)
+{
+	return task ? task_node(task) : 0;
+}
+
+uint32_t weir_task_memory_node(const weir_task *task)
+{
+	if (!task)
+		return 0;
+	return task->need ? task->need->memory_node : task->group->pool->machine->memory_near[task_node(task)];
+}
+
+weir_grant weir_task_grant(const weir_task *task)
+{
+	return task && task->need && task->need->granted ? task->need->waiter.grant : (weir_grant){0};
+}
+
+bool weir_task_cancelled(const weir_task *task)
+{
+	return task && task_is_cancelled(task);
+}
