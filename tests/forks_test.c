@@ -68,7 +68,7 @@ static uint64_t run_child(struct actor *me, weir_fork_slot *head, uint64_t seed,
 static void run_slot(weir_worker *worker, weir_fork_slot *head, weir_fork_slot *slot)
 {
 	struct child *x = (struct child *)(void *)slot->data;
-	x->result = run_child((struct actor *)worker, head, x->seed, x->id);
+	x->result = run_child((struct actor *)(void *)worker, head, x->seed, x->id);
 }
 
 static void fill(struct actor *me, weir_fork_slot *head, uint64_t seed, uint64_t id)
