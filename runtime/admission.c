@@ -84,10 +84,11 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->floor = calloc((size_t)nodes * WEIR_CLASSES, sizeof(*admission->floor));
 	admission->wait_at = calloc(nodes, sizeof(*admission->wait_at));
 	admission->rank = calloc(nodes, sizeof(*admission->rank));
+	admission->permitted = calloc(nodes, sizeof(*admission->permitted));
 	bool room = room_init(&admission->room, nodes);
 	bool tally = tally_init(&admission->tally, COUNTERS);
 	if (!at_load(&admission->strategy, relaxed, none) || !admission->floor || !admission->wait_at ||
-	    !admission->rank || !room || !tally) {
+	    !admission->rank || !admission->permitted || !room || !tally) {
 		admission_fini(admission);
 		return error_set(WEIR_ENOMEM, "no memory for admission");
 	}
@@ -103,6 +104,7 @@ void admission_fini(struct weir_admission *admission)
 	free(admission->floor);
 	free(admission->wait_at);
 	free(admission->rank);
+	free(admission->permitted);
 	room_fini(&admission->room);
 	tally_fini(&admission->tally);
 }
@@ -148,21 +150,25 @@ static void note_refusal(struct attempt *attempt, enum ledger_answer answer, uin
 		attempt->short_nodes |= UINT64_C(1) << node;
 }
 
+uint32_t admission_rank(struct weir_admission *admission, const struct waiter *waiter, struct rank *rank)
+{
+	struct ledger *ledger = &admission->tracker->ledger;
+	if (ledger->nodes == 1 || waiter->wish.home_only)
+		return strategy_rank(WEIR_FIRST_FIT, ledger, &waiter->wish, rank);
+	rcu_enter();
+	/* ORDER(strategy): acquire, pairs with the release in admission_set_strategy(). */
+	const struct strategy_box *box = at_load(&admission->strategy, acquire, strategy);
+	uint32_t count = strategy_rank(&box->strategy, ledger, &waiter->wish, rank);
+	rcu_leave();
+	return count;
+}
+
 /* Try the permitted nodes in the strategy's order. */
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt)
 {
 	struct ledger *ledger = &admission->tracker->ledger;
-	uint32_t count;
-	if (ledger->nodes == 1 || waiter->wish.home_only) {
-		count = strategy_rank(WEIR_FIRST_FIT, ledger, &waiter->wish, rank);
-	} else {
-		rcu_enter();
-		/* ORDER(strategy): acquire, pairs with the release in admission_set_strategy(). */
-		const struct strategy_box *box = at_load(&admission->strategy, acquire, strategy);
-		count = strategy_rank(&box->strategy, ledger, &waiter->wish, rank);
-		rcu_leave();
-	}
+	uint32_t count = admission_rank(admission, waiter, rank);
 	const struct packed *floors = NULL;
 	if (at_load(&admission->rule, relaxed, none) == WEIR_ADMIT_WATERMARK)
 		floors = &admission->floor[(size_t)waiter->demand.task_class * ledger->nodes];
@@ -303,6 +309,18 @@ static void name_shortage(const struct weir_admission *admission, weir_decision 
 	if (counted)
 		snprintf(decision->short_name, sizeof(decision->short_name), "%s",
 			 limits_resource_name(&admission->tracker->ledger.limits, first));
+}
+
+bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
+{
+	struct shortage never = {0};
+	if (feasible_anywhere(admission, waiter, &never))
+		return false;
+	*decision = (weir_decision){.short_resources = never.resources, .short_total = never.total};
+	name_shortage(admission, decision);
+	decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
+	admission_count(admission, waiter->demand.task_class, decision);
+	return true;
 }
 
 void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,

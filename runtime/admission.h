@@ -57,6 +57,7 @@ struct weir_admission {
 	CACHE_ALIGNED struct room room;
 	struct waiter *claimant;
 	uint32_t claimed_place;
+	struct rank *permitted; /* room for all nodes */
 	bool *wait_at; /* WAIT is set for a node */
 	bool wait_on_totals;
 	struct rank *rank;
@@ -88,6 +89,8 @@ struct attempt {
 	bool contended, claimed, book_full, waiters;
 };
 
+/* The nodes that the strategy permits, in its order. */
+uint32_t admission_rank(struct weir_admission *admission, const struct waiter *waiter, struct rank *rank);
 /* Try the permitted nodes in the strategy's order; rank has room for all nodes. True: the waiter has grant and node. */
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt);
@@ -101,6 +104,9 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
  * may_wait: QUEUE is possible at all. */
 void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
 		   bool *kick);
+
+/* Before a prepared waiter is kept back and asks later: will it never fit? If so, that is decided and counted. */
+bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision);
 
 /* Look at the room. Decided waiters are added to the batch; the caller delivers them (waiter->decided). True: there may be
  * more, deliver and call again. */

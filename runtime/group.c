@@ -5,22 +5,28 @@
  * Holds:     groups in slots, successors on the heap.
  * Invariant: G1  pending counts the tasks that were submitted and are not done.
  *            G2  a successor is released once, when its earlier group's epoch has passed the one it was registered in.
- *            G4  chains have no ring: a group that others come after comes after nobody more.
- *            G3  no task that holds a grant waits for one that waits for room: the waiter or the adder gets WEIR_EDEADLK.
- * Progress:  lock-free; wait blocks.
- * Not here:  running (worker.c), admission of held tasks (submit.c).
+ * Progress:  lock-free but for chains and waits from inside tasks (waits.c); wait blocks.
+ * Not here:  running (worker.c), admission of held tasks (submit.c), waits that could never end (waits.c).
  *
  * G2: pending goes from 1 to 0 and the epoch up by one in a single exchange. A successor is pushed first, then the state is
  * looked at again; who ends the group exchanges the state first, then looks for successors; all four are seq_cst, so one of
  * them sees the other. Whoever flushes takes only those whose epoch has passed and puts the rest back.
  */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "private/error.h"
+#include "runtime/waits.h"
 #include "runtime/worker.h"
 
 enum { WAIT_SPINS = 2000 };
+
+/* A group that starts when another is done. */
+struct successor {
+	struct successor *next;
+	struct wait_edge edge; /* from the later group to the earlier, in the epoch in which it was registered */
+};
 
 /* What can be known of a group in a caller's hand: its slot is a group for the pool's life. */
 static weir_status check_alive(const weir_group *group)
@@ -46,14 +52,11 @@ weir_status weir_group_create(weir_group **out, weir_pool *pool)
 	at_store(&group->error, WEIR_OK, relaxed, none);
 	at_store(&group->cancelled, 0, relaxed, none);
 	at_store(&group->ungranted, 0, relaxed, none);
-	at_store(&group->holders, 0, relaxed, none);
 	at_store(&group->held, GROUP_GO, relaxed, none);
 	group->alive = true;
 	*out = group;
 	return WEIR_OK;
 }
-
-static void flush_successors(weir_group *first);
 
 weir_status weir_group_destroy(weir_group *group)
 {
@@ -67,9 +70,10 @@ weir_status weir_group_destroy(weir_group *group)
 		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
 	if (at_load(&group->held, relaxed, none) != GROUP_GO)
 		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
-	/* Whoever ended the last task may not have come to this yet, or be at it: both are fine, before the slot is used again
-	 * and after (G2). */
-	flush_successors(group);
+	/* It is done, so who ended it is on the way to those after it, and through with this group at once.
+	 * ORDER(group_done): acquire, pairs with the release in flush_successors(). */
+	while (unlikely(at_load(&group->successor_count, acquire, group_done)))
+		sched_yield();
 	group->alive = false;
 	slots_put(group->pool->groups, group->index);
 	return WEIR_OK;
@@ -191,13 +195,16 @@ static void flush_successors(weir_group *first)
 		struct successor *next;
 		for (; one; one = next) {
 			next = one->next;
-			if (one->epoch == epoch) {
+			if (one->edge.epoch == epoch) {
 				push_successor(first, one);
 				continue;
 			}
-			weir_group *later = one->later;
+			weir_group *later = one->edge.from;
+			waits_forget(first->pool, &one->edge);
 			free(one);
-			at_sub(&first->successor_count, 1, relaxed, none);
+			/* Before the later one starts: who has waited for that may destroy this.
+			 * ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
+			at_sub(&first->successor_count, 1, release, group_done);
 			release_later(later);
 		}
 		if (epoch == group_epoch(at_load(&first->state, seq_cst, successor)))
@@ -226,15 +233,15 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	struct successor *one = malloc(sizeof(*one));
 	if (!one)
 		return error_set(WEIR_ENOMEM, "no memory to chain groups");
-	/* G4. ORDER(successor): seq_cst on both: of calls that would close a ring together, the last to count sees another's. */
-	at_add(&first->successor_count, 1, seq_cst, successor);
-	if (at_load(&later->successor_count, seq_cst, successor) && weir_group_pending(later)) {
-		at_sub(&first->successor_count, 1, relaxed, none);
+	*one = (struct successor){.edge = {.from = later, .to = first, .epoch = group_epoch(state)}};
+	at_add(&first->successor_count, 1, relaxed, none);
+	status = waits_register(later->pool, &one->edge);
+	if (status) {
+		/* ORDER(group_done): release, pairs with the acquire in weir_group_destroy(). */
+		at_sub(&first->successor_count, 1, release, group_done);
 		free(one);
-		return error_set(WEIR_EDEADLK, "other groups come after the later one already, the first one may be among them: "
-					       "chain groups in the order in which they run");
+		return status;
 	}
-	*one = (struct successor){.later = later, .epoch = group_epoch(state)};
 	wait_for_one_more(later);
 	push_successor(first, one);
 	/* *one may be released, and freed, by now. */
@@ -358,36 +365,40 @@ void group_sleep(weir_group *group)
 	sleep_until_done(group, group_epoch(at_load(&group->state, relaxed, none)));
 }
 
+static weir_status block(struct worker *worker, weir_group *group, uint32_t epoch)
+{
+	weir_status status = WEIR_OK;
+	if (worker_block_begin(worker))
+		sleep_until_done(group, epoch);
+	else
+		status = error_set(WEIR_EDEADLK, "%u threads are blocked or stand in already: raise options.spares_max",
+				   worker->pool->workers_max);
+	worker_block_end(worker);
+	return status;
+}
+
 static weir_status wait_inside(struct worker *worker, weir_task *self, weir_group *group, uint32_t epoch)
 {
-	bool holds = worker->grants != 0;
 	if (self->group == group)
 		return error_set(WEIR_EDEADLK, "a task cannot wait for its own group");
-	if (holds) {
-		/* ORDER(ungranted): seq_cst on all four, as in submit.c: of holder and adder one sees the other. */
-		at_add(&group->holders, 1, seq_cst, ungranted);
-		if (at_load(&group->ungranted, seq_cst, ungranted)) {
-			at_sub(&group->holders, 1, seq_cst, ungranted);
-			return error_set(
-				WEIR_EDEADLK,
-				"this task holds a grant, and tasks of the group wait for theirs: they might wait for "
-				"what it holds");
-		}
+	struct wait_edge edge = {.from = self->group,
+				 .to = group,
+				 .epoch = epoch,
+				 .grant = worker->grants != 0,
+				 .below = worker->waiting};
+	worker->waiting = &edge;
+	/* Who holds no grant makes himself known when he is about to sleep. */
+	weir_status status = edge.grant ? waits_register(worker->pool, &edge) : WEIR_OK;
+	if (!status) {
+		help(worker, group, epoch);
+		spin_until_done(group, epoch);
 	}
-	weir_status status = WEIR_OK;
-	help(worker, group, epoch);
-	spin_until_done(group, epoch);
-	if (!is_done(group, epoch)) {
-		if (worker_block_begin(worker))
-			sleep_until_done(group, epoch);
-		else
-			status = error_set(WEIR_EDEADLK,
-					   "%u threads are blocked or stand in already: raise options.spares_max",
-					   worker->pool->workers_max);
-		worker_block_end(worker);
-	}
-	if (holds)
-		at_sub(&group->holders, 1, seq_cst, ungranted);
+	if (!status && !is_done(group, epoch))
+		status = waits_register(worker->pool, &edge);
+	if (!status && !is_done(group, epoch))
+		status = block(worker, group, epoch);
+	waits_forget(worker->pool, &edge);
+	worker->waiting = edge.below;
 	return status;
 }
 

@@ -18,12 +18,8 @@
 #define GROUP_NOBODY UINT32_MAX
 #define GROUP_BEFORE_ONE (UINT64_C(1) << 32)
 
-/* A group that starts when another is done. */
-struct successor {
-	struct successor *next;
-	weir_group *later;
-	uint32_t epoch; /* of the earlier group when it was registered */
-};
+struct successor; /* group.c */
+struct wait_edge; /* waits.h */
 
 struct weir_group {
 	struct slot_link slot;
@@ -34,12 +30,17 @@ struct weir_group {
 	_Atomic(int) error;
 	_Atomic(uint32_t) cancelled;
 	_Atomic(uint32_t) ungranted; /* members with a demand and no grant yet */
-	_Atomic(uint32_t) holders;   /* tasks that hold a grant and wait for this group */
+	_Atomic(uint32_t) holders;   /* edges into this group behind which somebody holds a grant (waits.c) */
 	_Atomic(uint64_t) held;	     /* groups that this one still waits for << 32 | the newest task that starts after them, by
 				      * number; GROUP_GO if and only if there are no such groups */
 	_Atomic(uint32_t) successor_count;
 	_Atomic(struct successor *) successors;
 	struct park done;
+	/* Under the pool's waits_lock (waits.c). */
+	struct wait_edge *waits; /* what this group waits for */
+	weir_group *waits_todo;
+	uint32_t waits_in; /* edges into it */
+	uint32_t waits_round;
 };
 
 static inline uint32_t group_pending(uint64_t state)

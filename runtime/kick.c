@@ -136,16 +136,36 @@ static bool grant_leader(struct weir_admission *admission, struct waiter *leader
 	return true;
 }
 
-/* Where a claimant would find room soonest: the node with the most left over all that it needs. */
+static bool is_permitted(const struct weir_admission *admission, uint32_t permitted, uint32_t place)
+{
+	for (uint32_t i = 0; i < permitted; i++)
+		if (admission->permitted[i].node == place)
+			return true;
+	return false;
+}
+
+/* Where a claimant would find room soonest: the node with the most left over all that it needs, of those that the strategy
+ * permits: room that is kept elsewhere is kept for nobody. */
 static uint32_t claim_place(struct weir_admission *admission, const struct waiter *waiter)
 {
 	struct ledger *ledger = &admission->tracker->ledger;
 	struct shortage why;
+	uint32_t permitted = admission_rank(admission, waiter, admission->permitted);
 	uint32_t count = strategy_rank_all(WEIR_WORST_FIT, ledger, &waiter->wish, admission->rank);
 	for (uint32_t i = 0; i < count; i++)
-		if (ledger_feasible(ledger, &waiter->wish.units, admission->rank[i].node, &why))
+		if (is_permitted(admission, permitted, admission->rank[i].node) &&
+		    ledger_feasible(ledger, &waiter->wish.units, admission->rank[i].node, &why))
 			return admission->rank[i].node;
 	return NO_NODE;
+}
+
+/* The strategy may have been switched, and permit the place no more. */
+static void check_claim(struct weir_admission *admission)
+{
+	if (unlikely(admission->claimant) &&
+	    !is_permitted(admission, admission_rank(admission, admission->claimant, admission->permitted),
+			  admission->claimed_place))
+		drop_claim(admission);
 }
 
 /* The head of the first class that waits: has it been passed by too often, or too long? */
@@ -216,6 +236,7 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 		fetch_arrivals(admission);
 		sweep_room(admission, batch);
 		update_wait(admission);
+		check_claim(admission);
 		struct attempt head_attempt = {0};
 		const struct waiter *claimant = admission->claimant;
 		for (uint32_t s = 0; s < WEIR_CLASSES; s++)

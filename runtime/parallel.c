@@ -8,6 +8,7 @@
 #include <weir/fork.h>
 
 #include "private/error.h"
+#include "runtime/waits.h"
 #include "runtime/worker.h"
 
 enum { PIECES_PER_WORKER = 8 };
@@ -84,28 +85,30 @@ weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64
 }
 
 /* Whatever could forbid the wait comes before the submit: a task that could not be waited for would run when its argument is
- * gone. Who holds a grant says so first, so there is room at once or the submit answers WEIR_EDEADLK (G3). */
-static weir_status run_inside(struct worker *worker, weir_group *group, weir_task_fn fn, void *argument,
+ * gone. If a grant is held here, or by who waits for us, there is room at once or the submit answers WEIR_EDEADLK (G3). */
+static weir_status run_inside(struct worker *worker, weir_task *self, weir_group *group, weir_task_fn fn, void *argument,
 			      const weir_demand *demand)
 {
-	weir_status status;
+	struct wait_edge edge = {.from = self->group,
+				 .to = group,
+				 .epoch = group_epoch(at_load(&group->state, relaxed, none)),
+				 .grant = worker->grants != 0,
+				 .below = worker->waiting};
+	weir_status status = waits_register(worker->pool, &edge);
+	if (status)
+		return status;
 	if (worker_block_begin(worker)) {
-		bool holds = worker->grants != 0;
-		/* ORDER(ungranted): seq_cst, as in wait_inside() (group.c). */
-		if (holds)
-			at_add(&group->holders, 1, seq_cst, ungranted);
 		status = weir_submit(group, fn, argument, demand);
 		if (!status) {
 			group_sleep(group);
 			status = at_load(&group->error, relaxed, none);
 		}
-		if (holds)
-			at_sub(&group->holders, 1, seq_cst, ungranted);
 	} else {
 		status = error_set(WEIR_EDEADLK, "%u threads are blocked or stand in already: raise options.spares_max",
 				   worker->pool->workers_max);
 	}
 	worker_block_end(worker);
+	waits_forget(worker->pool, &edge);
 	return status;
 }
 
@@ -122,7 +125,7 @@ weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, cons
 	if (status)
 		return status;
 	if (self)
-		status = run_inside(worker, group, fn, argument, demand);
+		status = run_inside(worker, self, group, fn, argument, demand);
 	else if (!(status = weir_submit(group, fn, argument, demand)))
 		status = weir_group_wait(group);
 	(void)weir_group_destroy(group);

@@ -167,6 +167,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	pool->spin_ns = options->spin_ns;
 	pool->stack_bytes = options->stack_bytes;
 	park_init(&pool->drained);
+	pthread_mutex_init(&pool->waits_lock, NULL);
 	weir_status status =
 		pool->aware ? make_aware(pool, options) : weir_machine_create(&pool->machine, options->machine);
 	if (status)
@@ -224,6 +225,7 @@ static void dismantle(weir_pool *pool)
 		(void)weir_tracker_destroy(pool->tracker);
 	else
 		weir_machine_destroy(pool->machine);
+	pthread_mutex_destroy(&pool->waits_lock);
 	free(pool);
 }
 

@@ -59,6 +59,7 @@ struct worker {
 	uint32_t member;
 	uint32_t grants;   /* of the tasks on this stack, forked children's roots included */
 	uint32_t blocked;  /* depth of blocking sections */
+	struct wait_edge *waiting; /* the innermost group that the tasks on this stack wait for; NULL: none */
 	bool stood_in;	   /* somebody works in our stead */
 	_Atomic(uint32_t) awake; /* runs something, or looks for it; read by who goes to sleep, to know whether to search */
 	uint32_t takes; /* how often it looked for work; see FAIR_TAKES */
@@ -116,6 +117,8 @@ struct weir_pool {
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */
 	_Atomic(uint32_t) drainers;
 	struct park drained;
+	pthread_mutex_t waits_lock; /* waits.c */
+	uint32_t waits_round;
 };
 
 static inline weir_task *pool_task(weir_pool *pool, uint32_t index)

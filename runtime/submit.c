@@ -133,7 +133,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_dec
 	struct task_need *need = task->need;
 	bool asked_to_be_deferred = need->waiter.demand.when_short == WEIR_DEFER;
 	bool kick = false;
-	/* ORDER(ungranted): seq_cst on all four, with wait_inside(): we were counted before; of adder and holder one sees the
+	/* ORDER(ungranted): seq_cst on all four, with waits.c: we were counted before; of adder and holder one sees the
 	 * other. */
 	may_wait &= at_load(&group->holders, seq_cst, ungranted) == 0;
 	admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
@@ -205,17 +205,24 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 	if (asks)
 		/* ORDER(ungranted): seq_cst, before the look at the holders in ask(). */
 		at_add(&group->ungranted, 1, seq_cst, ungranted);
+	weir_status status = WEIR_OK;
 	/* ORDER(held): acquire, pairs with the exchange in release_later(): what comes after sees what came before. */
-	if (unlikely(at_load(&group->held, acquire, held) != GROUP_GO) && group_hold(group, task)) {
-		decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;
-		decision->allowed = !asks;
-		return WEIR_OK;
+	if (unlikely(at_load(&group->held, acquire, held) != GROUP_GO)) {
+		if (asks && admission_refuse_infeasible(pool->admission, &task->need->waiter, decision)) {
+			at_sub(&group->ungranted, 1, seq_cst, ungranted);
+			status = refusal(decision, false);
+		} else if (group_hold(group, task)) {
+			decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;
+			decision->allowed = !asks;
+			return WEIR_OK;
+		}
 	}
-	if (!asks) {
+	if (!status && !asks) {
 		route_push(pool, task, worker_self);
 		return WEIR_OK;
 	}
-	weir_status status = ask(pool, task, true, decision);
+	if (!status)
+		status = ask(pool, task, true, decision);
 	if (status) {
 		/* It never was the group's. */
 		drop_task(pool, task);

@@ -158,7 +158,7 @@ void task_decided(struct waiter *waiter)
 	struct task_need *need = container_of(waiter, struct task_need, waiter);
 	weir_task *task = need->task;
 	weir_pool *pool = task->group->pool;
-	/* ORDER(ungranted): seq_cst, with wait_inside() and ask(). */
+	/* ORDER(ungranted): seq_cst, with waits.c and ask(). */
 	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
 	if (waiter_state(waiter) != WAITER_GRANTED) {
 		task_settle(pool, task, false, WEIR_ECANCELED);

@@ -285,7 +285,7 @@ static void a_walk_may_release_what_it_is_shown(void **state)
 {
 	weir_tracker *tracker = *state;
 	for (int i = 0; i < 4; i++) {
-		char id[8];
+		char id[32];
 		snprintf(id, sizeof(id), "id%d", i);
 		assert_ok(weir_tracker_allocate(tracker, id, WEIR_DEMAND(.cores = 1), NULL));
 	}

@@ -20,7 +20,8 @@ typedef weir_status (*weir_task_fn)(weir_task *task, void *argument);
  * Owns:    *out until weir_group_destroy(). Errors: WEIR_ENOMEM, WEIR_EINVAL. Thread: any. */
 WEIR_API WEIR_MUST_USE weir_status weir_group_create(weir_group **out, weir_pool *pool);
 
-/* Free a group, before its pool is destroyed. NULL: nothing happens. Errors: WEIR_EBUSY while tasks of it, or groups that come after it, are pending. */
+/* Free a group, before its pool is destroyed. NULL: nothing happens.
+ * Errors:  WEIR_EBUSY while tasks of it are pending, or groups that it comes after. */
 WEIR_API weir_status weir_group_destroy(weir_group *group);
 
 /* Submit a task to a group. argument is passed on as it is. demand: copied; NULL: a plain task, which pays nothing for
@@ -39,8 +40,9 @@ WEIR_API WEIR_MUST_USE weir_status weir_submit_decision(weir_group *group, weir_
 
 /* Wait until no task of the group is pending. A worker runs other tasks of the group meanwhile, or another thread stands in for it.
  * Returns: the first error of the group, WEIR_ECANCELED if it was cancelled and no task failed before, WEIR_OK.
- * Errors:  WEIR_EDEADLK: the caller is a task of the group; or holds a grant, and tasks of the group still wait for theirs;
- *          or spares_max threads are blocked already. Nothing was waited for then.
+ * Errors:  WEIR_EDEADLK: the group waits for the caller's, directly or by others; or the caller holds a grant, or is waited for
+ *          by who holds one, and tasks of the group still wait for theirs; or spares_max threads are blocked already. The
+ *          group is then not done. WEIR_EINVAL: it was destroyed.
  * Thread:  any, many at once. */
 WEIR_API weir_status weir_group_wait(weir_group *group);
 
@@ -55,8 +57,8 @@ WEIR_API weir_status weir_group_reset(weir_group *group);
 /* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept back.
  * Several calls add up. A task that is kept back and then refused (no room in the waiting room, shut down) ends without running
  * and shows as the group's error. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
- * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_EDEADLK (other groups come after
- *          `later` already: chain in the order in which they run), WEIR_ENOMEM. Thread: any. */
+ * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_EDEADLK (`first` waits for
+ *          `later`, directly or by others), WEIR_ENOMEM. Thread: any. */
 WEIR_API weir_status weir_group_after(weir_group *later, weir_group *first);
 
 /* Tasks that are pending: submitted and not done. */

@@ -155,7 +155,7 @@ static void *fight_for_names(void *argument)
 	while (weir_clock_monotonic_ns() < self->until_ns && !self->wrong[0]) {
 		for (int i = 0; i < 64; i++, self->operations++) {
 			uint64_t r = fixture_random(&self->random);
-			char id[8];
+			char id[32];
 			snprintf(id, sizeof(id), "n%u", (unsigned)(r % 5));
 			weir_demand demand = random_demand(&self->random);
 			weir_status status = r >> 32 & 1 ? weir_tracker_allocate(shared->tracker, id, &demand, NULL)
@@ -177,7 +177,7 @@ static void names_fought_for_lose_no_room(void **state)
 	assert_true(stress_run(threads, fight_for_names, &shared, fixture_seed("names")));
 	assert_ok(weir_tracker_audit(shared.tracker));
 	for (unsigned n = 0; n < 5; n++) {
-		char id[8];
+		char id[32];
 		snprintf(id, sizeof(id), "n%u", n);
 		weir_status status = weir_tracker_release(shared.tracker, id);
 		assert_true(status == WEIR_OK || status == WEIR_ENOENT);
