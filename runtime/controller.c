@@ -167,7 +167,7 @@ weir_status weir_admission_cancel(weir_admission *admission, uint64_t number)
 	if (!admission)
 		return error_set(WEIR_EINVAL, "admission is NULL");
 	struct ticket *ticket =
-		slots_at(admission->tickets, (uint32_t)number & SLOTS_MAX, admission->tickets->slot_shift);
+		slots_find(admission->tickets, (uint32_t)number & SLOTS_MAX, admission->tickets->slot_shift);
 	uint64_t tag = (number >> SLOTS_BITS) * WAITER_STATES;
 	uint64_t waiting = tag + WAITER_WAITING;
 	/* ORDER(ticket): acquire, pairs with the release in weir_admission_admit(). The generation is in the state, so a ticket
