@@ -51,13 +51,20 @@ static int suffix_power(const char *suffix)
 	return (int)(letter - letters) + 1;
 }
 
+/* A decimal number and what follows it; NAN: none, or another notation ("0x1p3", "inf") that strtod() would take. */
+static double decimal(const char *text, char **end)
+{
+	bool plain = isdigit((unsigned char)*text) || *text == '.';
+	return plain && !strpbrk(text, "xX") ? strtod(text, end) : NAN;
+}
+
 weir_status weir_bytes_parse(uint64_t *out, const char *text)
 {
 	if (!out || !text)
 		return error_set(WEIR_EINVAL, "out or text is NULL");
 	char *end = NULL;
 	errno = 0;
-	double value = isdigit((unsigned char)*text) || *text == '.' ? strtod(text, &end) : NAN;
+	double value = decimal(text, &end);
 	int power = end && end != text ? suffix_power(end) : -1;
 	if (power < 0 || !isfinite(value) || errno == ERANGE)
 		return error_set(WEIR_EINVAL, "\"%.40s\" is no amount of bytes: write 512, 64K, 1.5G", text);
@@ -80,7 +87,7 @@ static weir_status parse_cores(double *out, const char *value)
 {
 	char *end = NULL;
 	errno = 0;
-	double cores = isdigit((unsigned char)*value) || *value == '.' ? strtod(value, &end) : NAN;
+	double cores = decimal(value, &end);
 	if (!end || end == value || *end || !isfinite(cores) || errno)
 		return error_set(WEIR_EINVAL, "cores=%.40s: give a number, such as 2 or 0.5", value);
 	*out = cores;

@@ -76,9 +76,6 @@ static void leave_room(struct weir_admission *admission, struct waiter *waiter, 
 
 static void sweep_room(struct weir_admission *admission, struct batch *batch)
 {
-	/* ORDER(sweep): acquire, pairs with the release in admission_sweep(): we see who was cancelled. */
-	if (likely(!at_swap(&admission->sweep, 0, acquire, sweep)))
-		return;
 	struct waiter *waiter = room_sweep(&admission->room);
 	while (waiter) {
 		struct waiter *next = waiter->next;
@@ -87,6 +84,17 @@ static void sweep_room(struct weir_admission *admission, struct batch *batch)
 		leave_room(admission, waiter, batch);
 		waiter = next;
 	}
+}
+
+/* The word to sweep is taken first: whoever gave it pushed before, or waited for the push, so that the waiter is among those that
+ * are fetched after it. The other way round, it could come between fetch and sweep, and its waiter would stay. */
+static void fetch_and_sweep(struct weir_admission *admission, struct batch *batch)
+{
+	/* ORDER(sweep): acquire, pairs with the release in admission_sweep(): we see who was cancelled. */
+	bool sweep = at_swap(&admission->sweep, 0, acquire, sweep) != 0;
+	fetch_arrivals(admission);
+	if (unlikely(sweep))
+		sweep_room(admission, batch);
 }
 
 /* A2: WAIT on the words that somebody in the room needs, and on no other. Returns whether any was cleared. */
@@ -168,8 +176,9 @@ static void check_claim(struct weir_admission *admission)
 		drop_claim(admission);
 }
 
-/* The head of the first class that waits: has it been passed by too often, or too long? */
-static void claim_for_head(struct weir_admission *admission, const struct attempt *head_attempt)
+/* The head of the first class that waits: has it been passed by too often, or too long? True: another's claim went to it, and
+ * what that one kept is open. */
+static bool claim_for_head(struct weir_admission *admission, const struct attempt *head_attempt)
 {
 	/* Who was granted at once never was in the room. */
 	uint32_t passed =
@@ -178,17 +187,19 @@ static void claim_for_head(struct weir_admission *admission, const struct attemp
 	for (uint32_t s = 0; s < WEIR_CLASSES && !head; s++)
 		head = admission->room.service[s].first;
 	if (!head)
-		return;
+		return false;
+	bool moved = false;
 	head->overtaken += passed;
 	tally_add(&admission->tally, COUNT_OVERTAKES, passed);
 	if (admission->claimant != head) {
 		bool late = head->overtaken >= admission->overtakes_max ||
 			    clock_now_ns(&admission->clock) - head->since_ns >= admission->overtaken_ns_max;
 		if (!late)
-			return;
+			return false;
 		uint32_t place = claim_place(admission, head);
 		if (place == NO_NODE)
-			return;
+			return false;
+		moved = admission->claimant != NULL;
 		drop_claim(admission);
 		admission->claimant = head;
 		admission->claimed_place = place;
@@ -197,6 +208,22 @@ static void claim_for_head(struct weir_admission *admission, const struct attemp
 	}
 	if (head_attempt->why.total)
 		ledger_flag_totals(&admission->tracker->ledger, WORD_CLAIM);
+	return moved;
+}
+
+/* A grant goes past the head of its class, and past those of the classes that are served before it. */
+static void note_overtaken(struct weir_admission *admission, uint32_t service, const struct waiter *granted)
+{
+	bool any = false;
+	for (uint32_t s = 0; s <= service; s++) {
+		struct waiter *head = admission->room.service[s].first;
+		if (!head || head == granted)
+			continue;
+		head->overtaken++;
+		any = true;
+	}
+	if (any)
+		tally_add(&admission->tally, COUNT_OVERTAKES, 1);
 }
 
 /* One class: leaders in their order, those that fit are granted. False: the batch is full. */
@@ -212,10 +239,7 @@ static bool admit_class(struct weir_admission *admission, uint32_t service, stru
 		struct waiter *next = leader->after;
 		if (grant_leader(admission, leader, &attempt)) {
 			struct waiter *heir = leader->next;
-			if (leader != class->first) {
-				class->first->overtaken++;
-				tally_add(&admission->tally, COUNT_OVERTAKES, 1);
-			}
+			note_overtaken(admission, service, leader);
 			room_remove(&admission->room, leader);
 			leave_room(admission, leader, batch);
 			leader = heir && heir->after == next ? heir : next;
@@ -233,8 +257,7 @@ static bool admit_class(struct weir_admission *admission, uint32_t service, stru
 static bool scan(struct weir_admission *admission, struct batch *batch)
 {
 	for (;;) {
-		fetch_arrivals(admission);
-		sweep_room(admission, batch);
+		fetch_and_sweep(admission, batch);
 		update_wait(admission);
 		check_claim(admission);
 		struct attempt head_attempt = {0};
@@ -244,7 +267,8 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 				return false;
 		if (claimant && !admission->claimant)
 			continue; /* the claim was fulfilled: what it kept is open to the others */
-		claim_for_head(admission, &head_attempt);
+		if (claim_for_head(admission, &head_attempt))
+			continue;
 		bool cleared = update_wait(admission);
 		/* Places share words (a node without memory): what was cleared for one place was set again for another, and a release
 		 * between the two kicked nobody. Who still waits is tried once more; the next round clears nothing. An arrival

@@ -159,10 +159,14 @@ static enum ledger_answer judge(const struct step *step, uint64_t spare, int fla
 			return LEDGER_CLAIMED;
 		return LEDGER_TAKEN;
 	}
+	/* L5: what is short only for the moment is not named. */
+	if (spare & WORD_TENT)
+		return LEDGER_CONTENDED;
+	bool by_floor = step->needed != step->units && !word_broken(spare, step->units, guards);
+	why->by_floor = by_floor && (!why->resources || why->by_floor);
 	why->resources |= word_broken_resources(broken, step->kind);
 	why->total |= step->total;
-	why->by_floor = step->needed != step->units && !word_broken(spare, step->units, guards);
-	return spare & WORD_TENT ? LEDGER_CONTENDED : LEDGER_SHORT;
+	return LEDGER_SHORT;
 }
 
 /* Give a step's units back with the mark of being tentative. */
@@ -172,6 +176,15 @@ static bool undo(const struct step *step)
 	uint64_t was = at_add(&step->word->spare, step->units - WORD_TENT_ONE, acq_rel, ledger);
 	CHECK("L1", word_is_sound(was + step->units - WORD_TENT_ONE, word_guards(step->kind)));
 	return (was & WORD_WAIT) != 0;
+}
+
+/* A take of several words is complete. Whoever found no place among the tentative ones may have been refused in spite of
+ * room, and nobody gives: so the one who makes a place kicks. */
+static bool settle(const struct step *step)
+{
+	/* ORDER(wait): acquire, as in ledger_give(). */
+	uint64_t was = at_sub(&step->word->spare, WORD_TENT_ONE, acq_rel, wait);
+	return (was & WORD_TENT) == WORD_TENT && (was & WORD_WAIT);
 }
 
 /* One word: the amounts, and one more tentative take if this is not the last word. */
@@ -231,7 +244,7 @@ NOINLINE enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct
 		return answer;
 	}
 	for (uint32_t s = 0; s + 1 < count; s++)
-		at_sub(&steps[s].word->spare, WORD_TENT_ONE, relaxed, none);
+		*waiters |= settle(&steps[s]);
 	return LEDGER_TAKEN;
 }
 

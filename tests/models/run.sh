@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# run.sh - check the model of the waiting room: the code's protocol must hold in every scene, and each variant, which leaves one
+# thing out, must be found out. Skips (77) without spin or a C compiler.
+set -eu
+model=$(cd "$(dirname "$0")" && pwd)/room.pml
+compiler=${CC:-cc}
+command -v spin >/dev/null && command -v "$compiler" >/dev/null || exit 77
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+failed=0
+
+# errors VARIANT SCENE: how many the checker found; empty if it did not get to the end.
+errors() {
+	rm -f pan*
+	spin -a -DVAR="$1" -DSCENE="$2" "$model" >spin.log 2>&1 && "$compiler" -O2 -w -DSAFETY -DCOLLAPSE -o pan pan.c || {
+		cat spin.log >&2
+		return 1
+	}
+	./pan -m100000 -w22 >pan.log 2>&1 || true
+	! grep -q 'Search not completed' pan.log || [ -e "$(basename "$model").trail" ] || return 1
+	sed -n 's/^State-vector.*errors: //p' pan.log
+	rm -f ./*.trail
+}
+
+scene() {
+	found=$(errors 0 "$1")
+	[ "$found" = 0 ] && echo "ok: scene $1: $2" && return
+	echo "FAILED: scene $1: $2: the code's protocol does not hold" && failed=1
+}
+
+variant() {
+	found=$(errors "$1" "$2")
+	[ "${found:-0}" -gt 0 ] && echo "ok: found out: $3" && return
+	echo "FAILED: scene $2 does not notice: $3" && failed=1
+}
+
+variant 1 0 "WAIT cleared on a word that another place shares, without looking again"
+variant 2 4 "the token given up by a plain store, which loses a note"
+variant 3 4 "a batch that is full, and no second call"
+variant 4 4 "WAIT set after the try"
+variant 5 4 "no kick after the push"
+variant 6 4 "WAIT looked at before the give, not with it"
+variant 7 4 "BUSY set after the look, which loses a note"
+variant 8 3 "granted without asking whether it was cancelled"
+variant 9 2 "the flag of its group not looked at after the push"
+variant 10 5 "a claim that goes to another, without looking again at what it kept"
+variant 11 2 "the word to sweep taken after the arrivals, not before"
+scene 0 "places that share a word"
+scene 1 "a large one that is passed by, and its claim"
+scene 2 "cancelled, and no room ever comes"
+scene 3 "cancelled while room comes"
+scene 4 "three give at once"
+scene 5 "a claim goes from one to another"
+exit $failed
