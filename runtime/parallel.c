@@ -50,9 +50,7 @@ static weir_status run_loop(weir_task *task, void *argument)
 	(void)task;
 	struct loop *loop = argument;
 	weir_worker *worker = weir_fork_self();
-	weir_fork_slot *head = worker->head;
-	(void)split_weir_body(worker, head, loop, loop->begin, loop->end);
-	worker->head = head;
+	(void)split_weir_body(worker, worker->head, loop, loop->begin, loop->end);
 	return at_load(&loop->error, relaxed, none);
 }
 

@@ -109,7 +109,7 @@ static void run_fork(struct worker *worker, const struct found *found)
 	found->fork->run(&worker->forks.face, head, found->fork);
 	worker->grants -= granted;
 	worker->task_head = outer_head;
-	worker->forks.face.head = head;
+	CHECK("W4", worker->forks.face.head == head);
 	at_store(&worker->root, outer, relaxed, none);
 	tally_add(&worker->pool->tally, POOL_FORKED_STOLEN, 1);
 	/* The root may end as soon as its child is done: count out first. */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* regress_test.c - one test for each bug that was found by reading; two lines tell its story. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -478,6 +481,32 @@ static void a_grant_below_on_the_stack_counts_as_held(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
+/* A child of WEIR_SPAWN() that nobody joined was forgotten: thieves could run it when its parent's arguments were gone. */
+WEIR_FORK_1(int, leaves_one_behind, int, depth)
+{
+	if (depth)
+		WEIR_SPAWN(leaves_one_behind, depth - 1);
+	return depth;
+}
+
+static void a_spawn_that_is_never_joined_ends_the_program(void **state)
+{
+	(void)state;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		weir_pool *pool;
+		int out;
+		if (!freopen("/dev/null", "w", stderr) || weir_pool_create(&pool, WEIR_OPTIONS(.workers = 1)))
+			_exit(1);
+		(void)WEIR_RUN(pool, leaves_one_behind, &out, 1);
+		_exit(2);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +522,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_granted_function_may_release_however_many_wait),
 		cmocka_unit_test(a_long_chain_of_cancelled_groups_needs_no_deep_stack),
 		cmocka_unit_test(a_grant_below_on_the_stack_counts_as_held),
+		cmocka_unit_test(a_spawn_that_is_never_joined_ends_the_program),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);

@@ -149,9 +149,7 @@ WEIR_API weir_status weir_join(void);
 		struct f##_weir_call *call = (struct f##_weir_call *)argument;                                         \
 		f##_weir_data *data = &call->data;                                                                     \
 		weir_worker *worker = weir_fork_self();                                                                \
-		weir_fork_slot *head = worker->head;                                                                   \
-		call->out = f##_weir_body(worker, head, LOAD);                                                         \
-		worker->head = head;                                                                                   \
+		call->out = f##_weir_body(worker, worker->head, LOAD);                                                 \
 		return WEIR_OK;                                                                                        \
 	}                                                                                                              \
 	static __attribute__((unused)) weir_status f##_weir_run(weir_pool *pool, R *result, PARAMS)                    \
