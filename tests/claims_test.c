@@ -163,6 +163,31 @@ static void a_claim_that_moves_opens_what_it_kept(void **state)
 	pull_down(&house, 5);
 }
 
+/* A higher class comes before the claimant, is not late itself, and fits beside it: once the claim is fulfilled it starts. Fails if
+ * only those behind the claimant are tried with what it leaves. */
+static void what_a_fulfilled_claim_leaves_is_tried_by_those_before_it(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = 1});
+	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 3)), b = admit(&house, WEIR_DEMAND(.cores = 1));
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 3), NULL);
+	now_ns += 1;
+	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_HARD), WEIR_OK);
+	assert_int_equal(counts_of(&house).claims, 1);
+	(void)queue(&house, WEIR_DEMAND(.cores = 1, .task_class = WEIR_HIGH), &told);
+	release(&house, b);
+	assert_int_equal(told_count, 0);
+	release(&house, a);
+	assert_int_equal(told_count, 2);
+	assert_ptr_equal(told[1].context, &told);
+	release(&house, told[0].grant);
+	release(&house, told[1].grant);
+	pull_down(&house, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +195,7 @@ int main(void)
 		cmocka_unit_test(who_has_waited_too_long_claims_its_room),
 		cmocka_unit_test(a_cancelled_claim_opens_what_it_kept),
 		cmocka_unit_test(a_claim_that_moves_opens_what_it_kept),
+		cmocka_unit_test(what_a_fulfilled_claim_leaves_is_tried_by_those_before_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
