@@ -56,8 +56,8 @@ void ledger_fini(struct ledger *ledger);
 
 /* Take units on a place (a node: its cores, and its memory or that of the nearest node that has some).
  * floor:  what must be left over for others, NULL: nothing; ignored while the place is entirely free.
- * waiters: set to true if an undo gave something back on a word where somebody waits: the caller must kick the room; never
- *          set to false. */
+ * waiters: set to true if an undo gave something back on a word where somebody waits, or if somebody may wait for a place among
+ *          its tentative takes: the caller must kick the room; never set to false. */
 enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units, const struct packed *floor,
 				    uint32_t place, int flags, struct taken *out, struct shortage *why, bool *waiters);
 

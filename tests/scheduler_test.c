@@ -68,13 +68,13 @@ static void placements_are_spread_over_workers_and_finished(void **state)
 		uint32_t expected = workers ? workers : CORES;
 		uint64_t random = fixture_seed("scheduler");
 		for (int round = 0; round < 20; round++) {
-			weir_placement placed[16];
-			for (uint32_t i = 0; i < 16; i++) {
+			weir_placement placed[7];
+			for (uint32_t i = 0; i < 7; i++) {
 				placed[i] = place(&house, WEIR_DEMAND(.cores = 0.25, .home = WEIR_NODE(1)));
 				assert_int_equal(placed[i].decision.node, 1);
 				assert_int_equal(placed[i].worker, i % expected);
 			}
-			for (uint32_t left = 16; left; left--) {
+			for (uint32_t left = 7; left; left--) {
 				uint32_t one = (uint32_t)(fixture_random(&random) % left);
 				finish(&house, &placed[one]);
 				weir_placement again = placed[one];

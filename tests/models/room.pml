@@ -52,13 +52,17 @@
 #define SETUP only[0] = ANY; only[1] = 2; need[0] = 1; need[1] = 1; gives[0] = 0; gives[1] = 1; gives[2] = 1
 #elif SCENE == 5 /* the claim goes to one that is served before; what it kept is room for a third, which givers wait for */
 #define W 3
-#define GIVERS 3
+#define GIVERS 2
+#define SPARE 1 /* on word 1 */
 #define LATE(i) true
-#define GATE(g) (g == 0 || wst[2] == GRANTED)
-#define SETUP only[0] = 0; only[1] = 1; only[2] = 1; need[0] = 1; need[1] = 2; need[2] = 1; gives[0] = 1; gives[1] = 1; gives[2] = 0
+#define GATE(g) (g == 0 -> wst[2] == GRANTED : wst[1] == GRANTED)
+#define SETUP only[0] = 0; only[1] = 1; only[2] = 1; need[0] = 1; need[1] = 2; need[2] = 1; gives[0] = 1; gives[1] = 0; spare[1] = SPARE
 #endif
 #ifndef LATE
 #define LATE(i) passed[i]
+#endif
+#ifndef SPARE
+#define SPARE 0
 #endif
 #ifndef GATE
 #define GATE(g) true
@@ -86,7 +90,7 @@
 #define IN(set, i) (((set) >> (i)) & 1)
 #define IS_CANCELLED(i) (wst[i] == CANCELLED || flag[i])
 
-byte spare[2]; /* at first the givers hold everything */
+byte spare[2]; /* at first the givers hold everything, but in scene 5 */
 bool WAIT[2];
 bool CLAIM[2];
 hidden byte only[W];
@@ -500,7 +504,7 @@ init
 		done == GIVERS + W + CANCELLERS && token == IDLE && !again_calls;
 		assert(room == 0 && arrivals == 0 && claimant == NOBODY);
 		assert(!WAIT[0] && !WAIT[1] && !CLAIM[0] && !CLAIM[1]);
-		assert(spare[0] + spare[1] == GIVERS);
+		assert(spare[0] + spare[1] == GIVERS + SPARE);
 #ifdef CANCEL
 		assert(!cancel_said_yes || wst[CANCEL] == CANCELLED)
 #endif

@@ -3,7 +3,7 @@
 # Sourced in the root of the source tree.
 
 packages="gcc g++ libc6-dev cmake ninja-build pkg-config
-	liburcu-dev libhwloc-dev libjemalloc-dev libck-dev libxxhash-dev libjansson-dev libcmocka-dev libbenchmark-dev"
+	liburcu-dev libhwloc-dev libjemalloc-dev libck-dev libxxhash-dev libjansson-dev libcmocka-dev libbenchmark-dev spin"
 
 missing_packages() {
 	command -v dpkg-query >/dev/null || return 0 # not a Debian: CMake says what it misses

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* claims_test.c - whoever waits too long, or is passed by too often, has room kept for it. */
+#include "house.h"
+
+/* Small ones hold the machine, one each, and as one ends another takes its place: who waits for a whole node would wait for ever.
+ * direct: they ask when there is room, else they wait in the room as well. Returns how many were granted before the large one. */
+static uint32_t flood(struct house *house, const weir_demand *large, const weir_demand *small, uint32_t holders,
+		      bool direct)
+{
+	weir_grant held[TOLD_MAX];
+	uint32_t first = 0, end = 0;
+	while (end < holders)
+		held[end++] = admit(house, small);
+	told_count = 0;
+	static char is_large;
+	(void)queue(house, large, &is_large);
+	uint32_t passed = 0, seen = 0;
+	for (uint32_t waiting = 0; first < end && end < TOLD_MAX - 1;) {
+		if (!direct && waiting == 0) {
+			(void)queue(house, small, NULL);
+			waiting++;
+		}
+		release(house, held[first++]);
+		for (; seen < told_count; seen++) {
+			if (told[seen].context == &is_large) {
+				release(house, told[seen].grant);
+				goto out;
+			}
+			waiting--;
+			passed++;
+			held[end++] = told[seen].grant;
+		}
+		if (direct) {
+			weir_decision decision = ask(house, small);
+			passed += decision.allowed;
+			if (decision.allowed)
+				held[end++] = decision.grant;
+		}
+	}
+	fail_msg("passed by %u times and still waiting", passed);
+out:
+	for (seen++; first < end; first++)
+		release(house, held[first]);
+	for (; seen < told_count; seen++)
+		release(house, told[seen].grant);
+	return passed;
+}
+
+/* The promise of overtakes_max: on a clock that stands still a claim comes after that many by-passes, and then nobody else goes;
+ * whether the others come from the room or from outside, and whether nodes or a total are short. Fails if either is not
+ * counted, or if a claim does not keep what it needs. */
+static void a_flood_of_small_ones_does_not_starve_a_large_one(void **state)
+{
+	(void)state;
+	static const weir_demand large = {.size = sizeof(large), .cores = 4};
+	static const weir_demand small = {.size = sizeof(small), .cores = 1};
+	static const weir_demand lower = {.size = sizeof(lower), .cores = 1, .task_class = WEIR_BEST_EFFORT};
+	for (int kind = 0; kind < 8; kind++) {
+		bool direct = kind & 1, total = kind & 2;
+		struct house house;
+		build(&house,
+		      WEIR_TRACKER_OPTIONS(.machine = two_nodes, .limits = total ? WEIR_LIMITS(.cores = 4) : NULL),
+		      (weir_admission_options){.overtakes_max = 16});
+		uint32_t passed = flood(&house, &large, kind & 4 ? &lower : &small, total ? 4 : 8, direct);
+		/* One may have gone while the claim was not looked at yet; on the node that is not claimed others go on. */
+		weir_admission_counts counts = counts_of(&house);
+		assert_int_equal(counts.claims, 1);
+		assert_in_range(counts.overtakes, 16, 16 + 1 + (total ? 0 : 8));
+		assert_in_range(passed, 16, 16 + 1 + (total ? 0 : 8));
+		pull_down(&house, counts.asked);
+	}
+}
+
+/* A claim by age: nobody passed by often, but the time is up. What it keeps is refused to others as CLAIMED. */
+static void who_has_waited_too_long_claims_its_room(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = 1000});
+	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 1));
+	weir_grant b = admit(&house, WEIR_DEMAND(.cores = 2));
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+	now_ns += 999;
+	release(&house, a);
+	a = admit(&house, WEIR_DEMAND(.cores = 1));
+	assert_int_equal(counts_of(&house).claims, 0);
+	now_ns += 1;
+	release(&house, a);
+	assert_int_equal(counts_of(&house).claims, 1);
+	assert_refused(ask(&house, WEIR_DEMAND(.cores = 1)), WEIR_DEFERRED, WEIR_CAUSE_CLAIMED, "waited too long");
+	/* A second one waits behind the claim, and is served once it is fulfilled. */
+	(void)queue(&house, WEIR_DEMAND(.cores = 1), &told);
+	assert_int_equal(told_count, 0);
+	release(&house, b);
+	assert_int_equal(told_count, 1);
+	release(&house, told[0].grant);
+	assert_int_equal(told_count, 2);
+	assert_ptr_equal(told[1].context, &told);
+	release(&house, told[1].grant);
+	pull_down(&house, 6);
+}
+
+/* The claim of a waiter that is cancelled is over at once, for those who wait and for those who ask. */
+static void a_cancelled_claim_opens_what_it_kept(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = 1});
+	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 1));
+	told_count = 0;
+	weir_decision large = queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+	now_ns += 1;
+	(void)queue(&house, WEIR_DEMAND(.cores = 4, .priority = -1), NULL);
+	assert_int_equal(counts_of(&house).claims, 1);
+	(void)queue(&house, WEIR_DEMAND(.cores = 2), &told);
+	assert_int_equal(told_count, 0);
+	assert_int_equal(weir_admission_cancel(house.admission, large.ticket), WEIR_OK);
+	/* The claimant is told that it has nothing, and who fits now has started. */
+	assert_int_equal(told_count, 2);
+	assert_int_equal(told[0].ticket, large.ticket);
+	assert_int_equal(told[0].grant.handle, 0);
+	assert_ptr_equal(told[1].context, &told);
+	release(&house, a);
+	release(&house, told[1].grant);
+	assert_int_equal(told_count, 3);
+	release(&house, told[2].grant);
+	assert_int_equal(counts_of(&house).cancelled, 1);
+	pull_down(&house, 4);
+}
+
+/* The claim goes to one that is served before: who could use what the other one kept starts at once, not with the next release.
+ * Fails if the room is not looked at again (room.pml, variant 10). */
+static void a_claim_that_moves_opens_what_it_kept(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = two_nodes), (weir_admission_options){.overtaken_ns_max = 1});
+	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 4, .home = WEIR_NODE(0)));
+	weir_grant b = admit(&house, WEIR_DEMAND(.cores = 3, .home = WEIR_NODE(1)));
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 4, .home = WEIR_NODE(1), .home_only = true), NULL);
+	now_ns += 1;
+	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_HARD), WEIR_OK);
+	(void)queue(&house, WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(1), .home_only = true), &told);
+	(void)queue(&house, WEIR_DEMAND(.cores = 4, .home = WEIR_NODE(0), .home_only = true, .task_class = WEIR_HIGH),
+		    NULL);
+	assert_int_equal(told_count, 0);
+	assert_int_equal(counts_of(&house).claims, 1);
+	now_ns += 1;
+	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_HARD), WEIR_OK);
+	assert_int_equal(counts_of(&house).claims, 2);
+	assert_int_equal(told_count, 1);
+	assert_ptr_equal(told[0].context, &told);
+	release(&house, told[0].grant);
+	release(&house, a);
+	release(&house, b);
+	assert_int_equal(told_count, 3);
+	release(&house, told[1].grant);
+	release(&house, told[2].grant);
+	pull_down(&house, 5);
+}
+
+/* A higher class comes before the claimant, is not late itself, and fits beside it: once the claim is fulfilled it starts. Fails if
+ * only those behind the claimant are tried with what it leaves. */
+static void what_a_fulfilled_claim_leaves_is_tried_by_those_before_it(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = 1});
+	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 3)), b = admit(&house, WEIR_DEMAND(.cores = 1));
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 3), NULL);
+	now_ns += 1;
+	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_HARD), WEIR_OK);
+	assert_int_equal(counts_of(&house).claims, 1);
+	(void)queue(&house, WEIR_DEMAND(.cores = 1, .task_class = WEIR_HIGH), &told);
+	release(&house, b);
+	assert_int_equal(told_count, 0);
+	release(&house, a);
+	assert_int_equal(told_count, 2);
+	assert_ptr_equal(told[1].context, &told);
+	release(&house, told[0].grant);
+	release(&house, told[1].grant);
+	pull_down(&house, 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_flood_of_small_ones_does_not_starve_a_large_one),
+		cmocka_unit_test(who_has_waited_too_long_claims_its_room),
+		cmocka_unit_test(a_cancelled_claim_opens_what_it_kept),
+		cmocka_unit_test(a_claim_that_moves_opens_what_it_kept),
+		cmocka_unit_test(what_a_fulfilled_claim_leaves_is_tried_by_those_before_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
