@@ -28,7 +28,7 @@ typedef enum weir_cause {
 	WEIR_CAUSE_CONTENDED = 6,   /* others were in the middle of taking: try again at once */
 	WEIR_CAUSE_QUEUE_FULL = 7,
 	WEIR_CAUSE_SHUTDOWN = 8,
-	WEIR_CAUSE_INVALID = 9	    /* the demand itself is wrong: weir_error_text() says how */
+	WEIR_CAUSE_INVALID = 9 /* the demand itself is wrong: weir_error_text() says how */
 } weir_cause;
 
 #define WEIR_CAUSES 10
@@ -42,17 +42,17 @@ typedef enum weir_admission_rule {
 
 /* What admission says of a demand. */
 typedef struct weir_decision {
-	bool allowed;		 /* verdict == WEIR_ADMITTED */
+	bool allowed; /* verdict == WEIR_ADMITTED */
 	weir_verdict verdict;
 	weir_cause cause;
 	uint32_t short_resources; /* bit r: weir_resource r was short */
-	uint64_t short_nodes;	 /* bit n: node n < 64 was short */
-	bool short_total;	 /* a total, rather than a node, was short */
-	char short_name[32];	 /* the first counted resource that was short, as the limits name it; "": none */
-	uint64_t retry_after_ns; /* DEFERRED: when to try again; UINT64_MAX: never; else 0 */
-	uint32_t node;		 /* ADMITTED */
-	weir_grant grant;	 /* ADMITTED: give it back by weir_admission_release() */
-	uint64_t ticket;	 /* QUEUED: for weir_admission_cancel() */
+	uint64_t short_nodes;	  /* bit n: node n < 64 was short */
+	bool short_total;	  /* a total, rather than a node, was short */
+	char short_name[32];	  /* the first counted resource that was short, as the limits name it; "": none */
+	uint64_t retry_after_ns;  /* DEFERRED: when to try again; UINT64_MAX: never; else 0 */
+	uint32_t node;		  /* ADMITTED */
+	weir_grant grant;	  /* ADMITTED: give it back by weir_admission_release() */
+	uint64_t ticket;	  /* QUEUED: for weir_admission_cancel() */
 } weir_decision;
 
 /* The decision in words, "queued: memory is short on nodes 0 and 2". Returns the length, as snprintf(). Thread: any. */
@@ -64,14 +64,14 @@ typedef struct weir_admission_options {
 	size_t size;
 	const weir_strategy *strategy; /* NULL: WEIR_FIRST_FIT. Copied. */
 	weir_admission_rule rule;
-	uint32_t waiting_max;	/* demands in the waiting room; 0: 1,048,576 */
-	uint32_t overtakes_max; /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
+	uint32_t waiting_max;	   /* demands in the waiting room; 0: 1,048,576 */
+	uint32_t overtakes_max;	   /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
 	uint64_t overtaken_ns_max; /* or how long it is passed by; 0: 5 ms */
 	weir_clock clock;
 } weir_admission_options;
 
-#define WEIR_ADMISSION_OPTIONS(...)                                                                                    \
-	(&(const weir_admission_options){.size = sizeof(weir_admission_options), __VA_ARGS__})
+#define WEIR_ADMISSION_OPTIONS(...) \
+	WEIR_LITERAL_(weir_admission_options, .size = sizeof(weir_admission_options), __VA_ARGS__)
 
 /* Build admission on a tracker, which must outlive it. One tracker has at most one.
  * Errors:  WEIR_EINVAL, WEIR_EBUSY (the tracker has one), WEIR_ENOMEM. Thread: any. */
@@ -109,9 +109,9 @@ typedef struct weir_admission_counts {
 	uint64_t verdict[WEIR_VERDICTS]; /* first verdicts: they sum to asked */
 	uint64_t cause[WEIR_VERDICTS][WEIR_CAUSES];
 	uint64_t by_class[WEIR_CLASSES][WEIR_VERDICTS];
-	uint64_t granted_later;	 /* QUEUED, then granted */
-	uint64_t cancelled;	 /* QUEUED, then cancelled */
-	uint64_t waiting;	 /* now in the room */
+	uint64_t granted_later; /* QUEUED, then granted */
+	uint64_t cancelled;	/* QUEUED, then cancelled */
+	uint64_t waiting;	/* now in the room */
 	uint64_t waiting_max_seen;
 	uint64_t overtakes;	 /* waiting demands passed by a younger one */
 	uint64_t claims;	 /* times that room was kept for a demand that waited too long */

@@ -33,6 +33,18 @@
 #define WEIR_END_DECLS
 #endif
 
+/* The address of a structure written in place, good until the end of the full expression in C++ (20 or later, for designated
+ * initialisers), of the block in C. What takes one copies it. */
+#ifdef __cplusplus
+template <class T> static inline const T *weir_literal_(const T &value)
+{
+	return &value;
+}
+#define WEIR_LITERAL_(type, ...) weir_literal_(type{__VA_ARGS__})
+#else
+#define WEIR_LITERAL_(type, ...) (&(const type){__VA_ARGS__})
+#endif
+
 #define WEIR_NS_PER_US UINT64_C(1000)
 #define WEIR_NS_PER_MS UINT64_C(1000000)
 #define WEIR_NS_PER_S UINT64_C(1000000000)

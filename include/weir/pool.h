@@ -14,29 +14,28 @@ typedef struct weir_pool weir_pool;
 
 typedef struct weir_options {
 	size_t size;
-	uint32_t layout;	 /* WEIR_LAYOUT, set by WEIR_OPTIONS() */
-	const char *machine;	 /* as for weir_machine_create(); NULL: this machine */
-	uint32_t workers;	 /* 0: one for each core that this process may use; at most 4096. Dealt to the nodes in
+	uint32_t layout;     /* WEIR_LAYOUT, set by WEIR_OPTIONS() */
+	const char *machine; /* as for weir_machine_create(); NULL: this machine */
+	uint32_t workers;    /* 0: one for each core that this process may use; at most 4096. Dealt to the nodes in
 				  * proportion to their cores, at least one to each node with cores while they last */
-	bool no_pinning;	 /* leave the threads where the kernel puts them */
-	bool resource_aware;	 /* demands are admitted; without it they are only carried along */
+	bool no_pinning;     /* leave the threads where the kernel puts them */
+	bool resource_aware; /* demands are admitted; without it they are only carried along */
 	const weir_limits *limits;
 	const weir_strategy *strategy; /* NULL: WEIR_FIRST_FIT */
 	weir_admission_rule admission;
-	uint32_t tasks_max;	 /* submitted and not yet done; 0: 4,194,304; at most 16,777,215 */
-	uint32_t waiting_max;	 /* of these, in the waiting room; 0: 1,048,576 */
-	uint32_t forks_max;	 /* forked and not yet joined, per worker; 0: 65,536; beyond, children run inline */
-	uint32_t spares_max;	 /* threads that stand in for blocked tasks; 0: 256 */
-	uint64_t stack_bytes;	 /* of each worker; 0: 8 MiB */
-	uint64_t spin_ns;	 /* how long an idle worker looks for work before it sleeps; 0: 20 us */
-	uint64_t monitoring_interval_ns; /* 0: 100 ms. The monitor runs only in a resource-aware pool */
+	uint32_t tasks_max;   /* submitted and not yet done; 0: 4,194,304; at most 16,777,215 */
+	uint32_t waiting_max; /* of these, in the waiting room; 0: 1,048,576 */
+	uint32_t forks_max;   /* forked and not yet joined, per worker; 0: 65,536; beyond, children run inline */
+	uint32_t spares_max;  /* threads that stand in for blocked tasks; 0: 256 */
+	uint64_t stack_bytes; /* of each worker; 0: 8 MiB */
+	uint64_t spin_ns;     /* how long an idle worker looks for work before it sleeps; 0: 20 us */
+	uint64_t monitoring_interval_ns;    /* 0: 100 ms. The monitor runs only in a resource-aware pool */
 	const weir_monitor_source *monitor; /* NULL: the host's own files. Copied */
 	weir_clock clock;
-	bool no_environment;	 /* do not read WEIR_* variables */
+	bool no_environment; /* do not read WEIR_* variables */
 } weir_options;
 
-#define WEIR_OPTIONS(...)                                                                                              \
-	(&(const weir_options){.size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__})
+#define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)
 
 /* Create a pool and start its workers. Threads are named weir/<node>.<worker>.
  * options: copied; NULL: all defaults, a plain pool. Environment variables (docs/api.md) fill in what options leave at
@@ -77,16 +76,16 @@ WEIR_API weir_status weir_pool_set_strategy(weir_pool *pool, const weir_strategy
 typedef struct weir_pool_counts {
 	size_t size;
 	uint64_t submitted;
-	uint64_t completed; /* ran and returned WEIR_OK */
-	uint64_t failed;    /* ran and returned something else */
-	uint64_t cancelled; /* never ran */
-	uint64_t refused;   /* submit answered an error: not counted in submitted */
+	uint64_t completed;   /* ran and returned WEIR_OK */
+	uint64_t failed;      /* ran and returned something else */
+	uint64_t cancelled;   /* never ran */
+	uint64_t refused;     /* submit answered an error: not counted in submitted */
 	uint64_t stolen_near; /* taken from a worker of the same node */
 	uint64_t stolen_far;
 	uint64_t forked_shared; /* forked children that were made visible to thieves */
 	uint64_t forked_stolen;
 	uint64_t parked;
-	uint64_t spares; /* threads that stand or stood in for blocked tasks */
+	uint64_t spares;   /* threads that stand or stood in for blocked tasks */
 	uint64_t ran_home; /* tasks with a home or near that ran there */
 	uint64_t ran_away;
 } weir_pool_counts;

@@ -41,20 +41,20 @@ typedef enum weir_when_short {
 /* What a task needs. All of it comes from one NUMA node (counted things that the limits give in total only come from
  * the pool), all or nothing. Amounts are rounded up to the ledger's units (1/64 core, at least 4 KiB). */
 typedef struct weir_demand {
-	size_t size;			     /* sizeof(weir_demand); WEIR_DEMAND() sets it */
-	double cores;			     /* 0 or more; 0.5 is half a core */
+	size_t size;  /* sizeof(weir_demand); WEIR_DEMAND() sets it */
+	double cores; /* 0 or more; 0.5 is half a core */
 	uint64_t memory_bytes;
 	uint64_t bandwidth_bytes_s;
-	uint64_t counted[WEIR_COUNTED_MAX];  /* in the order of weir_limits.counted_name */
+	uint64_t counted[WEIR_COUNTED_MAX]; /* in the order of weir_limits.counted_name */
 	weir_class task_class;
-	int32_t priority;		     /* inside the class: higher first */
-	uint32_t home;			     /* WEIR_NODE(i): preferred node; 0: none */
-	bool home_only;			     /* never on another node than home */
+	int32_t priority; /* inside the class: higher first */
+	uint32_t home;	  /* WEIR_NODE(i): preferred node; 0: none */
+	bool home_only;	  /* never on another node than home */
 	weir_when_short when_short;
-	const void *near;		     /* prefer the node that holds this address; used where home is 0 */
+	const void *near; /* prefer the node that holds this address; used where home is 0 */
 } weir_demand;
 
-#define WEIR_DEMAND(...) (&(const weir_demand){.size = sizeof(weir_demand), __VA_ARGS__})
+#define WEIR_DEMAND(...) WEIR_LITERAL_(weir_demand, .size = sizeof(weir_demand), __VA_ARGS__)
 
 /* For an amount in weir_limits: "none of it", where 0 means "the default". */
 #define WEIR_NONE UINT64_MAX
@@ -74,14 +74,14 @@ typedef struct weir_limits {
 	double cores;
 	uint64_t memory_bytes;
 	uint64_t bandwidth_bytes_s;
-	uint64_t counted[WEIR_COUNTED_MAX]; /* given here and on no node: a pool-wide stock */
+	uint64_t counted[WEIR_COUNTED_MAX];	    /* given here and on no node: a pool-wide stock */
 	const char *counted_name[WEIR_COUNTED_MAX]; /* "gpu"; NULL: not used. Copied. */
 	/* For each node: node[i] for logical node i < nodes; NULL: the defaults for all. Copied. */
 	const weir_node_limit *node;
 	uint32_t nodes;
 } weir_limits;
 
-#define WEIR_LIMITS(...) (&(const weir_limits){.size = sizeof(weir_limits), __VA_ARGS__})
+#define WEIR_LIMITS(...) WEIR_LITERAL_(weir_limits, .size = sizeof(weir_limits), __VA_ARGS__)
 
 /* An amount of each resource: CPU in cores, memory in bytes, bandwidth in bytes/s, counted in pieces. */
 typedef struct weir_amount {

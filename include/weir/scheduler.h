@@ -17,8 +17,8 @@ typedef struct weir_scheduler_options {
 	uint32_t workers_per_node; /* 0: one for each core of the node */
 } weir_scheduler_options;
 
-#define WEIR_SCHEDULER_OPTIONS(...)                                                                                    \
-	(&(const weir_scheduler_options){.size = sizeof(weir_scheduler_options), __VA_ARGS__})
+#define WEIR_SCHEDULER_OPTIONS(...) \
+	WEIR_LITERAL_(weir_scheduler_options, .size = sizeof(weir_scheduler_options), __VA_ARGS__)
 
 /* Build a scheduler on an admission controller, which must outlive it.
  * Errors: WEIR_EINVAL, WEIR_ENOMEM. Thread: any. */
@@ -47,8 +47,8 @@ WEIR_API weir_status weir_scheduler_finish(weir_scheduler *scheduler, const weir
 
 /* One node's part of a dry run. */
 typedef struct weir_node_score {
-	int64_t score;	/* WEIR_SCORE_NEVER: not permitted, or infeasible there */
-	bool fits;	/* has room now */
+	int64_t score; /* WEIR_SCORE_NEVER: not permitted, or infeasible there */
+	bool fits;     /* has room now */
 	uint32_t short_resources;
 	uint32_t distance;
 } weir_node_score;

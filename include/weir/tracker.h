@@ -22,7 +22,7 @@ typedef struct weir_tracker_options {
 	uint32_t grants_max;	   /* live grants at once; 0: 1,048,576; at most 16,777,215 */
 } weir_tracker_options;
 
-#define WEIR_TRACKER_OPTIONS(...) (&(const weir_tracker_options){.size = sizeof(weir_tracker_options), __VA_ARGS__})
+#define WEIR_TRACKER_OPTIONS(...) WEIR_LITERAL_(weir_tracker_options, .size = sizeof(weir_tracker_options), __VA_ARGS__)
 
 /* The longest id, in bytes without the terminating zero. */
 #define WEIR_ID_MAX 63
@@ -71,7 +71,7 @@ WEIR_API WEIR_MUST_USE weir_status weir_tracker_take_packed(weir_tracker *tracke
 typedef struct weir_usage {
 	weir_amount held;
 	weir_amount limit;
-	uint64_t grants;  /* live */
+	uint64_t grants; /* live */
 } weir_usage;
 
 /* What is held in all (node WEIR_ALL_NODES) or on one node. Each resource is exact at an instant of its own; exact for

@@ -37,12 +37,15 @@ flags="-std=c17 -Wall -Wextra -Werror"
 		$(pkg-config --cflags --libs weir) -Wl,-rpath,"$lib"
 	expect "build with pkg-config weir-static" "$CC" $flags "$consumer/main.c" -o "$scratch/static" \
 		$(pkg-config --cflags --libs weir-static)
+	expect "build C++20, macros in place" c++ -std=c++20 -Wall -Werror "$consumer/demand.cc" -o "$scratch/demand" \
+		$(pkg-config --cflags --libs weir) -Wl,-rpath,"$lib"
 	expect "build C++" c++ -std=c++17 -Wall -Wextra -Werror "$consumer/fork.cc" -o "$scratch/fork" \
 		$(pkg-config --cflags --libs weir) -Wl,-rpath,"$lib"
 }
 expect "shared runs" "$scratch/shared" libc
 expect "static runs" "$scratch/static" "$static_malloc"
 expect "C++ runs" "$scratch/fork"
+expect "C++20 runs" "$scratch/demand"
 expect "static needs no libweir.so" sh -c "! objdump -p '$scratch/static' | grep -q 'NEEDED.*libweir'"
 
 version=$(pkg-config --modversion weir)
