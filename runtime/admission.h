@@ -63,7 +63,7 @@ struct weir_admission {
 	struct rank *rank;
 	/* Of the public face (controller.c). */
 	struct slots *tickets; /* waiters that are no tasks */
-	bool owned;	       /* by a pool */
+	_Atomic(uint32_t) users; /* pools and schedulers that are built on it */
 };
 
 weir_status admission_init(struct weir_admission *admission, struct weir_tracker *tracker,

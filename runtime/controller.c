@@ -75,7 +75,7 @@ weir_status weir_admission_destroy(weir_admission *admission)
 	uint64_t waiting = at_load(&admission->waiting, relaxed, none);
 	if (waiting)
 		return error_set(WEIR_EBUSY, "%llu demands wait: cancel them first", (unsigned long long)waiting);
-	if (admission->owned)
+	if (at_load(&admission->users, relaxed, none))
 		return error_set(WEIR_EBUSY, "a pool or a scheduler is built on it: destroy that first");
 	at_store(&admission->tracker->admission, NULL, relaxed, none);
 	slots_destroy(admission->tickets);

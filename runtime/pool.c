@@ -137,7 +137,7 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 	};
 	status = weir_admission_create(&pool->admission, pool->tracker, &admission);
 	if (!status) {
-		pool->admission->owned = true;
+		at_add(&pool->admission->users, 1, relaxed, none);
 		status = weir_scheduler_create(&pool->scheduler, pool->admission, NULL);
 	}
 	if (!status)
@@ -218,7 +218,7 @@ static void dismantle(weir_pool *pool)
 	if (pool->scheduler)
 		(void)weir_scheduler_destroy(pool->scheduler);
 	if (pool->admission) {
-		pool->admission->owned = false;
+		at_sub(&pool->admission->users, 1, relaxed, none);
 		(void)weir_admission_destroy(pool->admission);
 	}
 	if (pool->tracker)

@@ -22,6 +22,7 @@ struct weir_scheduler {
 	uint32_t nodes;
 	uint32_t *first;	     /* first worker of each node; one more entry ends the last */
 	_Atomic(uint32_t) *load;     /* by worker */
+	_Atomic(uint32_t) pending;   /* placements that wait */
 };
 
 static uint32_t workers_of(const struct weir_scheduler *scheduler, uint32_t node)
@@ -46,6 +47,7 @@ weir_status weir_scheduler_create(weir_scheduler **out, weir_admission *admissio
 	if (!scheduler)
 		return error_set(WEIR_ENOMEM, "no memory for a scheduler");
 	scheduler->admission = admission;
+	at_add(&admission->users, 1, relaxed, none);
 	scheduler->nodes = machine->nodes;
 	scheduler->first = calloc(machine->nodes + 1, sizeof(*scheduler->first));
 	for (uint32_t n = 0; scheduler->first && n < machine->nodes; n++) {
@@ -67,6 +69,10 @@ weir_status weir_scheduler_destroy(weir_scheduler *scheduler)
 {
 	if (!scheduler)
 		return WEIR_OK;
+	uint32_t pending = at_load(&scheduler->pending, relaxed, none);
+	if (pending)
+		return error_set(WEIR_EBUSY, "%u placements wait: cancel them first", pending);
+	at_sub(&scheduler->admission->users, 1, relaxed, none);
 	free(scheduler->first);
 	free(scheduler->load);
 	free(scheduler);
@@ -126,6 +132,7 @@ static void pending_decided(uint64_t ticket, weir_grant grant, uint32_t node, vo
 		placement.decision.verdict = WEIR_REJECTED;
 		placement.decision.retry_after_ns = UINT64_MAX;
 	}
+	at_sub(&done.scheduler->pending, 1, relaxed, none);
 	done.placed(ticket, &placement, done.context);
 }
 
@@ -146,11 +153,14 @@ weir_placement weir_scheduler_schedule(weir_scheduler *scheduler, const weir_dem
 			return placement;
 		}
 		*pending = (struct pending){.scheduler = scheduler, .placed = placed, .context = context};
+		at_add(&scheduler->pending, 1, relaxed, none);
 	}
 	placement.decision =
 		weir_admission_admit(scheduler->admission, demand, pending ? pending_decided : NULL, pending);
-	if (placement.decision.verdict != WEIR_QUEUED)
+	if (pending && placement.decision.verdict != WEIR_QUEUED) {
+		at_sub(&scheduler->pending, 1, relaxed, none);
 		free(pending);
+	}
 	if (placement.decision.allowed)
 		place(scheduler, &placement);
 	return placement;

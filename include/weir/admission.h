@@ -77,7 +77,7 @@ typedef struct weir_admission_options {
  * Errors:  WEIR_EINVAL, WEIR_EBUSY (the tracker has one), WEIR_ENOMEM. Thread: any. */
 WEIR_API WEIR_MUST_USE weir_status weir_admission_create(weir_admission **out, weir_tracker *tracker,
 							 const weir_admission_options *options);
-/* Errors: WEIR_EBUSY while demands wait (cancel them first) or a pool owns it. */
+/* Errors: WEIR_EBUSY while demands wait (cancel them first), or a pool or a scheduler is built on it. */
 WEIR_API weir_status weir_admission_destroy(weir_admission *admission);
 
 /* Called once for each QUEUED demand, from the thread whose release or cancellation decided it: with its grant and
