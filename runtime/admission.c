@@ -167,11 +167,8 @@ uint32_t admission_rank(struct weir_admission *admission, const struct waiter *w
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt)
 {
-	struct ledger *ledger = &admission->tracker->ledger;
 	uint32_t count = admission_rank(admission, waiter, rank);
-	const struct packed *floors = NULL;
-	if (at_load(&admission->rule, relaxed, none) == WEIR_ADMIT_WATERMARK)
-		floors = &admission->floor[(size_t)waiter->demand.task_class * ledger->nodes];
+	const struct packed *floors = admission_floors(admission, waiter->demand.task_class);
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t node = rank[i].node;
 		struct taken taken;

@@ -95,6 +95,14 @@ uint32_t admission_rank(struct weir_admission *admission, const struct waiter *w
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt);
 
+/* What the rule keeps from a class: an array by node, NULL for nothing. */
+static inline const struct packed *admission_floors(const struct weir_admission *admission, weir_class task_class)
+{
+	if (at_load(&admission->rule, relaxed, none) != WEIR_ADMIT_WATERMARK)
+		return NULL;
+	return &admission->floor[(size_t)task_class * admission->tracker->ledger.nodes];
+}
+
 /* Check a demand and make it the waiter's. Errors: WEIR_EINVAL. The owner then sets state (NEW, with
  * its tag), cancelled and decided. */
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand);

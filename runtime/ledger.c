@@ -264,29 +264,30 @@ NOINLINE bool ledger_give_slow(struct ledger *ledger, const struct taken *taken)
 }
 
 /* The words of a demand for a place, to be looked at only. */
-static uint32_t plan_for_place(const struct ledger *ledger, const struct packed *units, uint32_t place,
-			       struct step steps[STEPS_MAX])
+static uint32_t plan_for_place(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
+			       uint32_t place, struct step steps[STEPS_MAX])
 {
 	uint32_t cpu_node, memory_node;
 	nodes_of_place(ledger, units, place, &cpu_node, &memory_node);
-	return plan(ledger, units, NULL, cpu_node, memory_node, steps);
+	return plan(ledger, units, floor, cpu_node, memory_node, steps);
 }
 
 bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why)
 {
 	struct step steps[STEPS_MAX];
-	uint32_t count = plan_for_place(ledger, units, place, steps);
+	uint32_t count = plan_for_place(ledger, units, NULL, place, steps);
 	bool feasible = true;
 	for (uint32_t s = 0; s < count; s++)
 		feasible &= judge(&steps[s], steps[s].word->limit, 0, why) == LEDGER_TAKEN;
 	return feasible;
 }
 
-bool ledger_fits_now(const struct ledger *ledger, const struct packed *units, uint32_t place)
+enum ledger_answer ledger_look(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
+			       uint32_t place, struct shortage *why)
 {
 	struct step steps[STEPS_MAX];
-	struct shortage why = {0};
-	return look(steps, plan_for_place(ledger, units, place, steps), 0, &why) == LEDGER_TAKEN;
+	*why = (struct shortage){0};
+	return look(steps, plan_for_place(ledger, units, floor, place, steps), 0, why);
 }
 
 struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node)

@@ -67,8 +67,9 @@ bool ledger_give_slow(struct ledger *ledger, const struct taken *taken);
 /* Could it ever fit there, or anywhere? Against limits, not against what is spare. */
 bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why);
 
-/* Would it fit there at this instant? */
-bool ledger_fits_now(const struct ledger *ledger, const struct packed *units, uint32_t place);
+/* What a take would be answered at this instant, as far as a look can tell; takes nothing. floor: NULL for none. */
+enum ledger_answer ledger_look(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
+			       uint32_t place, struct shortage *why);
 
 /* What is spare, and the limits, of a place or of the totals: amounts without flags. */
 struct packed ledger_spare(const struct ledger *ledger, uint32_t place);

@@ -182,23 +182,33 @@ weir_status weir_scheduler_finish(weir_scheduler *scheduler, const weir_placemen
 
 /* Dry run. ------------------------------------------------------------------------------------------------------- */
 
-static void fill_scores(const struct ledger *ledger, const struct wish *wish, const struct rank *rank, uint32_t count,
-			weir_node_score *scores, uint32_t nodes)
+static weir_cause cause_of(enum ledger_answer answer, const struct shortage *why)
 {
+	if (answer == LEDGER_TAKEN)
+		return WEIR_CAUSE_NONE;
+	if (answer == LEDGER_CLAIMED)
+		return WEIR_CAUSE_CLAIMED;
+	return why->by_floor ? WEIR_CAUSE_CLASS_FLOOR : WEIR_CAUSE_SHORT;
+}
+
+static void fill_scores(const struct weir_admission *admission, const struct waiter *waiter, const struct rank *rank,
+			uint32_t count, weir_node_score *scores, uint32_t nodes)
+{
+	const struct ledger *ledger = &admission->tracker->ledger;
+	const struct packed *floors = admission_floors(admission, waiter->demand.task_class);
 	for (uint32_t n = 0; n < nodes; n++)
-		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER};
+		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER, .cause = WEIR_CAUSE_INFEASIBLE};
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t n = rank[i].node;
 		struct shortage why = {0};
-		if (n >= nodes || !ledger_feasible(ledger, &wish->units, n, &why))
+		if (n >= nodes || !ledger_feasible(ledger, &waiter->wish.units, n, &why))
 			continue;
-		struct packed spare = ledger_spare(ledger, n);
-		uint32_t missing = word_broken_resources(word_broken(spare.main, wish->units.main, WORD_GUARDS_MAIN), WORD_MAIN) |
-				   word_broken_resources(word_broken(spare.counted, wish->units.counted, WORD_GUARDS_COUNTED),
-							 WORD_COUNTED);
+		enum ledger_answer answer =
+			ledger_look(ledger, &waiter->wish.units, floors ? &floors[n] : NULL, n, &why);
 		scores[n] = (weir_node_score){.score = rank[i].score,
-					      .fits = rank[i].fits && ledger_fits_now(ledger, &wish->units, n),
-					      .short_resources = missing,
+					      .fits = answer == LEDGER_TAKEN,
+					      .cause = cause_of(answer, &why),
+					      .short_resources = why.resources,
 					      .distance = rank[i].distance};
 	}
 }
@@ -223,7 +233,7 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 	uint32_t count = strategy_rank_all(&box->strategy, ledger, &waiter.wish, rank);
 	rcu_leave();
 	weir_node_score *all = alloca(scheduler->nodes * sizeof(*all));
-	fill_scores(ledger, &waiter.wish, rank, count, all, scheduler->nodes);
+	fill_scores(admission, &waiter, rank, count, all, scheduler->nodes);
 	if (scores)
 		memcpy(scores, all, scheduler->nodes * sizeof(*all));
 	*out = (weir_selection){.node = NO_NODE, .worker = WEIR_NO_WORKER, .cause = WEIR_CAUSE_INFEASIBLE};
@@ -234,7 +244,7 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 		*out = (weir_selection){.node = n,
 					.worker = least_loaded(scheduler, n),
 					.fits = all[n].fits,
-					.cause = all[n].fits ? WEIR_CAUSE_NONE : WEIR_CAUSE_SHORT};
+					.cause = all[n].cause};
 	}
 	if (out->node == NO_NODE)
 		return error_set(WEIR_EINFEASIBLE, "the demand is more than the limits of any permitted node: it will never fit");

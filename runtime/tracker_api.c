@@ -165,8 +165,10 @@ bool weir_tracker_can_allocate(weir_tracker *tracker, const weir_demand *demand)
 	}
 	if (wish_for(tracker, demand, &wish))
 		return false;
+	struct shortage why;
 	for (uint32_t n = 0; n < tracker->ledger.nodes; n++)
-		if ((!wish.home_only || n == wish.home) && ledger_fits_now(&tracker->ledger, &wish.units, n))
+		if ((!wish.home_only || n == wish.home) &&
+		    ledger_look(&tracker->ledger, &wish.units, NULL, n, &why) == LEDGER_TAKEN)
 			return true;
 	(void)why_not(tracker, &wish, LEDGER_SHORT);
 	return false;

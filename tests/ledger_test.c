@@ -409,8 +409,8 @@ static void what_a_node_lacks_comes_from_the_nearest(void **state)
 	ledger_fini(&ledger);
 }
 
-/* Feasible is about limits, fits_now about what is spare. */
-static void feasible_asks_limits_and_fits_now_asks_what_is_spare(void **state)
+/* Feasible is about limits, look about what is spare. */
+static void feasible_asks_limits_and_look_asks_what_is_spare(void **state)
 {
 	(void)state;
 	struct invented invented;
@@ -420,12 +420,14 @@ static void feasible_asks_limits_and_fits_now_asks_what_is_spare(void **state)
 	struct packed much = pack(&ledger, WEIR_DEMAND(.counted = {6}));
 	struct taken taken;
 	struct shortage why = {0};
-	assert_true(ledger_feasible(&ledger, &units, 0, &why) && ledger_fits_now(&ledger, &units, 0));
+	assert_true(ledger_feasible(&ledger, &units, 0, &why));
+	assert_int_equal(ledger_look(&ledger, &units, NULL, 0, &why), LEDGER_TAKEN);
 	assert_int_equal(take(&ledger, &five_words, 0, &taken, &why), LEDGER_TAKEN);
 	struct taken second;
 	assert_int_equal(take(&ledger, &five_words, 0, &second, &why), LEDGER_TAKEN);
 	assert_true(ledger_feasible(&ledger, &units, 0, &why));
-	assert_false(ledger_fits_now(&ledger, &units, 0));
+	assert_int_equal(ledger_look(&ledger, &units, NULL, 0, &why), LEDGER_SHORT);
+	why = (struct shortage){0};
 	assert_false(ledger_feasible(&ledger, &much, 0, &why));
 	assert_true(why.total && why.resources == BIT(WEIR_COUNTED));
 	(void)ledger_give(&ledger, &taken);
@@ -514,7 +516,7 @@ int main(void)
 		cmocka_unit_test(waiters_are_seen_by_every_give),
 		cmocka_unit_test(a_floor_is_left_unless_the_place_is_free),
 		cmocka_unit_test(what_a_node_lacks_comes_from_the_nearest),
-		cmocka_unit_test(feasible_asks_limits_and_fits_now_asks_what_is_spare),
+		cmocka_unit_test(feasible_asks_limits_and_look_asks_what_is_spare),
 		cmocka_unit_test(what_fits_in_every_complete_state_is_never_refused_as_short),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
