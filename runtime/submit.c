@@ -261,6 +261,8 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 	}
 	if (group && status)
 		tally_add(&group->pool->tally, POOL_REFUSED, 1);
+	if (status && decision.verdict == WEIR_ADMITTED) /* else admission has said it */
+		LOG(WEIR_LOG_DEBUG, "submit refused: %s", weir_error_text());
 	if (out)
 		*out = decision;
 	return status;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "private/error.h"
-#include "private/rcu.h"
+#include "private/log.h"
 #include "runtime/admission.h"
 
 enum { GRANTS_DEFAULT = 1 << 20, GRANTS_MAX = (1 << 24) - 1 };
@@ -104,17 +104,22 @@ static weir_status wish_for(struct weir_tracker *tracker, const weir_demand *dem
 	return WEIR_OK;
 }
 
+/* Set the error text of a demand that found no room, and say it in the log. */
 static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish, enum ledger_answer answer)
 {
 	struct shortage why = {0};
-	if (answer == LEDGER_BOOK_FULL)
-		return error_set(WEIR_EFULL, "options.grants_max grants are live: release some, or raise it");
-	if (!feasible(tracker, wish, &why)) {
+	weir_status status;
+	if (answer == LEDGER_BOOK_FULL) {
+		status = error_set(WEIR_EFULL, "options.grants_max grants are live: release some, or raise it");
+	} else if (!feasible(tracker, wish, &why)) {
 		weir_resource first = (weir_resource)__builtin_ctz(why.resources | 1u << (WEIR_RESOURCES - 1));
-		return error_set(WEIR_EINFEASIBLE, "%s demanded is more than the limit of %s: it will never fit",
-				 limits_resource_name(&tracker->ledger.limits, first), why.total ? "all nodes" : "any node");
+		status = error_set(WEIR_EINFEASIBLE, "%s demanded is more than the limit of %s: it will never fit",
+				   limits_resource_name(&tracker->ledger.limits, first), why.total ? "all nodes" : "any node");
+	} else {
+		status = error_set(WEIR_EAGAIN, "no node has room for the demand now");
 	}
-	return error_set(WEIR_EAGAIN, "no node has room for the demand now");
+	LOG(WEIR_LOG_DEBUG, "tracker: %s", weir_error_text());
+	return status;
 }
 
 static void kick(struct weir_tracker *tracker)

@@ -507,6 +507,40 @@ static void a_spawn_that_is_never_joined_ends_the_program(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
+/* Refusals that admission does not see, a full table of tasks and a tracker without room, were in no log. */
+static void keep_line(weir_log_level level, const char *line, void *context)
+{
+	if (level == WEIR_LOG_DEBUG)
+		strncpy(context, line, 255);
+}
+
+static void every_refusal_is_in_the_log(void **state)
+{
+	(void)state;
+	char line[256] = "";
+	weir_pool *pool = make_pool(WEIR_OPTIONS(.workers = 1, .tasks_max = 1));
+	weir_group *group = make_group(pool);
+	atomic_int go = 0;
+	assert_int_equal(weir_log_set(WEIR_LOG_DEBUG, keep_line, line, 1000), WEIR_OK);
+	assert_int_equal(weir_submit(group, wait_for_flag, &go, NULL), WEIR_OK);
+	weir_status status = WEIR_OK;
+	for (int i = 0; i < 1000 && !status; i++) /* caches may hold some beyond tasks_max */
+		status = weir_submit(group, wait_for_flag, &go, NULL);
+	assert_int_equal(status, WEIR_EFULL);
+	assert_non_null(strstr(line, "tasks_max"));
+	atomic_store(&go, 1);
+	assert_int_equal(weir_group_wait(group), WEIR_OK);
+	weir_tracker *tracker;
+	assert_int_equal(weir_tracker_create(&tracker, NULL), WEIR_OK);
+	weir_grant grant;
+	assert_int_equal(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 1e6), &grant, NULL), WEIR_EINFEASIBLE);
+	assert_non_null(strstr(line, "never fit"));
+	assert_int_equal(weir_log_set(WEIR_LOG_OFF, NULL, NULL, 0), WEIR_OK);
+	assert_int_equal(weir_tracker_destroy(tracker), WEIR_OK);
+	assert_int_equal(weir_group_destroy(group), WEIR_OK);
+	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +557,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_long_chain_of_cancelled_groups_needs_no_deep_stack),
 		cmocka_unit_test(a_grant_below_on_the_stack_counts_as_held),
 		cmocka_unit_test(a_spawn_that_is_never_joined_ends_the_program),
+		cmocka_unit_test(every_refusal_is_in_the_log),
 	};
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
