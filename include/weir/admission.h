@@ -49,7 +49,7 @@ typedef struct weir_decision {
 	uint64_t short_nodes;	  /* bit n: node n < 64 was short */
 	bool short_total;	  /* a total, rather than a node, was short */
 	char short_name[32];	  /* the first counted resource that was short, as the limits name it; "": none */
-	uint64_t retry_after_ns;  /* DEFERRED: when to try again; UINT64_MAX: never; else 0 */
+	uint64_t retry_after_ns;  /* DEFERRED, QUEUE_FULL: wait so long before the next try; UINT64_MAX: never; else 0 */
 	uint32_t node;		  /* ADMITTED */
 	weir_grant grant;	  /* ADMITTED: give it back by weir_admission_release() */
 	uint64_t ticket;	  /* QUEUED: for weir_admission_cancel() */
@@ -66,7 +66,7 @@ typedef struct weir_admission_options {
 	weir_admission_rule rule;
 	uint32_t waiting_max;	   /* demands in the waiting room; 0: 1,048,576 */
 	uint32_t overtakes_max;	   /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
-	uint64_t overtaken_ns_max; /* or how long it is passed by; 0: 5 ms */
+	uint64_t overtaken_ns_max; /* or how long it waits; 0: 5 ms */
 	weir_clock clock;
 } weir_admission_options;
 
@@ -90,8 +90,8 @@ typedef void (*weir_granted_fn)(uint64_t ticket, weir_grant grant, uint32_t node
 WEIR_API weir_decision weir_admission_admit(weir_admission *admission, const weir_demand *demand,
 					    weir_granted_fn granted, void *context);
 
-/* Give a grant back; whoever waits and now fits is granted before this returns, by this thread or by another that is
- * at it already. Errors: WEIR_ESTALE. */
+/* Give a grant back; whoever waits and now fits is granted: by this thread before it returns, or by another that is at
+ * it already. Errors: WEIR_ESTALE. */
 WEIR_API weir_status weir_admission_release(weir_admission *admission, weir_grant grant);
 
 /* Take a waiting demand out of the room; its granted function is called with no grant.

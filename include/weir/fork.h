@@ -65,7 +65,8 @@ WEIR_API void *weir_fork_join(weir_worker *worker, weir_fork_slot *slot);
 WEIR_API weir_worker *weir_fork_self(void);
 
 /* The untyped form, for bindings and for callers without macros: fork children of the running task, join them last first.
- * Errors:  WEIR_EINVAL outside tasks, or a join without a fork. weir_join() returns what the child returned. */
+ * Errors:  WEIR_EINVAL outside tasks, or a join without a fork, or of a child of WEIR_SPAWN(). Else weir_join() returns
+ *          what the child returned. */
 WEIR_API WEIR_MUST_USE weir_status weir_fork(weir_task_fn fn, void *argument);
 WEIR_API weir_status weir_join(void);
 

@@ -26,10 +26,11 @@ WEIR_API weir_status weir_group_destroy(weir_group *group);
 
 /* Submit a task to a group. argument is passed on as it is. demand: copied; NULL: a plain task, which pays nothing for
  * admission. On a plain pool a demand gives class, home and cores, and no room is asked for.
- * Errors:  WEIR_EINVAL (the demand: the text names the field), WEIR_EINFEASIBLE (more than the limits), WEIR_EFULL (tasks_max
- *          or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER; see weir_submit_decision()), WEIR_ESHUTDOWN,
- *          WEIR_ECANCELED (the group was cancelled), WEIR_EDEADLK (a task that holds a grant waits for this group, and this
- *          demand has no room now), WEIR_ENOMEM. The task will then not run, and nothing is held for it.
+ * Errors:  WEIR_EINVAL (the demand: the text names the field), WEIR_EINFEASIBLE (more than the limits), WEIR_EFULL
+ *          (tasks_max or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER; see weir_submit_decision()),
+ *          WEIR_ESHUTDOWN, WEIR_ECANCELED (the group was cancelled), WEIR_EDEADLK (a task that holds a grant waits for
+ *          this group, and this demand has no room now), WEIR_ENOMEM. The task will then not run, and nothing is held
+ *          for it.
  * Thread:  any, inside tasks and outside. */
 WEIR_API WEIR_MUST_USE weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument,
 					       const weir_demand *demand);
@@ -38,11 +39,12 @@ WEIR_API WEIR_MUST_USE weir_status weir_submit(weir_group *group, weir_task_fn f
 WEIR_API WEIR_MUST_USE weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argument,
 							const weir_demand *demand, weir_decision *out);
 
-/* Wait until no task of the group is pending. A worker runs other tasks of the group meanwhile, or another thread stands in for it.
+/* Wait until no task of the group is pending. A worker runs tasks of the group meanwhile, or another thread stands in
+ * for it.
  * Returns: the first error of the group, WEIR_ECANCELED if it was cancelled and no task failed before, WEIR_OK.
- * Errors:  WEIR_EDEADLK: the group waits for the caller's, directly or by others; or the caller holds a grant, or is waited for
- *          by who holds one, and tasks of the group still wait for theirs; or spares_max threads are blocked already. The
- *          group is then not done. WEIR_EINVAL: it was destroyed.
+ * Errors:  WEIR_EDEADLK: the group is the caller's own, or waits for it, directly or by others; or the caller holds a
+ *          grant, or is waited for by who holds one, and tasks of the group still wait for theirs; or spares_max threads
+ *          are blocked already. The group is then not done. WEIR_EINVAL: it was destroyed.
  * Thread:  any, many at once. */
 WEIR_API weir_status weir_group_wait(weir_group *group);
 
@@ -54,9 +56,10 @@ WEIR_API bool weir_group_cancelled(const weir_group *group);
 /* Forget the error and the cancellation. Errors: WEIR_EBUSY while tasks are pending. */
 WEIR_API weir_status weir_group_reset(weir_group *group);
 
-/* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept back.
- * Several calls add up. A task that is kept back and then refused (no room in the waiting room, shut down) ends without running
- * and shows as the group's error. An error in `first` does not hold `later` up (ask weir_group_wait()); cancelling `first` neither.
+/* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept
+ * back. Several calls add up. A task that is kept back and then refused (no room in the waiting room, shut down) ends
+ * without running and shows as the group's error. An error in `first` does not hold `later` up (ask weir_group_wait());
+ * cancelling `first` neither.
  * Errors:  WEIR_EINVAL (the same group, another pool, `later` has pending tasks), WEIR_EDEADLK (`first` waits for
  *          `later`, directly or by others), WEIR_ENOMEM. Thread: any. */
 WEIR_API weir_status weir_group_after(weir_group *later, weir_group *first);

@@ -3,7 +3,8 @@
  * tracker.h - how much of each resource is spare, and who holds the rest. Lock-free; usable without a pool.
  *
  * A tracker is a ledger (atomic words of what is spare) and a book (who holds what). It never waits: a demand that does
- * not fit is refused. Waiting is admission's (admission.h).
+ * not fit is refused. Waiting is admission's (admission.h), and so is what a demand says of it: task_class, priority,
+ * when_short, near. Nodes are tried in the order of their distance from demand->home, else of their numbers.
  */
 #ifndef WEIR_TRACKER_H
 #define WEIR_TRACKER_H
@@ -71,7 +72,7 @@ WEIR_API WEIR_MUST_USE weir_status weir_tracker_take_packed(weir_tracker *tracke
 typedef struct weir_usage {
 	weir_amount held;
 	weir_amount limit;
-	uint64_t grants; /* live */
+	uint64_t grants; /* live, on all nodes, whichever was asked for */
 } weir_usage;
 
 /* What is held in all (node WEIR_ALL_NODES) or on one node. Each resource is exact at an instant of its own; exact for
