@@ -2,7 +2,7 @@
 /*
  * options.c - a pool's options: checked, filled in from the environment and by defaults.
  *
- * Holds:     the table of WEIR_* variables (docs/api.md has it for people; a test compares the two).
+ * Holds:     the table of WEIR_* variables (docs/api.md has it for people; tests/hygiene/environment_test.sh compares).
  * Not here:  limits against a machine (limits.c).
  */
 #include "runtime/options.h"
