@@ -4,7 +4,7 @@
 . "$(dirname "$0")/rule.sh"
 CC=${CC:-cc}
 command -v c++ >/dev/null || exit 77
-foreign=$(pkg-config --cflags liburcu-memb liburcu-cds hwloc ck)
+foreign=$(pkg-config --cflags liburcu-memb hwloc ck)
 
 # alone TREE HEADER LANGUAGE COMPILER FLAG...
 alone() {
