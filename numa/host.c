@@ -259,7 +259,11 @@ bool host_cgroup_memory_used(const char *root, const struct host_cgroup *group, 
 	       memory_number(root, group->memory, group->memory_v2, "memory.current", "memory.usage_in_bytes", bytes);
 }
 
-bool host_cgroup_memory_max(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+/* What one group says of itself. */
+typedef bool (*group_fn)(const char *root, const char *directory, bool v2, uint64_t *bytes);
+
+/* The least that the group and those above it say. */
+static bool least_memory(const char *root, const struct host_cgroup *group, group_fn say, uint64_t *bytes)
 {
 	char directory[HOST_PATH_BYTES];
 	bool known = false;
@@ -268,13 +272,22 @@ bool host_cgroup_memory_max(const char *root, const struct host_cgroup *group, u
 	memcpy(directory, group->memory, sizeof(directory));
 	do {
 		uint64_t here;
-		if (memory_number(root, directory, group->memory_v2, "memory.max", "memory.limit_in_bytes", &here) &&
-		    (!known || here < *bytes)) {
+		if (say(root, directory, group->memory_v2, &here) && (!known || here < *bytes)) {
 			*bytes = here;
 			known = true;
 		}
 	} while (climb(directory, group->memory_top));
 	return known;
+}
+
+static bool memory_max_of(const char *root, const char *directory, bool v2, uint64_t *max)
+{
+	return memory_number(root, directory, v2, "memory.max", "memory.limit_in_bytes", max);
+}
+
+bool host_cgroup_memory_max(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+{
+	return least_memory(root, group, memory_max_of, bytes);
 }
 
 /* What of a group's use the kernel would drop before it refuses: page cache, without shared memory and tmpfs. */
@@ -294,7 +307,7 @@ static uint64_t page_cache_of(const char *root, const char *directory, bool v2)
 static bool room_of(const char *root, const char *directory, bool v2, uint64_t *room)
 {
 	uint64_t max = UINT64_MAX, high = UINT64_MAX, used;
-	bool limited = memory_number(root, directory, v2, "memory.max", "memory.limit_in_bytes", &max);
+	bool limited = memory_max_of(root, directory, v2, &max);
 	if (v2 && read_group_number(root, directory, "memory.high", &high) && high < max)
 		max = high;
 	if (!limited || max == UINT64_MAX ||
@@ -308,17 +321,5 @@ static bool room_of(const char *root, const char *directory, bool v2, uint64_t *
 
 bool host_cgroup_memory_room(const char *root, const struct host_cgroup *group, uint64_t *bytes)
 {
-	char directory[HOST_PATH_BYTES];
-	bool known = false;
-	if (!group->memory[0])
-		return false;
-	memcpy(directory, group->memory, sizeof(directory));
-	do {
-		uint64_t here;
-		if (room_of(root, directory, group->memory_v2, &here) && (!known || here < *bytes)) {
-			*bytes = here;
-			known = true;
-		}
-	} while (climb(directory, group->memory_top));
-	return known;
+	return least_memory(root, group, room_of, bytes);
 }

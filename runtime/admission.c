@@ -33,12 +33,10 @@ static struct packed node_floor(const struct limits *limits, uint32_t node, uint
 	struct packed floor = {0};
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
 		weir_resource resource = (weir_resource)r;
-		bool main = word_kind(resource) == WORD_MAIN;
-		uint64_t limit = word_get(main ? limits->node[node].main : limits->node[node].counted, resource);
-		uint64_t units = limit * per_mille / 1000;
+		uint64_t units = (uint64_t)packed_get(limits->node[node], resource) * per_mille / 1000;
 		if (resource == WEIR_CPU)
 			units -= units % limits->units.per_core;
-		*(main ? &floor.main : &floor.counted) |= word_put(resource, units);
+		*(word_kind(resource) == WORD_MAIN ? &floor.main : &floor.counted) |= word_put(resource, units);
 	}
 	return floor;
 }
@@ -207,14 +205,11 @@ static bool is_fragmented(struct weir_admission *admission, const struct waiter 
 	for (uint32_t n = 0; n < ledger->nodes; n++) {
 		struct packed spare = ledger_spare(ledger, n);
 		for (int r = 0; r < WEIR_RESOURCES; r++)
-			sum[r] += word_get(word_kind((weir_resource)r) == WORD_MAIN ? spare.main : spare.counted,
-					   (weir_resource)r);
+			sum[r] += packed_get(spare, (weir_resource)r);
 	}
-	for (int r = 0; r < WEIR_RESOURCES; r++) {
-		bool main = word_kind((weir_resource)r) == WORD_MAIN;
-		if (word_get(main ? waiter->wish.units.main : waiter->wish.units.counted, (weir_resource)r) > sum[r])
+	for (int r = 0; r < WEIR_RESOURCES; r++)
+		if (packed_get(waiter->wish.units, (weir_resource)r) > sum[r])
 			return false;
-	}
 	return true;
 }
 
@@ -313,7 +308,8 @@ bool admission_refuse_infeasible(struct weir_admission *admission, const struct 
 	struct shortage never = {0};
 	if (feasible_anywhere(admission, waiter, &never))
 		return false;
-	*decision = (weir_decision){.short_resources = never.resources, .short_total = never.total};
+	decision->short_resources = never.resources;
+	decision->short_total = never.total;
 	name_shortage(admission, decision);
 	decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
 	admission_count(admission, waiter->demand.task_class, decision);
@@ -350,13 +346,9 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 	decision->short_nodes = attempt.short_nodes;
 	decision->short_total = attempt.why.total;
 	name_shortage(admission, decision);
-	struct shortage never = {0};
-	if (!feasible_anywhere(admission, waiter, &never)) {
-		decision->short_resources = never.resources;
-		decision->short_total = never.total;
-		name_shortage(admission, decision);
-		decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
-	} else if (!may_wait || waiter->demand.when_short == WEIR_DEFER) {
+	if (admission_refuse_infeasible(admission, waiter, decision))
+		return;
+	if (!may_wait || waiter->demand.when_short == WEIR_DEFER) {
 		decide(decision, WEIR_DEFERRED, cause_of(admission, waiter, &attempt));
 	} else if (!enter(admission)) {
 		decide(decision, WEIR_REJECTED, WEIR_CAUSE_QUEUE_FULL);
@@ -419,7 +411,7 @@ weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_
 	out->waiting = at_load(&admission->waiting, relaxed, none);
 	out->waiting_max_seen = at_load(&admission->waiting_max_seen, relaxed, none);
 	rcu_enter();
-	/* ORDER(strategy): acquire, as in admission_try(). */
+	/* ORDER(strategy): acquire, as in admission_rank(). */
 	out->strategy_epoch = at_load(&admission->strategy, acquire, strategy)->epoch;
 	rcu_leave();
 	return WEIR_OK;

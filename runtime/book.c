@@ -97,9 +97,7 @@ weir_status book_read(struct book *book, weir_grant grant, struct book_record *o
 void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book_record *record, void *context),
 	       void *context)
 {
-	/* ORDER(slots_made): acquire, pairs with the release in make_slots(): the segments of slots below it are there.
-	 */
-	uint32_t made = at_load(&book->slots.made, acquire, slots_made);
+	uint32_t made = slots_made(&book->slots);
 	for (uint32_t number = 0; number < made; number++) {
 		struct record_slot *slot = book_slot_at(book, number);
 		uint64_t state = at_load(&slot->state, relaxed, none);

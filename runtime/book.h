@@ -125,12 +125,11 @@ static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number,
 	DEBUG_CHECK("B1", state & 1);
 	DEBUG_CHECK("B2", record->cpu_node <= UINT16_MAX && record->memory_node <= UINT16_MAX);
 	uint64_t where = (uint64_t)record->name << 32 | (uint64_t)record->memory_node << 16 | record->cpu_node;
-	/* ORDER(book_fields): release, pairs with the acquires in book_fields_read(): see the head of this file. */
+	/* ORDER(book_fields): release, pairs with the acquires in book_fields_read(): see the head of book.c. */
 	at_store(&slot->main, record->main, release, book_fields);
 	at_store(&slot->counted, record->counted, release, book_fields);
 	at_store(&slot->where, where, release, book_fields);
-	/* ORDER(book_state): release, pairs with the acquires in unpublish and slot_read(): live, so fields are whole.
-	 */
+	/* ORDER(book_state): release, pairs with the acquires in unpublish and slot_read(): live, so fields are whole. */
 	at_store(&slot->state, state + 1, release, book_state);
 	return (weir_grant){.handle = (state + 1) / 2 << SLOTS_BITS | number};
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * controller.c - admission's public face, usable without a pool: tickets, switches, decisions in words.
+ * controller.c - admission's public face, usable without a pool: tickets, switches.
  *
  * Holds:     tickets: waiters that are no tasks, in type-stable slots. A ticket's number is slot and generation, so that an old
  *            one is known for what it is.
  * Invariant: C1  a ticket's function is called exactly once, with a grant or without.
- * Not here:  deciding (admission.c), the room (kick.c).
+ * Not here:  deciding (admission.c), the room (kick.c), decisions in words (words.c).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,14 +3,16 @@
  * inbox.h - a lock-free queue of type-stable nodes for many producers and many consumers, oldest first.
  *
  * Holds:     no memory of its own: node i has its link at base + i * stride. A node may be taken, reused and pushed
- * again at any moment, but its memory must stay what it is while the inbox lives. Invariant: I1  what was pushed is
- * taken exactly once. I2  inbox_any() is false only if at some moment inside the call each node whose push came before
- * it (in the order of the seq_cst operations) had been taken or was about to be returned to a consumer. I3  what one
- * inbox_take() gathers comes out in the order of the pushes, and before everything pushed later, save what consumers
- * that were inside inbox_take() at that moment had gathered. Progress:  push, take and any are lock-free, whoever is
- * descheduled. A consumer that is descheduled while it turns a batch round delays that batch; everything pushed later
- * goes on. Together:  all of it, with all of it, except init; but a node is pushed only by who holds it. Not here: what
- * a node is, who is woken.
+ *            again at any moment, but its memory must stay what it is while the inbox lives.
+ * Invariant: I1  what was pushed is taken exactly once.
+ *            I2  inbox_any() is false only if at some moment inside the call each node whose push came before it (in
+ *                the order of the seq_cst operations) had been taken or was about to be returned to a consumer.
+ *            I3  what one inbox_take() gathers comes out in the order of the pushes, and before everything pushed
+ *                later, save what consumers that were inside inbox_take() at that moment had gathered.
+ * Progress:  push, take and any are lock-free, whoever is descheduled. A consumer that is descheduled while it turns a
+ *            batch round delays that batch; everything pushed later goes on.
+ * Together:  all of it, with all of it, except init; but a node is pushed only by who holds it.
+ * Not here:  what a node is, who is woken.
  *
  * Two stacks. Producers push on `arrivals`. Consumers pop from `ordered`; who finds it empty takes all arrivals at
  * once, turns them round, keeps the oldest and puts the rest on `ordered`.

@@ -334,6 +334,6 @@ void admission_settle(struct weir_admission *admission)
 
 void admission_sweep(struct weir_admission *admission)
 {
-	/* ORDER(sweep): release, pairs with the acquire in sweep_room(). */
+	/* ORDER(sweep): release, pairs with the acquire in fetch_and_sweep(). */
 	at_store(&admission->sweep, 1, release, sweep);
 }

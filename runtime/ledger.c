@@ -90,8 +90,7 @@ weir_status ledger_init(struct ledger *ledger, const weir_machine *machine, cons
 	}
 	init_words(ledger);
 	const struct packed *total = &ledger->limits.total_mask;
-	ledger->has_total = total->main || total->counted;
-	ledger->one_word = !ledger->has_total && !ledger->limits.node_mask.counted;
+	ledger->one_word = !total->main && !total->counted && !ledger->limits.node_mask.counted;
 	for (uint32_t n = 0; n < machine->nodes; n++)
 		ledger->one_word &= place_cpu_node(ledger, n) == n && place_memory_node(ledger, n) == n;
 	return WEIR_OK;
@@ -172,7 +171,8 @@ static enum ledger_answer judge(const struct step *step, uint64_t spare, int fla
 /* Give a step's units back with the mark of being tentative. */
 static bool undo(const struct step *step)
 {
-	/* ORDER(ledger): release, pairs with the acquire of the next taker. ORDER(wait): acquire, as in ledger_give(). */
+	/* ORDER(ledger): release, pairs with the acquire of the next taker. ORDER(wait): acquire, as in
+	 * ledger_give_at_once(). */
 	uint64_t was = at_add(&step->word->spare, step->units - WORD_TENT_ONE, acq_rel, ledger);
 	CHECK("L1", word_is_sound(was + step->units - WORD_TENT_ONE, word_guards(step->kind)));
 	return (was & WORD_WAIT) != 0;
@@ -182,7 +182,7 @@ static bool undo(const struct step *step)
  * room, and nobody gives: so the one who makes a place kicks. */
 static bool settle(const struct step *step)
 {
-	/* ORDER(wait): acquire, as in ledger_give(). */
+	/* ORDER(wait): acquire, as in ledger_give_at_once(). */
 	uint64_t was = at_sub(&step->word->spare, WORD_TENT_ONE, acq_rel, wait);
 	return (was & WORD_TENT) == WORD_TENT && (was & WORD_WAIT);
 }
@@ -203,7 +203,7 @@ static enum ledger_answer take_step(const struct step *step, bool last, int flag
 			spare = at_load(&step->word->spare, relaxed, none);
 			continue;
 		}
-		/* ORDER(ledger): acquire, pairs with the release in ledger_give() and undo(). */
+		/* ORDER(ledger): acquire, pairs with the releases of the two gives and of undo(). */
 		if (at_cas_weak(&step->word->spare, &spare, spare - step->units + (last ? 0 : WORD_TENT_ONE), acquire, relaxed,
 				ledger))
 			return LEDGER_TAKEN;
@@ -254,8 +254,8 @@ NOINLINE bool ledger_give_slow(struct ledger *ledger, const struct taken *taken)
 	uint32_t count = plan(ledger, &taken->units, NULL, taken->cpu_node, taken->memory_node, steps);
 	bool waiters = false;
 	for (uint32_t s = 0; s < count; s++) {
-		/* ORDER(ledger): release, pairs with the acquire in ledger_take(). ORDER(wait): acquire, as in
-		 * ledger_give(). */
+		/* ORDER(ledger): release, pairs with the acquire in take_step(). ORDER(wait): acquire, as in
+		 * ledger_give_at_once(). */
 		uint64_t was = at_add(&steps[s].word->spare, steps[s].units, acq_rel, ledger);
 		CHECK("L1", word_is_sound(was + steps[s].units, word_guards(steps[s].kind)));
 		waiters |= (was & WORD_WAIT) != 0;

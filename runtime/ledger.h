@@ -23,8 +23,7 @@ struct ledger {
 	const weir_machine *machine;
 	uint32_t nodes;
 	uint32_t words;
-	bool one_word;	/* no totals, nothing counted, every node its own memory: a take is one CAS */
-	bool has_total; /* a total may be short */
+	bool one_word; /* no totals, nothing counted, every node its own memory: a take is one CAS */
 	struct ledger_word *word;
 };
 

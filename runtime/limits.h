@@ -25,6 +25,11 @@ struct packed {
 	uint64_t counted;
 };
 
+static inline uint32_t packed_get(struct packed packed, weir_resource resource)
+{
+	return word_get(word_kind(resource) == WORD_MAIN ? packed.main : packed.counted, resource);
+}
+
 struct limits {
 	struct units units;
 	uint32_t nodes;

@@ -13,19 +13,19 @@
  * Claim and forget cost one locked instruction each, on the bucket's head; the grant's release is decided in the book
  * anyway. liburcu's cds_lfht needs four, and entries that stay away for a grace period (docs/rationale.md has numbers).
  *
- * A head is: tag | AGAIN | BUSY | number + 1 of the first entry. Every exchange of a head adds one to its tag, so a
- *head that is seen twice did not change between, and nor did the links behind it:
+ * A head is: tag | AGAIN | BUSY | number + 1 of the first entry. Every exchange of a head adds one to its tag, so a head
+ * that is seen twice did not change between, and nor did the links behind it:
  *
  *	claim    walk from head h; if the id is not there: CAS h -> my entry         in front only
  *	forget   if I am first and h not BUSY: CAS h -> my next                      then the entry is mine alone
  *	         else: mark my entry ABANDONED, and never touch it again;
  *	         not BUSY: CAS h -> h | BUSY and clean; BUSY: CAS h -> h | AGAIN     always an exchange: its release
  *	clean    take all ABANDONED entries out (only the cleaner changes links behind the first, and only the cleaner
- *takes the first away meanwhile); then CAS h -> h - BUSY; if AGAIN is set, once more
+ *	         takes the first away meanwhile); then CAS h -> h - BUSY; if AGAIN is set, once more
  *
  * A link is: generation | number + 1. A claim raises its entry's generation before it writes the fields (release); a
  * walker reads fields (acquire), then the generation once more, and starts again if it is not the link's. An entry that
- *was taken out keeps its link until it is used again: it leads on to all that was behind it and still lives.
+ * was taken out keeps its link until it is used again: it leads on to all that was behind it and still lives.
  */
 #include "runtime/names.h"
 
@@ -199,7 +199,7 @@ again:;
 		/* ORDER(name_grant): acquire, pairs with the release in names_bind(): what the claimer did to the
 		 * grant. */
 		*grant = at_load(&name->grant, acquire, name_grant);
-		/* ORDER(name_fields): acquire, pairs with the releases in names_claim() and clean(). */
+		/* ORDER(name_fields): acquire, pairs with the releases in names_claim() and clean_behind(). */
 		uint64_t next = at_load(&name->next, acquire, name_fields);
 		/* Relaxed: the acquires before it keep it behind them. */
 		if (unlikely(at_load(&name->generation, relaxed, none) != link >> SLOTS_BITS))

@@ -108,7 +108,7 @@ static weir_status start_workers(weir_pool *pool, const uint32_t *share)
 	for (uint32_t n = 0; n < pool->nodes; n++) {
 		uint32_t cores = pool->machine->node[n].cores;
 		for (uint32_t w = 0; w < share[n]; w++) {
-			weir_status status = worker_create(pool, n, w < cores ? w : w % cores);
+			weir_status status = worker_create(pool, n, w % cores);
 			if (status)
 				return status;
 		}
@@ -162,7 +162,6 @@ static void say_what_it_is(const weir_pool *pool)
 static weir_status assemble(weir_pool *pool, const weir_options *options)
 {
 	pool->aware = options->resource_aware;
-	pool->clock = options->clock;
 	pool->forks_max = options->forks_max;
 	pool->spin_ns = options->spin_ns;
 	pool->stack_bytes = options->stack_bytes;
@@ -288,8 +287,8 @@ weir_status weir_pool_drain(weir_pool *pool)
 	weir_status status = check_outside(pool);
 	if (status)
 		return status;
-	/* ORDER(announce): seq_cst, so that who ends a task after our last look wakes us; the sums are relaxed and may be a
-	 * moment old, hence the timeout. */
+	/* ORDER(announce): seq_cst, so that who ends a task after our last look wakes us; what that look loads is not
+	 * seq_cst and may be a moment old, hence the timeout. */
 	at_add(&pool->drainers, 1, seq_cst, announce);
 	for (;;) {
 		uint32_t ticket = park_ticket(&pool->drained);
@@ -319,14 +318,13 @@ weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how)
 	if ((unsigned)how > WEIR_SHUTDOWN_CANCEL)
 		return error_set(WEIR_EINVAL, "how is %d: give WEIR_SHUTDOWN_DRAIN or WEIR_SHUTDOWN_CANCEL", (int)how);
 	uint32_t open = POOL_OPEN;
-	if (how == WEIR_SHUTDOWN_CANCEL)
-		at_store(&pool->closed, POOL_CANCELS, relaxed, none);
-	else
-		at_cas(&pool->closed, &open, POOL_DRAINS, relaxed, relaxed, none);
 	if (how == WEIR_SHUTDOWN_CANCEL) {
+		at_store(&pool->closed, POOL_CANCELS, relaxed, none);
 		if (pool->aware)
 			admission_close(pool->admission);
 		cancel_all_groups(pool);
+	} else {
+		at_cas(&pool->closed, &open, POOL_DRAINS, relaxed, relaxed, none);
 	}
 	return weir_pool_drain(pool);
 }

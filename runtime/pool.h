@@ -96,7 +96,6 @@ struct weir_pool {
 	uint32_t forks_max;
 	uint64_t spin_ns;
 	uint64_t stack_bytes;
-	weir_clock clock;
 	struct slots *tasks;
 	struct slots *needs;
 	struct slots *groups;

@@ -6,10 +6,10 @@
  * Invariant: R1  the leaders of a class stand in the order of priority (higher first), then of age.
  *            R2  count == everywhere + sum(at_node) == waiters in all shapes.
  * Together:  nothing: the holder of admission's token is alone here.
+ * Not here:  arrivals (admission.c), the token and claims (kick.c).
  *
  * Demands of the same class, priority, units and home fail and fit alike, so they form a shape: a queue whose oldest leads.
  * A scan looks at leaders only, which makes 100,000 equal waiters cost as much as one.
- * Not here:  arrivals, the token, claims (admission.c).
  */
 #include "runtime/room.h"
 

@@ -9,8 +9,9 @@
  * Progress:  lock-free; push is wait-free but for the exchange loops of the queues.
  * Not here:  running (worker.c), room (admission.c).
  *
- * Order of taking (but see take_fairly()): CRITICAL and HIGH of the node's inbox; the own deque; NORMAL and BEST_EFFORT of the inbox; forked children
- * and deques of the node's other workers; then the same, and inboxes, of the other nodes by distance.
+ * Order of taking (but see take_fairly()): CRITICAL and HIGH of the node's inbox; the own deque; NORMAL and BEST_EFFORT
+ * of the inbox; deques and forked children of the node's other workers; then inbox (but for what is bound), deques and
+ * children of the other nodes by distance.
  */
 #include "runtime/route.h"
 

@@ -255,12 +255,9 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 
 static double used_part(const struct ledger *ledger, uint32_t node, weir_resource resource, bool *has)
 {
-	bool main = word_kind(resource) == WORD_MAIN;
-	struct packed limit = ledger_own_limit(ledger, node);
-	struct packed spare = ledger_own_spare(ledger, node);
-	uint32_t most = word_get(main ? limit.main : limit.counted, resource);
+	uint32_t most = packed_get(ledger_own_limit(ledger, node), resource);
 	*has = most != 0;
-	return most ? 1.0 - (double)word_get(main ? spare.main : spare.counted, resource) / most : 0;
+	return most ? 1.0 - (double)packed_get(ledger_own_spare(ledger, node), resource) / most : 0;
 }
 
 static double utilisation_gap(const struct ledger *ledger)
@@ -304,11 +301,9 @@ double weir_scheduler_fragmentation(weir_scheduler *scheduler)
 	const struct ledger *ledger = &scheduler->admission->tracker->ledger;
 	double worst = 0;
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
-		bool main = word_kind((weir_resource)r) == WORD_MAIN;
 		uint64_t sum = 0, largest = 0;
 		for (uint32_t n = 0; n < ledger->nodes; n++) {
-			struct packed spare = ledger_own_spare(ledger, n);
-			uint64_t units = word_get(main ? spare.main : spare.counted, (weir_resource)r);
+			uint64_t units = packed_get(ledger_own_spare(ledger, n), (weir_resource)r);
 			sum += units;
 			largest = units > largest ? units : largest;
 		}

@@ -293,12 +293,6 @@ NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 	draw(slots, cache, 0, 1);
 }
 
-void slots_put_chain(struct slots *slots, uint32_t first, uint32_t count)
-{
-	push_chain(slots, first);
-	at_sub(&slots->drawn, count, relaxed, none);
-}
-
 void slots_retire(struct slots *slots)
 {
 	at_add(&slots->retired, 1, relaxed, none);

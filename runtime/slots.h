@@ -83,7 +83,7 @@ static inline void *slots_base(struct slots *slots)
 /* Numbers below it have been made at some time. */
 static inline uint32_t slots_made(struct slots *slots)
 {
-	/* ORDER(slots_made): acquire, pairs with the exchange in make_slots(). */
+	/* ORDER(slots_made): acquire, pairs with the exchange in make_slots(): the segments of slots below it are there. */
 	return at_load(&slots->made, acquire, slots_made);
 }
 
@@ -92,9 +92,6 @@ uint64_t slots_count(struct slots *slots);
 
 /* A slot that was got will not be put: it makes room for a new one. */
 void slots_retire(struct slots *slots);
-
-/* Put a chain of slots, linked by slot_link.next (the last: SLOTS_NONE), from a thread that has no cache of its own. */
-void slots_put_chain(struct slots *slots, uint32_t first, uint32_t count);
 
 uint32_t slots_get_slow(struct slots *slots);
 void slots_put_slow(struct slots *slots, uint32_t number);

@@ -89,8 +89,7 @@ int64_t weir_strategy_score(const weir_strategy *strategy, const weir_demand *de
 static void fill(uint32_t out[WEIR_RESOURCES], struct packed packed)
 {
 	for (int r = 0; r < WEIR_RESOURCES; r++)
-		out[r] = word_get(word_kind((weir_resource)r) == WORD_MAIN ? packed.main : packed.counted,
-				  (weir_resource)r);
+		out[r] = packed_get(packed, (weir_resource)r);
 }
 
 static bool view_fits(const weir_snapshot *snapshot, uint32_t node)

@@ -66,7 +66,7 @@ static struct walk walk_from(weir_pool *pool, const struct wait_edge *edge)
 	return walk;
 }
 
-/* Count an edge, and all that follow from it, as holding (change 1), or no longer (-1). There is no ring, so this ends. */
+/* Count an edge, and all that follow from it, as holding, or no longer. There is no ring, so this ends. */
 static void propagate(struct wait_edge *edge, bool holding)
 {
 	struct wait_edge *todo = edge;

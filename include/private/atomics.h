@@ -32,9 +32,6 @@
 	atomic_compare_exchange_weak_explicit((object), (expected), (desired), AT_ORDER_(order, edge),                 \
 					      AT_ORDER_(failure, edge))
 
-/* A counter that only one thread writes: no locked instruction. */
-#define at_bump(object, value) at_store((object), at_load((object), relaxed, none) + (value), relaxed, none)
-
 /* In a spin loop: tells the core that nothing useful happens here. */
 static inline void at_pause(void)
 {

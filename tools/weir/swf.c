@@ -3,9 +3,10 @@
  * swf.c - the Standard Workload Format as text: one pass over lines, every fault named by file and line.
  *
  * Holds:     a workload's header lines and jobs in two growing arrays.
- * Invariant: V1  what swf_write() wrote, swf_read() reads back as the same jobs .
- *            V2  after swf_read(), every count, size and time is unknown (-1) or at least 0, every submit time at least
- * 0. Not here:  what jobs mean on another machine (replay_scale.c).
+ * Invariant: V1  what swf_write() wrote, swf_read() reads back as the same jobs.
+ *            V2  after swf_read(), every count, size and time is unknown (-1) or at least 0, every submit time at
+ *                least 0.
+ * Not here:  what jobs mean on another machine (replay_scale.c).
  */
 #include "swf.h"
 
