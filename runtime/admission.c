@@ -107,13 +107,11 @@ void admission_fini(struct weir_admission *admission)
 	tally_fini(&admission->tally);
 }
 
-uint32_t admission_home(const struct weir_admission *admission, const weir_demand *demand)
+uint32_t admission_home(const weir_machine *machine, const weir_demand *demand)
 {
 	if (demand->home)
 		return demand->home - 1;
-	if (!demand->near)
-		return NO_NODE;
-	return pin_node_of_address(admission->tracker->machine, demand->near);
+	return demand->near ? pin_node_of_address(machine, demand->near) : NO_NODE;
 }
 
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand)
@@ -130,7 +128,7 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	waiter->demand = *demand;
 	waiter->wish = (struct wish){.demand = &waiter->demand,
 				     .units = units,
-				     .home = admission_home(admission, demand),
+				     .home = admission_home(admission->tracker->machine, demand),
 				     .home_only = demand->home_only};
 	return WEIR_OK;
 }
@@ -182,16 +180,6 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		if (why.total)
 			break; /* a total is short for every node */
 	}
-	return false;
-}
-
-static bool feasible_anywhere(struct weir_admission *admission, const struct waiter *waiter, struct shortage *why)
-{
-	struct ledger *ledger = &admission->tracker->ledger;
-	for (uint32_t n = 0; n < ledger->nodes; n++)
-		if ((!waiter->wish.home_only || n == waiter->wish.home) &&
-		    ledger_feasible(ledger, &waiter->wish.units, n, why))
-			return true;
 	return false;
 }
 
@@ -306,7 +294,7 @@ static void name_shortage(const struct weir_admission *admission, weir_decision 
 bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
 {
 	struct shortage never = {0};
-	if (feasible_anywhere(admission, waiter, &never))
+	if (wish_is_feasible(&admission->tracker->ledger, &waiter->wish, &never))
 		return false;
 	decision->short_resources = never.resources;
 	decision->short_total = never.total;

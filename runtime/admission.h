@@ -133,7 +133,7 @@ void admission_close(struct weir_admission *admission);
 void admission_count(struct weir_admission *admission, weir_class task_class, const weir_decision *decision);
 
 /* A demand's home: asked for, or where its data lies. NO_NODE: none. */
-uint32_t admission_home(const struct weir_admission *admission, const weir_demand *demand);
+uint32_t admission_home(const weir_machine *machine, const weir_demand *demand);
 
 /* Switches; they wait for the readers of what was before. */
 weir_status admission_set_strategy(struct weir_admission *admission, const weir_strategy *strategy);

@@ -63,14 +63,14 @@ enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *
 /* Give back. True: somebody waits for a word of it, and the caller must kick the room. Wait-free. */
 bool ledger_give_slow(struct ledger *ledger, const struct taken *taken);
 
-/* Could it ever fit there, or anywhere? Against limits, not against what is spare. */
+/* Could it ever fit there? Against limits, not against what is spare. *why gathers what is more than its limit. */
 bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why);
 
 /* What a take would be answered at this instant, as far as a look can tell; takes nothing. floor: NULL for none. */
 enum ledger_answer ledger_look(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
 			       uint32_t place, struct shortage *why);
 
-/* What is spare, and the limits, of a place or of the totals: amounts without flags. */
+/* What is spare, and the limits, of a place: amounts without flags. Of counted stocks, the total's. */
 struct packed ledger_spare(const struct ledger *ledger, uint32_t place);
 struct packed ledger_limit(const struct ledger *ledger, uint32_t place);
 

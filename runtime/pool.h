@@ -30,8 +30,9 @@ struct task_need {
 	struct waiter waiter;
 };
 
-/* A lane for each class, for tasks that may run anywhere and for tasks that are bound to the node. */
-enum { LANES = 2 * WEIR_CLASSES, LANE_FREE = 0, LANE_BOUND = 1 };
+/* Two lanes for each class, in the order of service: for tasks that may run anywhere, for tasks that are bound to the node.
+ * Those before LANE_NORMAL are taken before a worker's own deque. */
+enum { LANE_FREE = 0, LANE_BOUND = 1, LANE_NORMAL = 2 * SERVICE_NORMAL, LANES = 2 * WEIR_CLASSES };
 
 struct worker;
 

@@ -31,8 +31,10 @@ void room_fini(struct room *room)
 
 uint32_t room_service(weir_class task_class)
 {
-	static const uint8_t service[WEIR_CLASSES] = {
-		[WEIR_CRITICAL] = 0, [WEIR_HIGH] = 1, [WEIR_NORMAL] = 2, [WEIR_BEST_EFFORT] = 3};
+	static const uint8_t service[WEIR_CLASSES] = {[WEIR_CRITICAL] = SERVICE_CRITICAL,
+						      [WEIR_HIGH] = SERVICE_HIGH,
+						      [WEIR_NORMAL] = SERVICE_NORMAL,
+						      [WEIR_BEST_EFFORT] = SERVICE_BEST_EFFORT};
 	return service[task_class];
 }
 

@@ -51,7 +51,8 @@ struct room {
 bool room_init(struct room *room, uint32_t nodes);
 void room_fini(struct room *room);
 
-/* CRITICAL 0, HIGH 1, NORMAL 2, BEST_EFFORT 3. */
+/* The classes in the order of service. */
+enum service { SERVICE_CRITICAL, SERVICE_HIGH, SERVICE_NORMAL, SERVICE_BEST_EFFORT };
 uint32_t room_service(weir_class task_class);
 
 void room_add(struct room *room, struct waiter *waiter);

@@ -43,7 +43,7 @@ void route_push(weir_pool *pool, weir_task *task, struct worker *from)
 	bool bound = task->flags & TASK_BOUND;
 	bool homed = task->flags & (TASK_BOUND | TASK_HOMED);
 	uint32_t node = task_node(task);
-	if (from && from->pool == pool && !homed && task->service >= 2 && deque_push(&from->deque, task)) {
+	if (from && from->pool == pool && !homed && task->service >= SERVICE_NORMAL && deque_push(&from->deque, task)) {
 		route_wake(pool, from->node, false);
 		return;
 	}
@@ -170,7 +170,7 @@ static bool take_far(struct worker *worker, struct found *found)
 static weir_task *take_fairly(weir_pool *pool, struct node_queues *queue)
 {
 	weir_task *task = NULL;
-	for (uint32_t lane = 2 * room_service(WEIR_NORMAL); lane < LANES && !task; lane += 2) {
+	for (uint32_t lane = LANE_NORMAL; lane < LANES && !task; lane += 2) {
 		task = take_lane(pool, queue, lane + LANE_BOUND);
 		if (!task)
 			task = take_lane(pool, queue, lane + LANE_FREE);
@@ -183,13 +183,13 @@ bool route_take(struct worker *worker, struct found *found)
 	weir_pool *pool = worker->pool;
 	struct node_queues *queue = &pool->queue[worker->node];
 	*found = (struct found){0};
-	if ((found->task = take_lanes(pool, queue, 0, 4, 1)))
+	if ((found->task = take_lanes(pool, queue, 0, LANE_NORMAL, 1)))
 		return true;
 	if (unlikely(++worker->takes % FAIR_TAKES == 0) && (found->task = take_fairly(pool, queue)))
 		return true;
 	if ((found->task = deque_pop(&worker->deque)))
 		return true;
-	if ((found->task = take_lanes(pool, queue, 4, LANES, 1)))
+	if ((found->task = take_lanes(pool, queue, LANE_NORMAL, LANES, 1)))
 		return true;
 	if (steal_from_node(worker, worker->node, found)) {
 		tally_add(&pool->tally, POOL_STOLEN_NEAR, 1);

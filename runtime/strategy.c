@@ -18,6 +18,14 @@
 
 enum { SCALE = 1 << 16, DISTANCE_COST = SCALE / 100, DISTANCE_LOCAL = 10 };
 
+bool wish_is_feasible(const struct ledger *ledger, const struct wish *wish, struct shortage *why)
+{
+	for (uint32_t n = 0; n < ledger->nodes; n++)
+		if ((!wish->home_only || n == wish->home) && ledger_feasible(ledger, &wish->units, n, why))
+			return true;
+	return false;
+}
+
 static int64_t sum_left(const weir_snapshot *snapshot, uint32_t node)
 {
 	const weir_node_view *view = &snapshot->node[node];

@@ -19,6 +19,9 @@ struct wish {
 	bool home_only;
 };
 
+/* Could it ever fit on a node that it permits? *why gathers what is more than the limits. */
+bool wish_is_feasible(const struct ledger *ledger, const struct wish *wish, struct shortage *why);
+
 /* One node in the order. */
 struct rank {
 	uint32_t node;

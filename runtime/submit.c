@@ -12,7 +12,6 @@
 
 #include "private/error.h"
 #include "private/log.h"
-#include "numa/pin.h"
 #include "runtime/worker.h"
 
 static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
@@ -29,7 +28,7 @@ static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
 	task->need = NULL;
 	at_store(&task->blocks, NULL, relaxed, none);
 	task_set_node(task, 0);
-	task->service = (uint8_t)room_service(WEIR_NORMAL);
+	task->service = SERVICE_NORMAL;
 	task->flags = 0;
 	return task;
 }
@@ -70,9 +69,7 @@ static weir_status carry_need(weir_pool *pool, struct task_need *need, const wei
 			"demand: size %zu, class %d, home %u or cores %g is not possible here: use WEIR_DEMAND()",
 			demand->size, (int)demand->task_class, demand->home, demand->cores);
 	need->waiter.demand = *demand;
-	need->waiter.wish.home = demand->home	? demand->home - 1
-				 : demand->near ? pin_node_of_address(pool->machine, demand->near)
-						: NO_NODE;
+	need->waiter.wish.home = admission_home(pool->machine, demand);
 	at_store(&need->memory_left_bytes, UINT64_MAX, relaxed, none);
 	return WEIR_OK;
 }

@@ -85,14 +85,6 @@ static weir_status no_tracker(void)
 	return error_set(WEIR_EINVAL, "tracker is NULL");
 }
 
-static bool feasible(const struct weir_tracker *tracker, const struct wish *wish, struct shortage *why)
-{
-	for (uint32_t n = 0; n < tracker->ledger.nodes; n++)
-		if ((!wish->home_only || n == wish->home) && ledger_feasible(&tracker->ledger, &wish->units, n, why))
-			return true;
-	return false;
-}
-
 static weir_status wish_for(struct weir_tracker *tracker, const weir_demand *demand, struct wish *wish)
 {
 	weir_status status = limits_pack(&tracker->ledger.limits, demand, &wish->units);
@@ -111,7 +103,7 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 	weir_status status;
 	if (answer == LEDGER_BOOK_FULL) {
 		status = error_set(WEIR_EFULL, "options.grants_max grants are live: release some, or raise it");
-	} else if (!feasible(tracker, wish, &why)) {
+	} else if (!wish_is_feasible(&tracker->ledger, wish, &why)) {
 		weir_resource first = (weir_resource)__builtin_ctz(why.resources | 1u << (WEIR_RESOURCES - 1));
 		status = error_set(WEIR_EINFEASIBLE, "%s demanded is more than the limit of %s: it will never fit",
 				   limits_resource_name(&tracker->ledger.limits, first), why.total ? "all nodes" : "any node");
@@ -219,7 +211,7 @@ weir_status weir_tracker_pack(weir_tracker *tracker, const weir_demand *demand, 
 	weir_status status = wish_for(tracker, demand, &wish);
 	if (status)
 		return status;
-	if (!feasible(tracker, &wish, &why))
+	if (!wish_is_feasible(&tracker->ledger, &wish, &why))
 		return why_not(tracker, &wish, LEDGER_SHORT);
 	out->word[0] = wish.units.main;
 	out->word[1] = wish.units.counted;

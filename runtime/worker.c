@@ -26,7 +26,8 @@
 
 enum {
 	DEQUE_CAPACITY = 4096,
-	SPIN_ROUNDS = 16, /* looks at the queues between two looks at the clock */
+	LOOKS = 16,	 /* at the queues between two looks at the clock */
+	LOOK_PAUSES = 16 /* after each */
 };
 #define SEARCH_NS_MIN (50 * WEIR_NS_PER_US)
 #define SEARCH_NS_MAX (5 * WEIR_NS_PER_MS)
@@ -231,12 +232,12 @@ static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns
 	weir_pool *pool = worker->pool;
 	uint64_t until = weir_clock_monotonic_ns() + pool->spin_ns;
 	do {
-		for (int i = 0; i < SPIN_ROUNDS; i++) {
+		for (int i = 0; i < LOOKS; i++) {
 			if (route_take(worker, found)) {
 				wake_next(worker);
 				return true;
 			}
-			for (int p = 0; p < SPIN_ROUNDS; p++)
+			for (int p = 0; p < LOOK_PAUSES; p++)
 				at_pause();
 		}
 	} while (weir_clock_monotonic_ns() < until);

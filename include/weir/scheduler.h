@@ -48,9 +48,9 @@ WEIR_API weir_status weir_scheduler_finish(weir_scheduler *scheduler, const weir
 
 /* One node's part of a dry run. */
 typedef struct weir_node_score {
-	int64_t score; /* WEIR_SCORE_NEVER: not permitted, or infeasible there */
-	bool fits;	      /* has room now that is not kept for others */
-	weir_cause cause;     /* why not: INFEASIBLE, SHORT, CLASS_FLOOR or CLAIMED */
+	int64_t score;	  /* WEIR_SCORE_NEVER: not permitted, or infeasible there */
+	bool fits;	  /* has room now that is not kept for others */
+	weir_cause cause; /* why not: INFEASIBLE, SHORT, CLASS_FLOOR or CLAIMED */
 	uint32_t short_resources;
 	uint32_t distance;
 } weir_node_score;
