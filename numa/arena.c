@@ -12,10 +12,10 @@
  *            free        -     -      X
  * Not here:  what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
  *
- * Why pages are unmapped at the very end only, when jemalloc has forgotten all of them (until then they go back by purge):
- * jemalloc 5.3.0 joins two free neighbours if the upper one is not the head of a mapping, and takes that for proof that they
- * are of one arena. Once the lower part of a mapping is unmapped, another arena's mapping may come to lie there, and the
- * proof fails: extents of two arenas are joined, under one's lock only (tests/stress/arenas_test.c).
+ * Why pages are unmapped at the very end only, when jemalloc has forgotten all of them (until then they go back by
+ * purge): jemalloc 5.3.0 joins two free neighbours if the upper one is not the head of a mapping, and takes that for
+ * proof that they are of one arena. Once the lower part of a mapping is unmapped, another arena's mapping may come to
+ * lie there, and the proof fails: extents of two arenas are joined, under one's lock only (tests/stress/arenas_test.c).
  *
  * Why caches of our own: with MALLOCX_ARENA alone jemalloc serves a thread from the thread's automatic cache, which
  * mixes the blocks of all arenas. A cache belongs to a thread number (private/thread.h) rather than to a thread: it is

@@ -277,7 +277,8 @@ static void push_arrival(struct weir_admission *admission, struct waiter *waiter
 	struct waiter *head = at_load(&admission->arrivals, relaxed, none);
 	do {
 		waiter->next = head;
-		/* ORDER(arrivals): release, pairs with the acquire in fetch_arrivals() (kick.c): the holder sees the waiter.
+		/* ORDER(arrivals): release, pairs with the acquire in fetch_arrivals() (kick.c): the holder sees the
+		 * waiter.
 		 * ORDER(cancel): seq_cst, before the look at its group's flag in submit.c. */
 	} while (!at_cas_weak(&admission->arrivals, &head, waiter, seq_cst, relaxed, arrivals));
 }

@@ -2,8 +2,8 @@
 /*
  * admission.h - may it go, and where; and if not now, then when: the only place that takes from the ledger for tasks.
  *
- * A caller asks; what is granted later comes back in a batch from admission_kick(), to whoever kicked. Nothing here calls
- * up: the caller delivers the batch.
+ * A caller asks; what is granted later comes back in a batch from admission_kick(), to whoever kicked. Nothing here
+ * calls up: the caller delivers the batch.
  */
 #ifndef WEIR_RUNTIME_ADMISSION_H
 #define WEIR_RUNTIME_ADMISSION_H
@@ -107,8 +107,8 @@ static inline const struct packed *admission_floors(const struct weir_admission 
  * its tag), cancelled and decided. */
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand);
 
-/* Decide about a prepared waiter. After QUEUED the waiter may be granted, and gone, at any moment: only the decision may be
- * looked at, and the caller must call admission_kick() next. After any other verdict *kick says whether it must.
+/* Decide about a prepared waiter. After QUEUED the waiter may be granted, and gone, at any moment: only the decision
+ * may be looked at, and the caller must call admission_kick() next. After any other verdict *kick says whether it must.
  * may_wait: QUEUE is possible at all. */
 void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
 		   bool *kick);
@@ -116,8 +116,8 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 /* Before a prepared waiter is kept back and asks later: will it never fit? If so, that is decided and counted. */
 bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision);
 
-/* Look at the room. Decided waiters are added to the batch; the caller delivers them (waiter->decided). True: there may be
- * more, deliver and call again. */
+/* Look at the room. Decided waiters are added to the batch; the caller delivers them (waiter->decided). True: there may
+ * be more, deliver and call again. */
 bool admission_kick(struct weir_admission *admission, struct batch *batch);
 
 /* Kick and deliver until nothing is left to do. The one loop that callers use. */

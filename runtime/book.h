@@ -129,7 +129,8 @@ static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number,
 	at_store(&slot->main, record->main, release, book_fields);
 	at_store(&slot->counted, record->counted, release, book_fields);
 	at_store(&slot->where, where, release, book_fields);
-	/* ORDER(book_state): release, pairs with the acquires in unpublish and slot_read(): live, so fields are whole. */
+	/* ORDER(book_state): release, pairs with the acquires in unpublish and slot_read(): live, so fields are
+	 * whole. */
 	at_store(&slot->state, state + 1, release, book_state);
 	return (weir_grant){.handle = (state + 1) / 2 << SLOTS_BITS | number};
 }
@@ -145,7 +146,8 @@ static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book
 	out->name = (uint32_t)(where >> 32);
 }
 
-/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins. Errors: WEIR_ESTALE for all others. */
+/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins. Errors: WEIR_ESTALE for all
+ * others. */
 weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out);
 
 /* The same where it is simple; calls nothing. False: nothing happened, book_unpublish() will tell why or do it. */

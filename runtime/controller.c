@@ -2,8 +2,8 @@
 /*
  * controller.c - admission's public face, usable without a pool: tickets, switches.
  *
- * Holds:     tickets: waiters that are no tasks, in type-stable slots. A ticket's number is slot and generation, so that an old
- *            one is known for what it is.
+ * Holds:     tickets: waiters that are no tasks, in type-stable slots. A ticket's number is slot and generation, so
+ *            that an old one is known for what it is.
  * Invariant: C1  a ticket's function is called exactly once, with a grant or without.
  * Not here:  deciding (admission.c), the room (kick.c), decisions in words (words.c).
  */
@@ -170,8 +170,8 @@ weir_status weir_admission_cancel(weir_admission *admission, uint64_t number)
 		slots_find(admission->tickets, (uint32_t)number & SLOTS_MAX, admission->tickets->slot_shift);
 	uint64_t tag = (number >> SLOTS_BITS) * WAITER_STATES;
 	uint64_t waiting = tag + WAITER_WAITING;
-	/* ORDER(ticket): acquire, pairs with the release in weir_admission_admit(). The generation is in the state, so a ticket
-	 * that is in use again is not cancelled in the old one's stead. */
+	/* ORDER(ticket): acquire, pairs with the release in weir_admission_admit(). The generation is in the state, so
+	 * a ticket that is in use again is not cancelled in the old one's stead. */
 	if (!ticket || !at_cas(&ticket->waiter.state, &waiting, tag + WAITER_CANCELLED, acquire, relaxed, ticket))
 		return error_set(WEIR_ESTALE, "ticket %#llx does not wait: it was granted or cancelled before",
 				 (unsigned long long)number);

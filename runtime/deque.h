@@ -8,8 +8,8 @@
  * Holds:     up to `capacity` pointers that are not NULL; positions top .. bottom - 1, counted up for ever.
  * Invariant: D1  what was pushed comes out exactly once, by pop or by steal.
  *            D2  0 <= bottom - top <= capacity, but for the owner's one step down inside an unfinished pop.
- * Progress:  push and pop are wait-free; steal is one try (wait-free; lock-free over all thieves: a lost race means that
- *            another won).
+ * Progress:  push and pop are wait-free; steal is one try (wait-free; lock-free over all thieves: a lost race means
+ *            that another won).
  * Together:               push/pop   steal, count, any   init/fini
  *            push/pop        X              -               X            "-" safe together
  *            steal...        -              -               X            "X" the caller must exclude

@@ -7,8 +7,8 @@
  *	base        tail          split         head        end
  *	| stolen      | public      | private     | free      |
  *
- * Invariant: F1  tail <= split <= head; slots below tail are thieves', up to split anybody's, from there the owner's: each
- *                child is run exactly once.
+ * Invariant: F1  tail <= split <= head; slots below tail are thieves', up to split anybody's, from there the owner's:
+ *                each child is run exactly once.
  *            F2  a slot changes hands only by an exchange on the word that holds both tail and split.
  *            F3  the owner touches a stolen slot again only when its state is DONE, and no thief touches it after that.
  *            F4  while results are kept, guard is at its maximum.
@@ -16,31 +16,34 @@
  * Together:               owner's   ask, steal, public   finish, await, thief
  *            owner's         X              -                     -               "-" safe together
  *            ask, steal...   -              -                     -               "X" one thread only: the owner
- *            finish...       -              -                     -               (finish: the slot's thief; await: its owner)
+ *            finish...       -              -                     -               finish: the slot's thief;
+ *                                                                               await: its owner
  * Not here:  running children, waiting, whom to steal from, what a tag means (worker, fork).
  *
- * Why exactly once (F1, F2). tail and split live in one word. Only the owner changes split; a thief only adds one to tail,
- * by an exchange that compares the whole word and only where it saw tail < split. So the owner publishes by one addition.
- * To take slot i back it exchanges split for something <= i while tail <= i: if that succeeds, every thief that looked before
- * fails and looks again; if it fails, somebody moved tail. Where tail > i the slot is stolen; joins are last-in-first-out, so
- * then tail == split == i + 1, no thief's exchange can succeed, and the owner may store tail = split = i when the thief is
- * done. Nothing private is ever compared with anything public, which is why the fast paths need no fence.
+ * Why exactly once (F1, F2). tail and split live in one word. Only the owner changes split; a thief only adds one to
+ * tail, by an exchange that compares the whole word and only where it saw tail < split. So the owner publishes by one
+ * addition. To take slot i back it exchanges split for something <= i while tail <= i: if that succeeds, every thief
+ * that looked before fails and looks again; if it fails, somebody moved tail. Where tail > i the slot is stolen; joins
+ * are last-in-first-out, so then tail == split == i + 1, no thief's exchange can succeed, and the owner may store tail
+ * = split = i when the thief is done. Nothing private is ever compared with anything public, which is why the fast
+ * paths need no fence.
  *
- * The word also counts the owner's changes (24 bits). A thief reads a slot's tag before its exchange; the count makes the
- * exchange fail if the owner took the slot back and published another there since, which tail and split alone would not.
+ * The word also counts the owner's changes (24 bits). A thief reads a slot's tag before its exchange; the count makes
+ * the exchange fail if the owner took the slot back and published another there since, which tail and split alone would
+ * not.
  * Whether the child is run once does not rest on it: what is run is read after the exchange.
  *
- * Asking. Private slots are invisible, so a thief that finds nothing public overwrites limit (NULL) and guard (maximum), and
- * the owner takes its slow path at its next spawn or join. `asked`, on a line that the owner does not write in its fast
- * path, keeps the other thieves from doing it again. The owner restores limit and guard when it has made something public; a
- * request that crosses with that is overwritten, and wanted nothing that is not there now. With nothing to give the request
- * stays. Restoring can never hide a request for good: `asked` is cleared after limit is restored and set, by an exchange,
- * before limit is overwritten, so a request made after it saw `asked` clear comes later; and the owner restores guard by an
- * exchange, and if it took out a maximum it looks at limit again. Whoever asks and sleeps should still sleep with a timeout:
- * the owner may be in a long child that neither spawns nor joins.
+ * Asking. Private slots are invisible, so a thief that finds nothing public overwrites limit (NULL) and guard
+ * (maximum), and the owner takes its slow path at its next spawn or join. `asked`, on a line that the owner does not
+ * write in its fast path, keeps the other thieves from doing it again. The owner restores limit and guard when it has
+ * made something public; a request that crosses with that is overwritten, and wanted nothing that is not there now.
+ * With nothing to give the request stays. Restoring can never hide a request for good: `asked` is cleared after limit
+ * is restored and set, by an exchange, before limit is overwritten, so a request made after it saw `asked` clear comes
+ * later; and the owner restores guard by an exchange, and if it took out a maximum it looks at limit again. Whoever
+ * asks and sleeps should still sleep with a timeout: the owner may be in a long child that neither spawns nor joins.
  *
- * The newest child becomes public only at the owner's next spawn, join or forks_publish_all(): a join never gives away the
- * child that it is about to run.
+ * The newest child becomes public only at the owner's next spawn, join or forks_publish_all(): a join never gives away
+ * the child that it is about to run.
  */
 #ifndef WEIR_RUNTIME_FORKS_H
 #define WEIR_RUNTIME_FORKS_H

@@ -8,9 +8,10 @@
  * Progress:  lock-free but for chains and waits from inside tasks (waits.c); wait blocks.
  * Not here:  running (worker.c), admission of held tasks (submit.c), waits that could never end (waits.c).
  *
- * G2: pending goes from 1 to 0 and the epoch up by one in a single exchange. A successor is pushed first, then the state is
- * looked at again; who ends the group exchanges the state first, then looks for successors; all four are seq_cst, so one of
- * them sees the other. Whoever flushes takes only those whose epoch has passed and puts the rest back.
+ * G2: pending goes from 1 to 0 and the epoch up by one in a single exchange. A successor is pushed first, then the
+ * state is looked at again; who ends the group exchanges the state first, then looks for successors; all four are
+ * seq_cst, so one of them sees the other. Whoever flushes takes only those whose epoch has passed and puts the rest
+ * back.
  */
 #include <sched.h>
 #include <stdlib.h>
@@ -103,8 +104,9 @@ weir_status weir_group_reset(weir_group *group)
 
 /* Chains. -------------------------------------------------------------------------------------------------------- */
 
-/* Held tasks that a thread is starting. A start may end a task at once (its group was cancelled), which may end its group, which
- * releases the next one: those tasks join the list below on the stack, so that a long chain needs no deep stack. */
+/* Held tasks that a thread is starting. A start may end a task at once (its group was cancelled), which may end its
+ * group, which releases the next one: those tasks join the list below on the stack, so that a long chain needs no deep
+ * stack. */
 struct starting {
 	weir_pool *pool;
 	uint32_t first;
@@ -137,8 +139,8 @@ static void start_held(weir_pool *pool, uint32_t first, uint32_t last)
 	starting = self.below;
 }
 
-/* One group less to wait for; after the last, in the same exchange, the held tasks go: who chains `later` to one more group
- * comes before that or after. */
+/* One group less to wait for; after the last, in the same exchange, the held tasks go: who chains `later` to one more
+ * group comes before that or after. */
 static void release_later(weir_group *later)
 {
 	uint64_t held = at_load(&later->held, relaxed, none);
@@ -147,8 +149,8 @@ static void release_later(weir_group *later)
 		rest = held - GROUP_BEFORE_ONE;
 		if (rest < GROUP_BEFORE_ONE)
 			rest = GROUP_GO;
-		/* ORDER(held): acq_rel, from each earlier group to whoever starts the held tasks; acquire, pairs with the release in
-		 * group_hold(). */
+		/* ORDER(held): acq_rel, from each earlier group to whoever starts the held tasks; acquire, pairs with
+		 * the release in group_hold(). */
 	} while (!at_cas_weak(&later->held, &held, rest, acq_rel, relaxed, held));
 	if (rest != GROUP_GO)
 		return;
@@ -277,8 +279,8 @@ void group_task_done(weir_group *group)
 	} while (!at_cas_weak(&group->state, &state, wanted, seq_cst, relaxed, group_done));
 	if (group_pending(wanted))
 		return;
-	/* From here on the group may be destroyed and used again: its slot is still a group, a wake that nobody needs is
-	 * harmless, and a flush takes only successors whose epoch has passed. */
+	/* From here on the group may be destroyed and used again: its slot is still a group, a wake that nobody needs
+	 * is harmless, and a flush takes only successors whose epoch has passed. */
 	park_wake(&group->done);
 	if (at_load(&group->successors, seq_cst, successor))
 		flush_successors(group);
@@ -328,8 +330,8 @@ static bool is_done(weir_group *group, uint32_t epoch)
 	return !group_pending(state) || group_epoch(state) != epoch;
 }
 
-/* Run members of the group that lie on top of the own deque: descendants of what is waited for, so their end cannot depend on
- * ours. */
+/* Run members of the group that lie on top of the own deque: descendants of what is waited for, so their end cannot
+ * depend on ours. */
 static void help(struct worker *worker, weir_group *group, uint32_t epoch)
 {
 	while (!is_done(group, epoch)) {

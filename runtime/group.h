@@ -2,8 +2,8 @@
 /*
  * group.h - a set of tasks: how many are pending, the first error, who waits, who comes after.
  *
- * Groups live in type-stable slots, so that the task that ends a group may still touch it (wake its waiters) when the first
- * waiter has destroyed it already.
+ * Groups live in type-stable slots, so that the task that ends a group may still touch it (wake its waiters) when the
+ * first waiter has destroyed it already.
  */
 #ifndef WEIR_RUNTIME_GROUP_H
 #define WEIR_RUNTIME_GROUP_H
@@ -31,8 +31,8 @@ struct weir_group {
 	_Atomic(uint32_t) cancelled;
 	_Atomic(uint32_t) ungranted; /* members with a demand and no grant yet */
 	_Atomic(uint32_t) holders;   /* edges into this group behind which somebody holds a grant (waits.c) */
-	_Atomic(uint64_t) held;	     /* groups that this one still waits for << 32 | the newest task that starts after them, by
-				      * number; GROUP_GO if and only if there are no such groups */
+	_Atomic(uint64_t) held;	     /* groups that this one still waits for << 32 | number of the newest task that starts after
+				      * them; GROUP_GO if and only if there are no such groups */
 	_Atomic(uint32_t) successor_count;
 	_Atomic(struct successor *) successors;
 	struct park done;

@@ -8,15 +8,15 @@
  * Progress:  kick never waits for the token: who does not get it leaves a note (AGAIN) for the holder. A holder that is
  *            descheduled delays what waits, and nobody else.
  *
- * Kick:      xchg(token, AGAIN); was it not IDLE, then its holder will look again. Else hold it: BUSY, scan, and back from
- *            BUSY to IDLE by compare-and-swap, which fails if somebody left a note meanwhile.
+ * Kick:      xchg(token, AGAIN); was it not IDLE, then its holder will look again. Else hold it: BUSY, scan, and back
+ *            from BUSY to IDLE by compare-and-swap, which fails if somebody left a note meanwhile.
  * Scan:      fetch arrivals into the room; set WAIT on their words; then try. So a release either comes before the WAIT
  *            of its word, and the try that follows sees its room; or after, and then it sees WAIT and kicks. A waiter
- *            that arrives kicks after it has pushed itself. Nobody in the room ever tries for himself. The holder sets WAIT, not
- *            the waiter as in the first design: the waiter's kick makes sure that a holder comes after its push
- *            (tests/models/room.pml).
- * Claims:    whoever is passed by too often, or too long, gets the claim: the words of one node, and the totals if they are what
- *            is short, are kept for it (CLAIM). One claim at a time.
+ *            that arrives kicks after it has pushed itself. Nobody in the room ever tries for himself. The holder sets
+ *            WAIT, not the waiter as in the first design: the waiter's kick makes sure that a holder comes after its
+ *            push (tests/models/room.pml).
+ * Claims:    whoever is passed by too often, or too long, gets the claim: the words of one node, and the totals if they
+ *            are what is short, are kept for it (CLAIM). One claim at a time.
  * Not here:  first verdicts (admission.c), delivering what was decided (whoever kicked).
  */
 #include "runtime/admission.h"
@@ -39,8 +39,8 @@ static void add_to_batch(struct batch *batch, struct waiter *waiter)
 
 static void fetch_arrivals(struct weir_admission *admission)
 {
-	/* ORDER(arrivals): acquire, pairs with the release in push_arrival(). ORDER(cancel): seq_cst, after the flag of a group
-	 * whose cancellation made us look. */
+	/* ORDER(arrivals): acquire, pairs with the release in push_arrival(). ORDER(cancel): seq_cst, after the flag of
+	 * a group whose cancellation made us look. */
 	struct waiter *newest = at_swap(&admission->arrivals, NULL, seq_cst, arrivals);
 	struct waiter *oldest = NULL;
 	while (newest) {
@@ -86,8 +86,9 @@ static void sweep_room(struct weir_admission *admission, struct batch *batch)
 	}
 }
 
-/* The word to sweep is taken first: whoever gave it pushed before, or waited for the push, so that the waiter is among those that
- * are fetched after it. The other way round, it could come between fetch and sweep, and its waiter would stay. */
+/* The word to sweep is taken first: whoever gave it pushed before, or waited for the push, so that the waiter is among
+ * those that are fetched after it. The other way round, it could come between fetch and sweep, and its waiter would
+ * stay. */
 static void fetch_and_sweep(struct weir_admission *admission, struct batch *batch)
 {
 	/* ORDER(sweep): acquire, pairs with the release in admission_sweep(): we see who was cancelled. */
@@ -135,7 +136,8 @@ static bool grant_leader(struct weir_admission *admission, struct waiter *leader
 		tally_add(&admission->tally, COUNT_GRANTED_LATER, 1);
 		return true;
 	}
-	/* Cancelled between: give back. We hold the token, so a WAIT that this sees is looked at by our own next round. */
+	/* Cancelled between: give back. We hold the token, so a WAIT that this sees is looked at by our own next
+	 * round. */
 	bool waiters = false;
 	(void)tracker_give(admission->tracker, leader->grant, &waiters);
 	leader->grant = (weir_grant){0};
@@ -152,8 +154,8 @@ static bool is_permitted(const struct weir_admission *admission, uint32_t permit
 	return false;
 }
 
-/* Where a claimant would find room soonest: the node with the most left over all that it needs, of those that the strategy
- * permits: room that is kept elsewhere is kept for nobody. */
+/* Where a claimant would find room soonest: the node with the most left over all that it needs, of those that the
+ * strategy permits: room that is kept elsewhere is kept for nobody. */
 static uint32_t claim_place(struct weir_admission *admission, const struct waiter *waiter)
 {
 	struct ledger *ledger = &admission->tracker->ledger;
@@ -176,8 +178,8 @@ static void check_claim(struct weir_admission *admission)
 		drop_claim(admission);
 }
 
-/* The head of the first class that waits: has it been passed by too often, or too long? True: another's claim went to it, and
- * what that one kept is open. */
+/* The head of the first class that waits: has it been passed by too often, or too long? True: another's claim went to
+ * it, and what that one kept is open. */
 static bool claim_for_head(struct weir_admission *admission, const struct attempt *head_attempt)
 {
 	/* Who was granted at once never was in the room. */
@@ -270,9 +272,9 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 		if (claim_for_head(admission, &head_attempt))
 			continue;
 		bool cleared = update_wait(admission);
-		/* Places share words (a node without memory): what was cleared for one place was set again for another, and a release
-		 * between the two kicked nobody. Who still waits is tried once more; the next round clears nothing. An arrival
-		 * needs no look here: its kick makes us, or the next holder, scan again. */
+		/* Places share words (a node without memory): what was cleared for one place was set again for another,
+		 * and a release between the two kicked nobody. Who still waits is tried once more; the next round
+		 * clears nothing. An arrival needs no look here: its kick makes us, or the next holder, scan again. */
 		if (!cleared || !admission->room.count)
 			return true;
 	}
@@ -280,15 +282,17 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 
 bool admission_kick(struct weir_admission *admission, struct batch *batch)
 {
-	/* ORDER(token): acq_rel. The note hands what we did (a push, a release) to the holder; taking the token takes over the
-	 * room from the last holder. */
+	/* ORDER(token): acq_rel. The note hands what we did (a push, a release) to the holder; taking the token takes
+	 * over the room from the last holder. */
 	if (at_swap(&admission->token, TOKEN_AGAIN, acq_rel, token) != TOKEN_IDLE)
 		return false;
 	for (;;) {
-		/* ORDER(token): acq_rel, as above: exchanged, not stored, so that a note that was left is taken over. */
+		/* ORDER(token): acq_rel, as above: exchanged, not stored, so that a note that was left is taken
+		 * over. */
 		at_swap(&admission->token, TOKEN_BUSY, acq_rel, token);
 		if (!scan(admission, batch)) {
-			/* ORDER(token): release, to the next holder. A note that we drop here is ours to act on: true. */
+			/* ORDER(token): release, to the next holder. A note that we drop here is ours to act on:
+			 * true. */
 			at_swap(&admission->token, TOKEN_IDLE, acq_rel, token);
 			return true;
 		}
@@ -299,8 +303,8 @@ bool admission_kick(struct weir_admission *admission, struct batch *batch)
 	}
 }
 
-/* A decided function may give back, submit or cancel, which settles again: then the loop below it on the stack goes on, or the
- * stack would be as deep as the room was full. */
+/* A decided function may give back, submit or cancel, which settles again: then the loop below it on the stack goes on,
+ * or the stack would be as deep as the room was full. */
 struct settling {
 	struct weir_admission *admission;
 	bool again;

@@ -5,17 +5,18 @@
  * Holds:     words; no task, no queue.
  * Invariant: L1  0 <= spare <= limit in every field of every word (a give that breaks a guard ends the program).
  *            L2  spare + live grants == limit, at rest.
- *            L5  a refusal is true: each resource it names was short at an instant inside the call, with nothing tentative
- *                on that word at that instant.
+ *            L5  a refusal is true: each resource it names was short at an instant inside the call, with nothing
+ *                tentative on that word at that instant.
  * Progress:  take is lock-free, give is wait-free. No caller waits for another.
  * Together:  take, give, read, flag are safe together; flag and unflag belong to the one holder of the room's token.
  *
  * One word:  spare -> spare - units by one compare-and-swap.
- * Several:   (total, counted, another node's memory, the node's own) in one fixed order, totals first, the home node last.
- *            Load all; if one is short, refuse without writing. Then take from all but the last, each together with TENT + 1;
- *            then from the last; then TENT - 1 everywhere. If a later word is short, undo: units back and TENT - 1 in one
- *            add. Others that find a word short while TENT is not zero may be looking at room that comes back at once: they
- *            back off, and say CONTENDED rather than SHORT. Plain add-then-undo without TENT gives false refusals.
+ * Several:   (total, counted, another node's memory, the node's own) in one fixed order, totals first, the home node
+ *            last. Load all; if one is short, refuse without writing. Then take from all but the last, each together
+ *            with TENT + 1; then from the last; then TENT - 1 everywhere. If a later word is short, undo: units back
+ *            and TENT - 1 in one add. Others that find a word short while TENT is not zero may be looking at room that
+ *            comes back at once: they back off, and say CONTENDED rather than SHORT. Plain add-then-undo without TENT
+ *            gives false refusals.
  * Not here:  who waits (room.c), who holds what (book.c).
  */
 #include "runtime/ledger.h"
@@ -178,8 +179,8 @@ static bool undo(const struct step *step)
 	return (was & WORD_WAIT) != 0;
 }
 
-/* A take of several words is complete. Whoever found no place among the tentative ones may have been refused in spite of
- * room, and nobody gives: so the one who makes a place kicks. */
+/* A take of several words is complete. Whoever found no place among the tentative ones may have been refused in spite
+ * of room, and nobody gives: so the one who makes a place kicks. */
 static bool settle(const struct step *step)
 {
 	/* ORDER(wait): acquire, as in ledger_give_at_once(). */

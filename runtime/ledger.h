@@ -2,8 +2,9 @@
 /*
  * ledger.h - how much of each resource is spare.
  *
- * One packed atomic word per node; one per node for counted resources that nodes have; one for totals where they bind, and
- * one for counted totals. A take is one compare-and-swap where one word is enough, else the protocol of tentative takes.
+ * One packed atomic word per node; one per node for counted resources that nodes have; one for totals where they bind,
+ * and one for counted totals. A take is one compare-and-swap where one word is enough, else the protocol of tentative
+ * takes.
  */
 #ifndef WEIR_RUNTIME_LEDGER_H
 #define WEIR_RUNTIME_LEDGER_H
@@ -55,8 +56,8 @@ void ledger_fini(struct ledger *ledger);
 
 /* Take units on a place (a node: its cores, and its memory or that of the nearest node that has some).
  * floor:  what must be left over for others, NULL: nothing; ignored while the place is entirely free.
- * waiters: set to true if an undo gave something back on a word where somebody waits, or if somebody may wait for a place among
- *          its tentative takes: the caller must kick the room; never set to false. */
+ * waiters: set to true if an undo gave something back on a word where somebody waits, or if somebody may wait for a
+ *          place among its tentative takes: the caller must kick the room; never set to false. */
 enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units, const struct packed *floor,
 				    uint32_t place, int flags, struct taken *out, struct shortage *why, bool *waiters);
 
@@ -129,8 +130,8 @@ static ALWAYS_INLINE enum ledger_answer ledger_take(struct ledger *ledger, const
 /* Where a take is one word, so is a give. Calls nothing. True: somebody waits. */
 static ALWAYS_INLINE bool ledger_give_at_once(struct ledger *ledger, uint32_t place, uint64_t units)
 {
-	/* ORDER(ledger): release, pairs with the acquire in ledger_take_at_once(). ORDER(wait): acquire as well: if we see
-	 * WAIT we go and look at what the waiter pushed before its holder set it. */
+	/* ORDER(ledger): release, pairs with the acquire in ledger_take_at_once(). ORDER(wait): acquire as well: if we
+	 * see WAIT we go and look at what the waiter pushed before its holder set it. */
 	uint64_t was = at_add(&ledger_node_word(ledger, place)->spare, units, acq_rel, ledger);
 	CHECK("L1", word_is_sound(was + units, WORD_GUARDS_MAIN));
 	return (was & WORD_WAIT) != 0;

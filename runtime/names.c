@@ -13,8 +13,8 @@
  * Claim and forget cost one locked instruction each, on the bucket's head; the grant's release is decided in the book
  * anyway. liburcu's cds_lfht needs four, and entries that stay away for a grace period (docs/rationale.md has numbers).
  *
- * A head is: tag | AGAIN | BUSY | number + 1 of the first entry. Every exchange of a head adds one to its tag, so a head
- * that is seen twice did not change between, and nor did the links behind it:
+ * A head is: tag | AGAIN | BUSY | number + 1 of the first entry. Every exchange of a head adds one to its tag, so a
+ * head that is seen twice did not change between, and nor did the links behind it:
  *
  *	claim    walk from head h; if the id is not there: CAS h -> my entry         in front only
  *	forget   if I am first and h not BUSY: CAS h -> my next                      then the entry is mine alone

@@ -19,15 +19,15 @@
  *	   found: retract, run it                  picked i: park_wake(p of i)
  *	   none:  park_wait(p, t)
  *
- * A, R, P and C are sequentially consistent, so they have one order that all agree on. If C comes after A, the pusher finds
- * the worker (or another pusher already took it and wakes it) and wakes it; the wake follows the ticket, as the ticket was read
- * before A and the pick read A, so the worker does not sleep (P1). If C comes before A, then P, C, A, R is the order and R
- * finds the work. With anything weaker on any one of the four - the *load* C or R included - a store may still sit in its
- * core's buffer while both loads miss: the worker sleeps beside the work. Where a place is looked at in several loads (inbox),
- * each must be sequentially consistent and the place says in which order they are made.
+ * A, R, P and C are sequentially consistent, so they have one order that all agree on. If C comes after A, the pusher
+ * finds the worker (or another pusher already took it and wakes it) and wakes it; the wake follows the ticket, as the
+ * ticket was read before A and the pick read A, so the worker does not sleep (P1). If C comes before A, then P, C, A, R
+ * is the order and R finds the work. With anything weaker on any one of the four - the *load* C or R included - a store
+ * may still sit in its core's buffer while both loads miss: the worker sleeps beside the work. Where a place is looked
+ * at in several loads (inbox), each must be sequentially consistent and the place says in which order they are made.
  *
- * A worker whose announcement was picked (retract says false) has been or will be woken once: it takes a new ticket before it
- * announces again, so a late wake costs one turn of its loop and nothing else.
+ * A worker whose announcement was picked (retract says false) has been or will be woken once: it takes a new ticket
+ * before it announces again, so a late wake costs one turn of its loop and nothing else.
  */
 #ifndef WEIR_RUNTIME_PARK_H
 #define WEIR_RUNTIME_PARK_H
@@ -42,7 +42,7 @@
 /* Must outlive every wake: a waker may touch it after the woken one went on. */
 struct park {
 	struct ck_ec32 count;
-	_Atomic(uint32_t) wakes; /* what ThreadSanitizer sees of `count`, and where the waker's writes are handed over */
+	_Atomic(uint32_t) wakes; /* what ThreadSanitizer sees of `count`; hands the waker's writes over */
 };
 
 void park_init(struct park *p);

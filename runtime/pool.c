@@ -263,9 +263,9 @@ static bool any_group_pending(weir_pool *pool)
 	return false;
 }
 
-/* Ended first, submitted second: both only grow, and what ends was counted as submitted before it began (edge tally), so equal
- * sums mean that at the moment between the two nothing was pending. (A submit that is refused counts itself in and out, both
- * on its own thread's counter: it can make the second sum larger, never smaller.) */
+/* Ended first, submitted second: both only grow, and what ends was counted as submitted before it began (edge tally),
+ * so equal sums mean that at the moment between the two nothing was pending. (A submit that is refused counts itself in
+ * and out, both on its own thread's counter: it can make the second sum larger, never smaller.) */
 static bool is_drained(weir_pool *pool)
 {
 	uint64_t ended = tally_sum(&pool->tally, POOL_COMPLETED) + tally_sum(&pool->tally, POOL_FAILED) +

@@ -30,8 +30,8 @@ struct task_need {
 	struct waiter waiter;
 };
 
-/* Two lanes for each class, in the order of service: for tasks that may run anywhere, for tasks that are bound to the node.
- * Those before LANE_NORMAL are taken before a worker's own deque. */
+/* Two lanes for each class, in the order of service: for tasks that may run anywhere, for tasks that are bound to the
+ * node. Those before LANE_NORMAL are taken before a worker's own deque. */
 enum { LANE_FREE = 0, LANE_BOUND = 1, LANE_NORMAL = 2 * SERVICE_NORMAL, LANES = 2 * WEIR_CLASSES };
 
 struct worker;
@@ -62,7 +62,7 @@ struct worker {
 	uint32_t blocked;  /* depth of blocking sections */
 	struct wait_edge *waiting; /* the innermost group that the tasks on this stack wait for; NULL: none */
 	bool stood_in;	   /* somebody works in our stead */
-	_Atomic(uint32_t) awake; /* runs something, or looks for it; read by who goes to sleep, to know whether to search */
+	_Atomic(uint32_t) awake; /* runs something, or looks for it; who goes to sleep reads whether to search */
 	uint32_t takes; /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	pthread_t thread;
@@ -113,7 +113,7 @@ struct weir_pool {
 	CACHE_ALIGNED _Atomic(uint32_t) worker_count;
 	_Atomic(uint32_t) closed;   /* enum pool_closed */
 	_Atomic(uint32_t) stopping; /* workers go home */
-	_Atomic(uint32_t) searcher; /* one worker without work looks now and then for private work that it may ask for */
+	_Atomic(uint32_t) searcher; /* one worker without work looks now and then for private work to ask for */
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */
 	_Atomic(uint32_t) drainers;
 	struct park drained;

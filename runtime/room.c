@@ -8,8 +8,8 @@
  * Together:  nothing: the holder of admission's token is alone here.
  * Not here:  arrivals (admission.c), the token and claims (kick.c).
  *
- * Demands of the same class, priority, units and home fail and fit alike, so they form a shape: a queue whose oldest leads.
- * A scan looks at leaders only, which makes 100,000 equal waiters cost as much as one.
+ * Demands of the same class, priority, units and home fail and fit alike, so they form a shape: a queue whose oldest
+ * leads. A scan looks at leaders only, which makes 100,000 equal waiters cost as much as one.
  */
 #include "runtime/room.h"
 

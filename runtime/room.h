@@ -25,7 +25,7 @@ struct waiter {
 	uint64_t since_ns;
 	uint32_t overtaken;
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
-	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag is the owner's, so that it can be named */
+	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
 	weir_grant grant;
 	uint32_t node;
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */

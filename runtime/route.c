@@ -165,8 +165,8 @@ static bool take_far(struct worker *worker, struct found *found)
 	return false;
 }
 
-/* What is before NORMAL tasks of the inbox may never end: the deque of a task that submits itself again, or plain tasks from
- * outside while granted ones hold their room. So now and then it is the other way round. */
+/* What is before NORMAL tasks of the inbox may never end: the deque of a task that submits itself again, or plain tasks
+ * from outside while granted ones hold their room. So now and then it is the other way round. */
 static weir_task *take_fairly(weir_pool *pool, struct node_queues *queue)
 {
 	weir_task *task = NULL;

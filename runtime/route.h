@@ -16,8 +16,8 @@ struct found {
 	uint32_t counted;      /* for task_helper_out() when it is run */
 };
 
-/* Make a task READY: put it where a worker of its node, or any worker, finds it, and wake one if one sleeps. Never runs it,
- * never fails. from: the calling worker, NULL outside. */
+/* Make a task READY: put it where a worker of its node, or any worker, finds it, and wake one if one sleeps. Never runs
+ * it, never fails. from: the calling worker, NULL outside. */
 void route_push(weir_pool *pool, weir_task *task, struct worker *from);
 
 /* The next thing to run: own queues, then near, then far. False: nothing to be had now. */

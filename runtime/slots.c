@@ -2,8 +2,8 @@
 /*
  * slots.c - type-stable slots by number: segments, the shared stack of free ones, and the threads' caches.
  *
- * Holds:     segments of 1,024 slots, made as needed (or one reserved range) and kept until slots_destroy(): a directory entry
- *            goes from NULL to a segment once and stays, so that readers need no RCU section.
+ * Holds:     segments of 1,024 slots, made as needed (or one reserved range) and kept until slots_destroy(): a
+ *            directory entry goes from NULL to a segment once and stays, so that readers need no RCU section.
  * Invariant: S1  a number is in one place: in use, in one cache, or in one chain of the stack (or retired).
  *            S2  as long as fewer than live_max are in use, whoever asks gets one (memory and 24 bits permitting).
  *            S3  live_max is passed at most by what other threads' caches held.

@@ -55,8 +55,8 @@ struct slots {
 	void (*slot_init)(void *slot, uint32_t number);
 	char *flat; /* one range for all segments; NULL: each has its own */
 	size_t flat_bytes;
-	/* By thread_index_plus_one: the first, for threads that have not asked for a number yet, and the last, for those
-	 * that were given none, stay NULL. */
+	/* By thread_index_plus_one: the first, for threads that have not asked for a number yet, and the last, for
+	 * those that were given none, stay NULL. */
 	_Atomic(struct slot_cache *) cache[THREADS_MAX + 2];
 	_Atomic(char *) segment[SLOTS_SEGMENTS];
 	/* Written by slow paths. */
@@ -83,7 +83,8 @@ static inline void *slots_base(struct slots *slots)
 /* Numbers below it have been made at some time. */
 static inline uint32_t slots_made(struct slots *slots)
 {
-	/* ORDER(slots_made): acquire, pairs with the exchange in make_slots(): the segments of slots below it are there. */
+	/* ORDER(slots_made): acquire, pairs with the exchange in make_slots(): the segments of slots below it are
+	 * there. */
 	return at_load(&slots->made, acquire, slots_made);
 }
 
@@ -113,8 +114,8 @@ static ALWAYS_INLINE void *slots_find(struct slots *slots, uint32_t number, uint
 	return slots_at(slots, number, slot_shift);
 }
 
-/* The calling thread's cache: NULL before its first slow path, and for threads without number. Relaxed: only the number's
- * holders store it, and edge thread_index orders these. */
+/* The calling thread's cache: NULL before its first slow path, and for threads without number. Relaxed: only the
+ * number's holders store it, and edge thread_index orders these. */
 static ALWAYS_INLINE struct slot_cache *slots_cache(struct slots *slots)
 {
 	return at_load(&slots->cache[thread_index_plus_one], relaxed, none);

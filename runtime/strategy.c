@@ -5,9 +5,9 @@
  * Holds:     nothing. Pure: (demand, machine, a look at the ledger) -> order.
  * Not here:  whether there is room: only the ledger's compare-and-swap decides that.
  *
- * left_d = (free_d - need_d) x 2^16 / limit_d. Best fit: -sum(left_d), worst fit: +sum(left_d), over the resources needed.
- * Each unit of distance costs 1/100 of a limit, so that a node at distance 20 is taken before the home node at 10 only if it
- * is better by a tenth.
+ * left_d = (free_d - need_d) x 2^16 / limit_d. Best fit: -sum(left_d), worst fit: +sum(left_d), over the resources
+ * needed. Each unit of distance costs 1/100 of a limit, so that a node at distance 20 is taken before the home node at
+ * 10 only if it is better by a tenth.
  */
 #include "runtime/strategy.h"
 

@@ -250,7 +250,8 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 		}
 	}
 	if (!status) {
-		/* Counted before it can end, or is_drained() would see as many ends as tasks while we, a task, still run. */
+		/* Counted before it can end, or is_drained() would see as many ends as tasks while we, a task, still
+		 * run. */
 		tally_add(&group->pool->tally, POOL_SUBMITTED, 1);
 		status = launch(group->pool, task, &decision);
 		if (status)

@@ -2,7 +2,8 @@
 /*
  * task.c - the memory that a task takes and that ends with it.
  *
- * Holds:     per task, a list of blocks; forked children push to it at the same time, only the end of the task walks it.
+ * Holds:     per task, a list of blocks; forked children push to it at the same time, only the end of the task walks
+ *            it.
  * Not here:  what of it the grant allows (inside.c), who runs the task (worker.c).
  */
 #include "runtime/task.h"

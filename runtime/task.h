@@ -2,7 +2,8 @@
 /*
  * task.h - a task: one cache line in a type-stable slot; its demand, if it has one, in another.
  *
- * States (who owns it):  NEW (submitter) -> WAITING (room) | HELD (group) -> READY (one queue) -> RUNNING (one worker) -> free.
+ * States (who owns it):  NEW (submitter) -> WAITING (room) | HELD (group) -> READY (one queue) -> RUNNING (one worker)
+ *                        -> free.
  * The state is where the task is: each move hands it over by a release that the next owner acquires.
  */
 #ifndef WEIR_RUNTIME_TASK_H
@@ -41,14 +42,14 @@ struct weir_task {
 	uint8_t service;
 	uint8_t flags;
 	_Atomic(uint16_t) node; /* where it should run; once it runs, where it does */
-	_Atomic(uint32_t) help; /* use << 16 | how many more workers may run its forked children; see task_helper_in() */
+	_Atomic(uint32_t) help; /* use << 16 | how many more workers may run its children; see task_helper_in() */
 };
 
 _Static_assert(sizeof(struct weir_task) == CACHE_LINE, "a task is one cache line");
 
-/* Thieves look at tasks that may have ended, and be in use again, as they look: hence atomics, all relaxed. What they take is
- * decided by the slot of the child; the use number makes a helper that counted itself into a task that ended count out of
- * nothing. */
+/* Thieves look at tasks that may have ended, and be in use again, as they look: hence atomics, all relaxed. What they
+ * take is decided by the slot of the child; the use number makes a helper that counted itself into a task that ended
+ * count out of nothing. */
 #define TASK_HELP_ANY UINT32_C(0xffff)
 
 static inline uint32_t task_node(const weir_task *task)

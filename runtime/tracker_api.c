@@ -5,7 +5,8 @@
  * Holds:     nothing but what struct weir_tracker says.
  * Invariant: L2  for every word: spare + live grants == limit, at rest (weir_tracker_audit()).
  * Progress:  lock-free.
- * Not here:  waiting. A release through this face kicks the room of the admission controller built on the tracker, if any.
+ * Not here:  waiting. A release through this face kicks the room of the admission controller built on the tracker, if
+ *            any.
  */
 #include <alloca.h>
 #include <stdlib.h>

@@ -3,17 +3,18 @@
  * waits.c - who cannot end before whom, so that a wait that could never end is an error instead.
  *
  * Holds:     edges between groups: a task of `from` waits for `to`, or `from` is chained after `to`.
- * Invariant: G3  no task that holds a grant waits for one that waits for room, however many groups are between them: the waiter
- *                or the adder gets WEIR_EDEADLK.
+ * Invariant: G3  no task that holds a grant waits for one that waits for room, however many groups are between them:
+ *                the waiter or the adder gets WEIR_EDEADLK.
  *            G4  edges make no ring.
  * Progress:  a mutex, taken only by who is about to sleep, by who waits with a grant, and around chains.
  * Together:  all.
  * Not here:  waiting (group.c), asking for room (submit.c).
  *
- * G3: a group's `holders` counts the edges into it behind which somebody holds a grant. Who registers such an edge raises the
- * count of everything that it leads to, then looks at their `ungranted`; who adds a demand raises `ungranted`, then looks at
- * `holders`; all seq_cst: one of them sees the other.
- * A wait that is helping itself (it runs members of the group on its own stack) is registered by whoever sleeps on top of it.
+ * G3: a group's `holders` counts the edges into it behind which somebody holds a grant. Who registers such an edge
+ * raises the count of everything that it leads to, then looks at their `ungranted`; who adds a demand raises
+ * `ungranted`, then looks at `holders`; all seq_cst: one of them sees the other.
+ * A wait that is helping itself (it runs members of the group on its own stack) is registered by whoever sleeps on top
+ * of it.
  */
 #include "runtime/waits.h"
 

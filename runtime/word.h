@@ -6,9 +6,9 @@
  *   counted   0-12 c0  13 guard  14-26 c1  27 guard  28-40 c2  41 guard  42-54 c3  55 guard
  *   both      56-59 TENT  60-61 SEQ  62 CLAIM  63 WAIT
  *
- * Fit:       (spare | guards) - amount keeps a guard bit exactly where the field of spare is not below that of the amount,
- *            as long as no field of the amount is above its maximum (2^k - 1): a borrow then stops at the guard. Limits are at
- *            most 2^k - 2, so that an amount clamped to 2^k - 1 never fits.
+ * Fit:       (spare | guards) - amount keeps a guard bit exactly where the field of spare is not below that of the
+ *            amount, as long as no field of the amount is above its maximum (2^k - 1): a borrow then stops at the
+ *            guard. Limits are at most 2^k - 2, so that an amount clamped to 2^k - 1 never fits.
  * Invariant: L3  guard bits of a spare word are clear.
  * Not here:  units (limits.c), atomics (ledger.c).
  */
@@ -81,8 +81,8 @@ static inline uint64_t word_guards(enum word_kind kind)
 }
 
 /* The guards that `amount` would break: 0 if it fits. Flags of spare may be set, amount has none.
- * A test build leaves memory's guard out of the answer (and the check of it below): the over-commit that follows must be
- * seen by counters that know nothing of the ledger. */
+ * A test build leaves memory's guard out of the answer (and the check of it below): the over-commit that follows must
+ * be seen by counters that know nothing of the ledger. */
 static inline uint64_t word_broken(uint64_t spare, uint64_t amount, uint64_t guards)
 {
 	uint64_t broken = ~((spare | guards) - amount) & guards;

@@ -11,8 +11,8 @@
  * Not here:  where tasks come from (route.c), fork-join's slow paths (fork.c).
  *
  * Seats: a node has as many seats as workers. A task that blocks lends its seat: a resting worker is woken, or a thread
- * made. When it comes back there is one worker too many (surplus): the next at a boundary whose deque is empty goes to rest, or
- * the next task that blocks lends it its seat.
+ * made. When it comes back there is one worker too many (surplus): the next at a boundary whose deque is empty goes to
+ * rest, or the next task that blocks lends it its seat.
  */
 #include "runtime/worker.h"
 
@@ -187,8 +187,8 @@ static bool anyone_runs(weir_pool *pool)
 	for (uint32_t i = 0; i < count; i++) {
 		/* ORDER(member): acquire, pairs with the release in enlist(). */
 		struct worker *worker = at_load(&pool->worker[i], acquire, member);
-		/* ORDER(announce): seq_cst, after our announce; pairs with the store of who wakes up, who picks a sleeper next: it
-		 * finds us, or we see it. */
+		/* ORDER(announce): seq_cst, after our announce; pairs with the store of who wakes up, who picks a
+		 * sleeper next: it finds us, or we see it. */
 		if (worker && at_load(&worker->awake, seq_cst, announce))
 			return true;
 	}
@@ -217,8 +217,8 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 	(void)idlers_retract(idle, worker->member);
 }
 
-/* Who goes from idle to work wakes the next, while there is more to do, or to be searched for: so as long as somebody works
- * and somebody sleeps, there is a searcher. */
+/* Who goes from idle to work wakes the next, while there is more to do, or to be searched for: so as long as somebody
+ * works and somebody sleeps, there is a searcher. */
 static void wake_next(struct worker *worker)
 {
 	weir_pool *pool = worker->pool;
@@ -390,8 +390,8 @@ static struct worker *make_worker(weir_pool *pool, uint32_t node, uint32_t core)
 	return worker;
 }
 
-/* Take the next number in the pool and in the node. False: there is none. Who walks the arrays skips numbers that are taken
- * and not filled in yet. */
+/* Take the next number in the pool and in the node. False: there is none. Who walks the arrays skips numbers that are
+ * taken and not filled in yet. */
 static bool enlist(weir_pool *pool, struct worker *worker)
 {
 	uint32_t number = at_load(&pool->worker_count, relaxed, none);

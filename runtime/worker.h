@@ -20,8 +20,8 @@ void worker_run(struct worker *worker, weir_task *task);
 /* Run what route_take() found. */
 void worker_run_found(struct worker *worker, const struct found *found);
 
-/* The calling task is going to block: somebody stands in. False: nobody can (spares_max); then the caller may block all the
- * same, or not. Nests. */
+/* The calling task is going to block: somebody stands in. False: nobody can (spares_max); then the caller may block all
+ * the same, or not. Nests. */
 bool worker_block_begin(struct worker *worker);
 void worker_block_end(struct worker *worker);
 

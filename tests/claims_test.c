@@ -2,8 +2,9 @@
 /* claims_test.c - whoever waits too long, or is passed by too often, has room kept for it. */
 #include "house.h"
 
-/* Small ones hold the machine, one each, and as one ends another takes its place: who waits for a whole node would wait for ever.
- * direct: they ask when there is room, else they wait in the room as well. Returns how many were granted before the large one. */
+/* Small ones hold the machine, one each, and as one ends another takes its place: who waits for a whole node would wait
+ * for ever. direct: they ask when there is room, else they wait in the room as well. Returns how many were granted
+ * before the large one. */
 static uint32_t flood(struct house *house, const weir_demand *large, const weir_demand *small, uint32_t holders,
 		      bool direct)
 {
@@ -46,9 +47,9 @@ out:
 	return passed;
 }
 
-/* The promise of overtakes_max: on a clock that stands still a claim comes after that many by-passes, and then nobody else goes;
- * whether the others come from the room or from outside, and whether nodes or a total are short. Fails if either is not
- * counted, or if a claim does not keep what it needs. */
+/* The promise of overtakes_max: on a clock that stands still a claim comes after that many by-passes, and then nobody
+ * else goes; whether the others come from the room or from outside, and whether nodes or a total are short. Fails if
+ * either is not counted, or if a claim does not keep what it needs. */
 static void a_flood_of_small_ones_does_not_starve_a_large_one(void **state)
 {
 	(void)state;
@@ -62,7 +63,8 @@ static void a_flood_of_small_ones_does_not_starve_a_large_one(void **state)
 		      WEIR_TRACKER_OPTIONS(.machine = two_nodes, .limits = total ? WEIR_LIMITS(.cores = 4) : NULL),
 		      (weir_admission_options){.overtakes_max = 16});
 		uint32_t passed = flood(&house, &large, kind & 4 ? &lower : &small, total ? 4 : 8, direct);
-		/* One may have gone while the claim was not looked at yet; on the node that is not claimed others go on. */
+		/* One may have gone while the claim was not looked at yet; on the node that is not claimed others go
+		 * on. */
 		weir_admission_counts counts = counts_of(&house);
 		assert_int_equal(counts.claims, 1);
 		assert_in_range(counts.overtakes, 16, 16 + 1 + (total ? 0 : 8));
@@ -131,8 +133,8 @@ static void a_cancelled_claim_opens_what_it_kept(void **state)
 	pull_down(&house, 4);
 }
 
-/* The claim goes to one that is served before: who could use what the other one kept starts at once, not with the next release.
- * Fails if the room is not looked at again (room.pml, variant 10). */
+/* The claim goes to one that is served before: who could use what the other one kept starts at once, not with the next
+ * release. Fails if the room is not looked at again (room.pml, variant 10). */
 static void a_claim_that_moves_opens_what_it_kept(void **state)
 {
 	(void)state;
@@ -163,8 +165,8 @@ static void a_claim_that_moves_opens_what_it_kept(void **state)
 	pull_down(&house, 5);
 }
 
-/* A higher class comes before the claimant, is not late itself, and fits beside it: once the claim is fulfilled it starts. Fails if
- * only those behind the claimant are tried with what it leaves. */
+/* A higher class comes before the claimant, is not late itself, and fits beside it: once the claim is fulfilled it
+ * starts. Fails if only those behind the claimant are tried with what it leaves. */
 static void what_a_fulfilled_claim_leaves_is_tried_by_those_before_it(void **state)
 {
 	(void)state;

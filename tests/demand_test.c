@@ -183,8 +183,8 @@ static void every_class_and_resource_has_a_name(void **state)
 	assert_string_equal(weir_class_name((weir_class)-1), "?");
 }
 
-/* Garbage, mostly made of pieces that are nearly right: either refused, or a demand whose fields are in range. The text ends at
- * the end of its allocation, so that the address sanitizer sees a byte too much. */
+/* Garbage, mostly made of pieces that are nearly right: either refused, or a demand whose fields are in range. The text
+ * ends at the end of its allocation, so that the address sanitizer sees a byte too much. */
 static void garbage_is_refused_or_harmless(void **state)
 {
 	(void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* hostile_admission_test.c - an admission controller in wrong hands: old tickets, a full room, strategies that permit nothing,
- * destruction while demands wait, deferral that grows. It would fail by a ticket that is decided twice or never. */
+/* hostile_admission_test.c - an admission controller in wrong hands: old tickets, a full room, strategies that permit
+ * nothing, destruction while demands wait, deferral that grows. It would fail by a ticket that is decided twice or
+ * never. */
 #include "hostile.h"
 
 struct fixture_admission {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hostile_chain_test.c - groups after groups: in order, once, whatever ends first or is cancelled (G2), and no ring of waits and
- * chains is ever closed (G4). It would fail by a task that runs before what it comes after, or by a hang. */
+/* hostile_chain_test.c - groups after groups: in order, once, whatever ends first or is cancelled (G2), and no ring of
+ * waits and chains is ever closed (G4). It would fail by a task that runs before what it comes after, or by a hang. */
 #include "hostile.h"
 
 /* Tasks that note when they ran. */
@@ -117,8 +117,8 @@ static void what_comes_after_a_done_or_cancelled_group_starts(void **state)
 	end_pool(pool);
 }
 
-/* A chain of which each group ends as it starts must not end on one stack: 256 KiB here. Round 0: refused, as there is no room;
- * round 1: each runs; round 2: cancelled while it waits. */
+/* A chain of which each group ends as it starts must not end on one stack: 256 KiB here. Round 0: refused, as there is
+ * no room; round 1: each runs; round 2: cancelled while it waits. */
 static void a_long_chain_ends_on_a_small_stack(void **state)
 {
 	(void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* hostile_group_test.c - groups in wrong hands: waits that cannot end are errors (G3), cancelling and chaining reach every
- * task exactly once (G1, G2), the first error stays. It would fail by a hang (the alarm), a status, or a task too many. */
+/* hostile_group_test.c - groups in wrong hands: waits that cannot end are errors (G3), cancelling and chaining reach
+ * every task exactly once (G1, G2), the first error stays. It would fail by a hang (the alarm), a status, or a task too
+ * many. */
 #include "hostile.h"
 
 static const char two_nodes[] = "numa:2 core:2 pu:1";
@@ -230,8 +231,8 @@ static weir_status wait_many_times(weir_task *task, void *argument)
 	return WEIR_OK;
 }
 
-/* Seats: a stand-in that is just going to rest is not found yet, so there may be one or two more than tasks are blocked at once;
- * not one for each of 2,000 waits. */
+/* Seats: a stand-in that is just going to rest is not found yet, so there may be one or two more than tasks are blocked
+ * at once; not one for each of 2,000 waits. */
 static void a_task_that_waits_over_and_over_needs_one_stand_in(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* hostile_pool_test.c - a pool in wrong hands: more tasks than there is room, limits reached, shut down and destroyed while tasks
- * wait, verbs called from inside tasks, forks that do not match. Every task ends once, every misuse has its status and a text
- * that names it. It would fail by a count, a text, or the alarm. */
+/* hostile_pool_test.c - a pool in wrong hands: more tasks than there is room, limits reached, shut down and destroyed
+ * while tasks wait, verbs called from inside tasks, forks that do not match. Every task ends once, every misuse has its
+ * status and a text that names it. It would fail by a count, a text, or the alarm. */
 #include "hostile.h"
 
 #include <pthread.h>

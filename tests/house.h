@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* house.h - for tests: a tracker and its admission on a clock that stands still unless a test moves it, and who was told what. */
+/* house.h - for tests: a tracker and its admission on a clock that stands still unless a test moves it, and who was
+ * told what. */
 #ifndef TESTS_HOUSE_H
 #define TESTS_HOUSE_H
 
@@ -47,8 +48,8 @@ static inline weir_admission_counts counts_of(const struct house *house)
 	return counts;
 }
 
-/* A3: the first verdicts sum to what was asked, by cause and by class; whoever queued was granted, was cancelled or waits. And
- * at the end A2: nobody waits, so no word says so; L2: everything is back. */
+/* A3: the first verdicts sum to what was asked, by cause and by class; whoever queued was granted, was cancelled or
+ * waits. And at the end A2: nobody waits, so no word says so; L2: everything is back. */
 static inline void pull_down(struct house *house, uint64_t asked)
 {
 	weir_admission_counts counts = counts_of(house);

@@ -36,8 +36,8 @@ static weir_status count_up(weir_task *task, void *argument)
 	return WEIR_OK;
 }
 
-/* A task that another submitted ended before its submitter had counted it: the sums were equal while the submitter still
- * ran, and drain, or destroy, returned too early. */
+/* A task that another submitted ended before its submitter had counted it: the sums were equal while the submitter
+ * still ran, and drain, or destroy, returned too early. */
 struct early {
 	weir_group *group;
 	atomic_int children;
@@ -73,8 +73,8 @@ static void drain_waits_for_a_task_whose_children_are_done_already(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* Each blocking section made a thread of its own, as the last one's stand-in slept among the idle and was not counted as
- * there: after spares_max sections, one after the other, waits answered EDEADLK. */
+/* Each blocking section made a thread of its own, as the last one's stand-in slept among the idle and was not counted
+ * as there: after spares_max sections, one after the other, waits answered EDEADLK. */
 static weir_status block_often(weir_task *task, void *argument)
 {
 	(void)task;
@@ -97,8 +97,8 @@ static void sections_one_after_the_other_need_one_stand_in(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* A task that held a grant and ran another with a demand was told EDEADLK, and the other ran all the same, later, with an
- * argument that was gone. */
+/* A task that held a grant and ran another with a demand was told EDEADLK, and the other ran all the same, later, with
+ * an argument that was gone. */
 struct inner {
 	weir_pool *pool;
 	atomic_int ran;
@@ -126,8 +126,8 @@ static void what_run_says_did_not_run_does_not_run_later(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* Shutting down by CANCEL cancelled the groups that had tasks at that moment: what ran could still submit to any other, and
- * tasks that submit their successors kept the pool alive for ever. */
+/* Shutting down by CANCEL cancelled the groups that had tasks at that moment: what ran could still submit to any other,
+ * and tasks that submit their successors kept the pool alive for ever. */
 struct late_submit {
 	weir_pool *pool;
 	atomic_int started;
@@ -164,8 +164,8 @@ static void after_cancel_running_tasks_submit_no_more(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* A granted function that released its grant granted the next from inside, and that one the next: as deep as the room was
- * full, until the stack was used up. */
+/* A granted function that released its grant granted the next from inside, and that one the next: as deep as the room
+ * was full, until the stack was used up. */
 enum { TICKETS = 200000 };
 
 static weir_admission *released_from;
@@ -196,8 +196,8 @@ static void a_granted_function_may_release_however_many_wait(void **state)
 	assert_int_equal(weir_tracker_destroy(tracker), WEIR_OK);
 }
 
-/* Only those who overtook inside the room were counted: demands granted at once passed by a waiting one for ever, unless the
- * clock moved on. */
+/* Only those who overtook inside the room were counted: demands granted at once passed by a waiting one for ever,
+ * unless the clock moved on. */
 static uint64_t no_time(void *context)
 {
 	(void)context;
@@ -279,8 +279,8 @@ static void a_task_that_submits_itself_again_starves_nobody(void **state)
 	}
 }
 
-/* `before` went to 0 and only then did the held tasks go: a chain made between the two was forgotten, and the later group
- * started before the second of its earlier ones was done. */
+/* `before` went to 0 and only then did the held tasks go: a chain made between the two was forgotten, and the later
+ * group started before the second of its earlier ones was done. */
 struct late {
 	atomic_int second_done;
 	atomic_int too_early;
@@ -334,8 +334,8 @@ static void a_group_that_is_chained_while_the_first_ends_waits_for_the_second(vo
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* Who woke another before it began its task was not seen to work, so the other went to sleep for good: nobody asked for the
- * private children of the one that worked, and a lone task ran serially. */
+/* Who woke another before it began its task was not seen to work, so the other went to sleep for good: nobody asked for
+ * the private children of the one that worked, and a lone task ran serially. */
 static weir_status meet(weir_task *task, void *argument)
 {
 	(void)task;
@@ -378,8 +378,8 @@ static void a_lone_task_finds_somebody_to_share_with(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* A task that ended inside a blocking section left its worker "blocked" for good: its seat was never given back, and its later
- * tasks got no stand-in. */
+/* A task that ended inside a blocking section left its worker "blocked" for good: its seat was never given back, and
+ * its later tasks got no stand-in. */
 static weir_status begin_only(weir_task *task, void *argument)
 {
 	(void)task, (void)argument;
@@ -399,7 +399,8 @@ static void a_section_ends_with_its_task(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* Each group of a chain ended inside the end of the one before it: 100,000 cancelled groups in a row overflowed the stack. */
+/* Each group of a chain ended inside the end of the one before it: 100,000 cancelled groups in a row overflowed the
+ * stack. */
 enum { CHAIN = 100000 };
 
 static weir_status wait_for_flag(weir_task *task, void *argument)
@@ -439,7 +440,8 @@ static void a_long_chain_of_cancelled_groups_needs_no_deep_stack(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* A plain task that helped to wait ran on the stack of a grant's holder; it waited for what needed that very grant, unnoticed. */
+/* A plain task that helped to wait ran on the stack of a grant's holder; it waited for what needed that very grant,
+ * unnoticed. */
 struct nested {
 	weir_group *inner;
 	weir_group *outer;
@@ -481,7 +483,8 @@ static void a_grant_below_on_the_stack_counts_as_held(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
-/* A child of WEIR_SPAWN() that nobody joined was forgotten: thieves could run it when its parent's arguments were gone. */
+/* A child of WEIR_SPAWN() that nobody joined was forgotten: thieves could run it when its parent's arguments were
+ * gone. */
 WEIR_FORK_1(int, leaves_one_behind, int, depth)
 {
 	if (depth)

@@ -37,7 +37,8 @@ static uint32_t count_all(const struct room *room)
 	return all;
 }
 
-/* R1: leaders by priority, then age; behind each leader its shape by age; lists that agree in both directions. R2: the counts. */
+/* R1: leaders by priority, then age; behind each leader its shape by age; lists that agree in both directions. R2: the
+ * counts. */
 static void check(const struct room *room)
 {
 	uint32_t at_nodes = 0;
@@ -99,7 +100,8 @@ static void equal_demands_form_one_shape(void **state)
 	room_fini(&room);
 }
 
-/* R1: the follower of a leader that leaves stands where its own age puts it. Fails if it inherits the leader's place. */
+/* R1: the follower of a leader that leaves stands where its own age puts it. Fails if it inherits the leader's
+ * place. */
 static void a_follower_stands_at_the_place_of_its_own_age(void **state)
 {
 	(void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* scheduler_test.c - admission plus workers: placing, dry runs that tell what would be placed, balance and fragmentation. */
+/* scheduler_test.c - admission plus workers: placing, dry runs that tell what would be placed, balance and
+ * fragmentation. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,8 +59,8 @@ static void finish(struct house *house, const weir_placement *placement)
 	assert_int_equal(weir_scheduler_finish(house->scheduler, placement), WEIR_OK);
 }
 
-/* H1: workers are filled evenly, and what is finished is forgotten: afterwards placing starts at the first again. Fails if finish
- * takes from another worker than schedule gave to. */
+/* H1: workers are filled evenly, and what is finished is forgotten: afterwards placing starts at the first again. Fails
+ * if finish takes from another worker than schedule gave to. */
 static void placements_are_spread_over_workers_and_finished(void **state)
 {
 	(void)state;
@@ -121,7 +122,8 @@ static void a_placement_that_waits_is_told_once(void **state)
 	assert_int_equal(told_ticket, second.decision.ticket);
 	assert_false(told[0].decision.allowed);
 	assert_int_equal(told[0].decision.grant.handle, 0);
-	/* A scheduler could go while its placement waited, and the controller under a scheduler: both were then called again. */
+	/* A scheduler could go while its placement waited, and the controller under a scheduler: both were then called
+	 * again. */
 	assert_int_equal(weir_scheduler_destroy(house.scheduler), WEIR_EBUSY);
 	finish(&house, &held);
 	assert_int_equal(told_count, 2);
@@ -205,7 +207,8 @@ static void a_dry_run_shows_every_node(void **state)
 	assert_int_equal(weir_scheduler_select(house.scheduler, demand, &selection, scores, NODES), WEIR_OK);
 	assert_true(!selection.fits && selection.node == 0 && selection.cause == WEIR_CAUSE_SHORT);
 	assert_true(scores[1].score == WEIR_SCORE_NEVER && scores[2].score == WEIR_SCORE_NEVER);
-	/* Room that is there, but kept for higher classes: 15 % of 64 MiB. A dry run that forgets the floor says that it fits. */
+	/* Room that is there, but kept for higher classes: 15 % of 64 MiB. A dry run that forgets the floor says that
+	 * it fits. */
 	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_WATERMARK), WEIR_OK);
 	weir_placement c = place(&house, WEIR_DEMAND(.memory_bytes = MIB, .home = WEIR_NODE(2), .home_only = true));
 	demand = WEIR_DEMAND(.memory_bytes = 60 * MIB, .task_class = WEIR_BEST_EFFORT, .home = WEIR_NODE(2), .home_only = true);

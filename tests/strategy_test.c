@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* strategy_test.c - the order in which nodes are tried: first, best, worst fit, the application's own; ties; distance. */
+/* strategy_test.c - the order in which nodes are tried: first, best, worst fit, the application's own; ties;
+ * distance. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,8 +122,8 @@ static void best_fit_leaves_least_and_worst_fit_leaves_most(void **state)
 	}
 }
 
-/* A unit of distance costs a hundredth of a limit: the neighbour (6 farther) is taken before the home node only if it is better by
- * more than six hundredths. */
+/* A unit of distance costs a hundredth of a limit: the neighbour (6 farther) is taken before the home node only if it
+ * is better by more than six hundredths. */
 static void distance_is_weighed_against_fit(void **state)
 {
 	(void)state;
@@ -159,8 +160,8 @@ static int64_t score_as_told(const weir_demand *demand, const weir_snapshot *sna
 	return seen->score[node];
 }
 
-/* Its context, its demand, units and amounts as the ledger has them; NEVER leaves a node out; ties go to the nearer, then to the
- * smaller number. */
+/* Its context, its demand, units and amounts as the ledger has them; NEVER leaves a node out; ties go to the nearer,
+ * then to the smaller number. */
 static void a_custom_strategy_sees_the_machine_and_decides(void **state)
 {
 	(void)state;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcu.h - the only home of RCU: liburcu's memb flavour, with registration on first use and edges that ThreadSanitizer sees.
+ * rcu.h - the only home of RCU: liburcu's memb flavour, with registration on first use and edges that ThreadSanitizer
+ * sees.
  *
- * ThreadSanitizer does not see liburcu's inline assembly. A grace period orders all that was done in a read-side section
- * which began before it, before what follows it: rcu_leave() releases and rcu_synchronize() acquires one object.
+ * ThreadSanitizer does not see liburcu's inline assembly. A grace period orders all that was done in a read-side
+ * section which began before it, before what follows it: rcu_leave() releases and rcu_synchronize() acquires one
+ * object.
  */
 #ifndef WEIR_PRIVATE_RCU_H
 #define WEIR_PRIVATE_RCU_H

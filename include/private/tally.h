@@ -57,7 +57,8 @@ static inline void tally_add(struct tally *tally, uint32_t counter, uint64_t val
 	uint32_t index = thread_index();
 	_Atomic(uint64_t) *mine = likely(index < THREADS_MAX) ? tally_mine(tally, index) : NULL;
 	if (likely(mine))
-		/* ORDER(tally): release, pairs with the acquire in tally_sum(): who sees this sees what was counted before. */
+		/* ORDER(tally): release, pairs with the acquire in tally_sum(): who sees this sees what was counted
+		 * before. */
 		at_store(&mine[counter], at_load(&mine[counter], relaxed, none) + value, release, tally);
 	else
 		/* ORDER(tally): release, as above. */

@@ -3,8 +3,9 @@
  * thread.h - a small dense number for each living thread, so that per-thread arrays need neither locks nor TLS of their
  * own.
  *
- * A number is exclusive to its thread while the thread lives and is handed on afterwards: the next holder sees all that the
- * last one wrote (edge thread_index). THREADS_MAX and above mean "no number left": such a thread uses the shared path.
+ * A number is exclusive to its thread while the thread lives and is handed on afterwards: the next holder sees all that
+ * the last one wrote (edge thread_index). THREADS_MAX and above mean "no number left": such a thread uses the shared
+ * path.
  */
 #ifndef WEIR_PRIVATE_THREAD_H
 #define WEIR_PRIVATE_THREAD_H
@@ -15,8 +16,8 @@
 
 #define THREADS_MAX 1024u
 
-/* Initial-exec: one instruction in the shared library too, rather than a call; its few bytes fit what the loader keeps for
- * libraries that are loaded late. */
+/* Initial-exec: one instruction in the shared library too, rather than a call; its few bytes fit what the loader keeps
+ * for libraries that are loaded late. */
 extern _Thread_local uint32_t thread_index_plus_one __attribute__((tls_model("initial-exec")));
 
 uint32_t thread_index_claim(void);

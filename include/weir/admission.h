@@ -49,7 +49,7 @@ typedef struct weir_decision {
 	uint64_t short_nodes;	  /* bit n: node n < 64 was short */
 	bool short_total;	  /* a total, rather than a node, was short */
 	char short_name[32];	  /* the first counted resource that was short, as the limits name it; "": none */
-	uint64_t retry_after_ns;  /* DEFERRED, QUEUE_FULL: wait so long before the next try; UINT64_MAX: never; else 0 */
+	uint64_t retry_after_ns;  /* DEFERRED, QUEUE_FULL: how long to wait first; UINT64_MAX: never; else 0 */
 	uint32_t node;		  /* ADMITTED */
 	weir_grant grant;	  /* ADMITTED: give it back by weir_admission_release() */
 	uint64_t ticket;	  /* QUEUED: for weir_admission_cancel() */

@@ -33,8 +33,8 @@
 #define WEIR_END_DECLS
 #endif
 
-/* The address of a structure written in place, good until the end of the full expression in C++ (20 or later, for designated
- * initialisers), of the block in C. What takes one copies it. */
+/* The address of a structure written in place, good until the end of the full expression in C++ (20 or later, for
+ * designated initialisers), of the block in C. What takes one copies it. */
 #ifdef __cplusplus
 template <class T> static inline const T *weir_literal_(const T &value)
 {

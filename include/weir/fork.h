@@ -17,10 +17,10 @@
  * Spawns and joins nest like brackets: a function joins all that it spawned, last first. Children never carry a demand,
  * they run within the grant of the task around them. Arguments and result together have WEIR_FORK_BYTES.
  *
- * How: the worker and the next free descriptor travel as hidden arguments. A spawn writes one descriptor and compares with
- * `limit`, a join compares with `guard`; whoever wants the owner's attention overwrites the two words and the owner takes its
- * slow path. No fence, no locked instruction, no store to a line that others write. After Wool (Faxen 2010) and Lace
- * (van Dijk & van de Pol, "Lace: non-blocking split deque for work-stealing", 2014).
+ * How: the worker and the next free descriptor travel as hidden arguments. A spawn writes one descriptor and compares
+ * with `limit`, a join compares with `guard`; whoever wants the owner's attention overwrites the two words and the
+ * owner takes its slow path. No fence, no locked instruction, no store to a line that others write. After Wool (Faxen
+ * 2010) and Lace (van Dijk & van de Pol, "Lace: non-blocking split deque for work-stealing", 2014).
  */
 #ifndef WEIR_FORK_H
 #define WEIR_FORK_H
@@ -64,7 +64,8 @@ WEIR_API void *weir_fork_join(weir_worker *worker, weir_fork_slot *slot);
 /* The worker of the running task, and through it the first free slot. NULL outside tasks. */
 WEIR_API weir_worker *weir_fork_self(void);
 
-/* The untyped form, for bindings and for callers without macros: fork children of the running task, join them last first.
+/* The untyped form, for bindings and for callers without macros: fork children of the running task, join them last
+ * first.
  * Errors:  WEIR_EINVAL outside tasks, or a join without a fork, or of a child of WEIR_SPAWN(). Else weir_join() returns
  *          what the child returned. */
 WEIR_API WEIR_MUST_USE weir_status weir_fork(weir_task_fn fn, void *argument);
@@ -84,7 +85,8 @@ WEIR_API weir_status weir_join(void);
 #define WEIR_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
 #endif
 
-/* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; PASS: names; STORE: in->x = x; LOAD: in->x. */
+/* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; PASS: names; STORE: in->x = x; LOAD:
+ * in->x. */
 #define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, PASS, STORE, LOAD)                                                     \
 	typedef union __attribute__((may_alias)) {                                                                     \
 		struct {                                                                                               \

@@ -49,7 +49,8 @@ WEIR_API const char *weir_machine_name(const weir_machine *machine);
 /* Bind the calling process (its current thread and what it forks from then on) to `count` cores of a node, from its
  * core `first` on, and its memory policy to the node: what a program that starts others needs between fork and exec.
  * On a machine that is not this one it does nothing and succeeds.
- * Errors:  WEIR_EINVAL, WEIR_ESYSTEM (memory binding forbidden, as in many containers: the cores are bound all the same).
+ * Errors:  WEIR_EINVAL, WEIR_ESYSTEM (memory binding forbidden, as in many containers: the cores are bound all the
+ *          same).
  * Thread:  any; allocates nothing, safe after fork. */
 WEIR_API weir_status weir_machine_bind_self(const weir_machine *machine, uint32_t node, uint32_t first, uint32_t count);
 

@@ -42,9 +42,9 @@ typedef struct weir_reading {
 	weir_node_reading *node; /* the caller's; may be NULL with capacity 0 */
 } weir_reading;
 
-/* Where readings come from. All three are called from one thread at a time; start and stop may be NULL. read finds *out zero
- * but for size, node and nodes_capacity; where it leaves taken_at_ns at 0, the monitor sets it. When it fails, the last good
- * reading stays. None of them may start, stop or destroy the monitor. */
+/* Where readings come from. All three are called from one thread at a time; start and stop may be NULL. read finds *out
+ * zero but for size, node and nodes_capacity; where it leaves taken_at_ns at 0, the monitor sets it. When it fails, the
+ * last good reading stays. None of them may start, stop or destroy the monitor. */
 typedef struct weir_monitor_source {
 	size_t size;
 	weir_status (*start)(void *context, uint64_t interval_ns);

@@ -14,9 +14,9 @@ typedef weir_status (*weir_range_fn)(int64_t begin, int64_t end, void *argument)
 
 #define WEIR_AUTO 0
 
-/* Call fn for pieces that cover [begin, end), each at most `grain` long (WEIR_AUTO: chosen so that every worker has some
- * pieces), and return when all are done. Inside a task it runs within the task's grant, at most weir_task_cores() workers
- * at once where the task has one; the calling task works along.
+/* Call fn for pieces that cover [begin, end), each at most `grain` long (WEIR_AUTO: chosen so that every worker has
+ * some pieces), and return when all are done. Inside a task it runs within the task's grant, at most weir_task_cores()
+ * workers at once where the task has one; the calling task works along.
  * Returns: WEIR_OK, or the first error of a piece. Errors: WEIR_EINVAL, WEIR_ENOMEM, WEIR_ESHUTDOWN. Thread: any. */
 WEIR_API weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64_t grain, weir_range_fn fn,
 				       void *argument);

@@ -25,11 +25,11 @@ typedef struct weir_options {
 	weir_admission_rule admission;
 	uint32_t tasks_max;   /* submitted and not yet done; 0: 4,194,304; at most 16,777,215 */
 	uint32_t waiting_max; /* of these, in the waiting room; 0: 1,048,576; at most 16,777,215 */
-	uint32_t forks_max;   /* forked and not yet joined, per worker; 0: 65,536; 2 to 1,048,575; beyond, children run inline */
+	uint32_t forks_max;   /* forked and not yet joined, per worker, 2 to 1,048,575; 0: 65,536; more run inline */
 	uint32_t spares_max;  /* threads that stand in for blocked tasks; 0: 256; at most 65,536 */
 	uint64_t stack_bytes; /* of each worker; 0: 8 MiB; 64 KiB to 1 TiB */
 	uint64_t spin_ns;     /* how long an idle worker looks for work before it sleeps; 0: 20 us; at most 1 s */
-	uint64_t monitoring_interval_ns;    /* 0: 100 ms; at least 1 ms. The monitor runs only in a resource-aware pool */
+	uint64_t monitoring_interval_ns;    /* 0: 100 ms; at least 1 ms. Only a resource-aware pool has a monitor */
 	const weir_monitor_source *monitor; /* NULL: the host's own files. Copied */
 	weir_clock clock;
 	bool no_environment; /* do not read WEIR_* variables */
@@ -38,8 +38,8 @@ typedef struct weir_options {
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)
 
 /* Create a pool and start its workers. Threads are named weir/<node>.<worker>.
- * options: copied; NULL: all defaults. Environment variables (docs/api.md) fill in what options leave at zero; an unknown
- *          WEIR_* variable is warned of in the log.
+ * options: copied; NULL: all defaults. Environment variables (docs/api.md) fill in what options leave at zero; an
+ *          unknown WEIR_* variable is warned of in the log.
  * Owns:    *out until weir_pool_destroy().
  * Errors:  WEIR_EINVAL (weir_error_text() names the option, its value and what would do), WEIR_EVERSION, WEIR_ENOMEM,
  *          WEIR_ESYSTEM, WEIR_EDEADLK from inside a task; *out is then NULL.
@@ -47,7 +47,8 @@ typedef struct weir_options {
 WEIR_API WEIR_MUST_USE weir_status weir_pool_create(weir_pool **out, const weir_options *options);
 
 /* Run all that was submitted to its end, then stop the workers and free the pool. NULL: nothing happens.
- * Errors:  WEIR_EDEADLK from inside a task. No other call on the pool, its parts or its groups may be under way or follow. */
+ * Errors:  WEIR_EDEADLK from inside a task. No other call on the pool, its parts or its groups may be under way or
+ *          follow. */
 WEIR_API weir_status weir_pool_destroy(weir_pool *pool);
 
 /* Wait until no task is submitted, waiting or running; new ones may come meanwhile and are waited for too.

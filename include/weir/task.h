@@ -35,7 +35,8 @@ WEIR_API weir_status weir_group_destroy(weir_group *group);
 WEIR_API WEIR_MUST_USE weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument,
 					       const weir_demand *demand);
 
-/* The same, with what admission said: filled in for a demand on a resource-aware pool, else ADMITTED. out may be NULL. */
+/* The same, with what admission said: filled in for a demand on a resource-aware pool, else ADMITTED. out may be
+ * NULL. */
 WEIR_API WEIR_MUST_USE weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argument,
 							const weir_demand *demand, weir_decision *out);
 
@@ -43,8 +44,8 @@ WEIR_API WEIR_MUST_USE weir_status weir_submit_decision(weir_group *group, weir_
  * for it.
  * Returns: the first error of the group, WEIR_ECANCELED if it was cancelled and no task failed before, WEIR_OK.
  * Errors:  WEIR_EDEADLK: the group is the caller's own, or waits for it, directly or by others; or the caller holds a
- *          grant, or is waited for by who holds one, and tasks of the group still wait for theirs; or spares_max threads
- *          are blocked already. The group is then not done. WEIR_EINVAL: it was destroyed.
+ *          grant, or is waited for by who holds one, and tasks of the group still wait for theirs; or spares_max
+ *          threads are blocked already. The group is then not done. WEIR_EINVAL: it was destroyed.
  * Thread:  any, many at once. */
 WEIR_API weir_status weir_group_wait(weir_group *group);
 

@@ -51,7 +51,8 @@ WEIR_API WEIR_MUST_USE weir_status weir_tracker_allocate(weir_tracker *tracker, 
 WEIR_API weir_status weir_tracker_release(weir_tracker *tracker, const char *id);
 
 /* The same by handle, without a name and several times cheaper: out->handle is what weir_tracker_give() takes.
- * Errors:  WEIR_EAGAIN, WEIR_EINFEASIBLE, WEIR_EINVAL, WEIR_EFULL; *out is then zero. Thread: any; any thread may give. */
+ * Errors:  WEIR_EAGAIN, WEIR_EINFEASIBLE, WEIR_EINVAL, WEIR_EFULL; *out is then zero. Thread: any; any thread may
+ *          give. */
 WEIR_API WEIR_MUST_USE weir_status weir_tracker_take(weir_tracker *tracker, const weir_demand *demand, weir_grant *out,
 						     uint32_t *out_node);
 /* Errors:  WEIR_ESTALE (given before, or never taken): nothing changes. */

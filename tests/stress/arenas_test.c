@@ -80,7 +80,8 @@ static void *take_and_free(void *argument)
 	return NULL;
 }
 
-/* One life of the arenas: whether their mappings come to lie beside each other is the kernel's choice, each time anew. */
+/* One life of the arenas: whether their mappings come to lie beside each other is the kernel's choice, each time
+ * anew. */
 static void one_round(const weir_machine *machine, uint64_t seed)
 {
 	struct arenas *arenas = arenas_create(machine);

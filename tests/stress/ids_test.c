@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ids_test.c - 8 threads allocate, release and find by few ids, and give by handle what others took by id, in a tracker that is
- * nearly full. L2, B1, N1: fails if room is over-committed (as counted beside the ledger), lost or given back twice, or if an
- * id outlives its grant.
+ * ids_test.c - 8 threads allocate, release and find by few ids, and give by handle what others took by id, in a tracker
+ * that is nearly full. L2, B1, N1: fails if room is over-committed (as counted beside the ledger), lost or given back
+ * twice, or if an id outlives its grant.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -141,8 +141,9 @@ static void ids_and_handles_agree_under_stress(void **state)
 	assert_int_equal(weir_tracker_destroy(tracker), WEIR_OK);
 }
 
-/* B1: a walker gives back what it is shown while its taker releases it by id; fails if both win or none, or if the id stays in
- * use. (That names are bound before grants are published shows only where a thread is stopped between the two.) */
+/* B1: a walker gives back what it is shown while its taker releases it by id; fails if both win or none, or if the id
+ * stays in use. (That names are bound before grants are published shows only where a thread is stopped between the
+ * two.) */
 static void *walker(void *stop)
 {
 	uint64_t random = seed + 5;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* stress_admission_test.c - eight threads ask, queue, cancel and release on one admission controller while strategy and rule
- * change: every ticket is decided exactly once (A1, C1), verdicts sum up (A3), no limit is passed (L1), the room is empty at
- * the end (A2: whoever was left waiting would hang the test). */
+/* stress_admission_test.c - eight threads ask, queue, cancel and release on one admission controller while strategy and
+ * rule change: every ticket is decided exactly once (A1, C1), verdicts sum up (A3), no limit is passed (L1), the room
+ * is empty at the end (A2: whoever was left waiting would hang the test). */
 #include "stress.h"
 
 enum { ASKS_MAX = 64 };

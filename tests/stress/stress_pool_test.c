@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* stress_pool_test.c - eight threads submit to one resource-aware pool, and its tasks submit too, with and without demands, in
- * groups that are waited for, cancelled and chained, while strategy and rule change. Every task ends once (W1, P3), no limit
- * is passed (L1), all room comes back (L2), no more workers than its cores are inside one granted task (Q3). */
+/* stress_pool_test.c - eight threads submit to one resource-aware pool, and its tasks submit too, with and without
+ * demands, in groups that are waited for, cancelled and chained, while strategy and rule change. Every task ends once
+ * (W1, P3), no limit is passed (L1), all room comes back (L2), no more workers than its cores are inside one granted
+ * task (Q3). */
 #include "stress.h"
 
 struct shared {
@@ -35,7 +36,8 @@ static void spend_some(void)
 		;
 }
 
-/* A worker that joins works inside the same task already: what is counted is leaves, of which each worker runs one at a time. */
+/* A worker that joins works inside the same task already: what is counted is leaves, of which each worker runs one at a
+ * time. */
 static weir_status leaf(weir_task *task, void *argument)
 {
 	struct work *work = argument;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* stress_tracker_test.c - eight threads on one tracker: what they hold, by counters of their own, never passes a limit (L1);
- * at rest spare + grants == limit in every word (L2); who asks within his share is never refused (L5). It would fail if a take
- * of several words were seen half done, or an undo lost units. */
+/* stress_tracker_test.c - eight threads on one tracker: what they hold, by counters of their own, never passes a limit
+ * (L1); at rest spare + grants == limit in every word (L2); who asks within his share is never refused (L5). It would
+ * fail if a take of several words were seen half done, or an undo lost units. */
 #include "stress.h"
 
 enum { HELD_MAX = 6 };

@@ -155,8 +155,8 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Use the cores that the job has until its time is up: of half a core, half the time; of more than one, one. So bodies that
- * keep to limits of this host's size do not take its processors from each other. */
+/* Use the cores that the job has until its time is up: of half a core, half the time; of more than one, one. So bodies
+ * that keep to limits of this host's size do not take its processors from each other. */
 static enum body_end pages_work(const struct pages *pages, const weir_task *task, double cores, uint64_t until_ns,
 				uint64_t *digest)
 {
