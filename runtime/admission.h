@@ -114,7 +114,8 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 		   bool *kick);
 
 /* Before a prepared waiter is kept back and asks later: will it never fit? If so, that is decided and counted. */
-bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision);
+bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter,
+				 weir_decision *decision);
 
 /* Look at the room. Decided waiters are added to the batch; the caller delivers them (waiter->decided). True: there may
  * be more, deliver and call again. */

@@ -49,7 +49,8 @@ void book_destroy(struct book *book)
 
 static COLD void stale(weir_grant grant)
 {
-	error_set(WEIR_ESTALE, "grant %#llx is not live: given back before, or never taken here", (unsigned long long)grant.handle);
+	error_set(WEIR_ESTALE, "grant %#llx is not live: given back before, or never taken here",
+		  (unsigned long long)grant.handle);
 }
 
 weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out)

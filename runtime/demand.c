@@ -134,8 +134,8 @@ static weir_status parse_counted(weir_demand *demand, const char *name, const ch
 		if (names[c] && !strcmp(names[c], name))
 			return parse_whole(&demand->counted[c], name, value, UINT32_MAX);
 	return error_set(WEIR_EINVAL,
-			 "\"%s\" is no resource here: give cores, memory, bandwidth, class, priority, node or a counted "
-			 "resource that has a limit",
+			 "\"%s\" is no resource here: give cores, memory, bandwidth, class, priority, node or a "
+			 "counted resource that has a limit",
 			 name);
 }
 
@@ -176,8 +176,8 @@ weir_status weir_demand_parse(weir_demand *out, const char *text, const char *co
 		size_t length = strcspn(text, " \t");
 		char word[WORD_BYTES_MAX + 1];
 		if (length > WORD_BYTES_MAX)
-			return error_set(WEIR_EINVAL, "\"%.40s...\" is too long for a demand's word: at most %d bytes", text,
-					 WORD_BYTES_MAX);
+			return error_set(WEIR_EINVAL, "\"%.40s...\" is too long for a demand's word: at most %d bytes",
+					 text, WORD_BYTES_MAX);
 		memcpy(word, text, length);
 		word[length] = '\0';
 		text += length;

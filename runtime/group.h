@@ -31,8 +31,8 @@ struct weir_group {
 	_Atomic(uint32_t) cancelled;
 	_Atomic(uint32_t) ungranted; /* members with a demand and no grant yet */
 	_Atomic(uint32_t) holders;   /* edges into this group behind which somebody holds a grant (waits.c) */
-	_Atomic(uint64_t) held;	     /* groups that this one still waits for << 32 | number of the newest task that starts after
-				      * them; GROUP_GO if and only if there are no such groups */
+	_Atomic(uint64_t) held;	     /* groups that this one still waits for << 32 | number of the newest task held for them;
+				      * GROUP_GO if and only if there are no such groups */
 	_Atomic(uint32_t) successor_count;
 	_Atomic(struct successor *) successors;
 	struct park done;

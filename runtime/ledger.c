@@ -134,11 +134,12 @@ static uint32_t plan(const struct ledger *ledger, const struct packed *units, co
 	add_step(steps, &count, &ledger->word[LEDGER_TOTAL], units->main & limits->total_mask.main, 0, WORD_MAIN, true);
 	add_step(steps, &count, &ledger->word[LEDGER_TOTAL_COUNTED], units->counted & limits->total_mask.counted, 0,
 		 WORD_COUNTED, true);
-	add_step(steps, &count, counted_word(ledger, cpu_node), units->counted & limits->node_mask.counted, floor_counted,
-		 WORD_COUNTED, false);
+	add_step(steps, &count, counted_word(ledger, cpu_node), units->counted & limits->node_mask.counted,
+		 floor_counted, WORD_COUNTED, false);
 	uint64_t elsewhere = memory_node != cpu_node ? units->main & memory_part() : 0;
 	add_step(steps, &count, ledger_node_word(ledger, memory_node), elsewhere, floor_main, WORD_MAIN, false);
-	add_step(steps, &count, ledger_node_word(ledger, cpu_node), units->main & ~elsewhere, floor_main, WORD_MAIN, false);
+	add_step(steps, &count, ledger_node_word(ledger, cpu_node), units->main & ~elsewhere, floor_main, WORD_MAIN,
+		 false);
 	return count;
 }
 
@@ -205,8 +206,8 @@ static enum ledger_answer take_step(const struct step *step, bool last, int flag
 			continue;
 		}
 		/* ORDER(ledger): acquire, pairs with the releases of the two gives and of undo(). */
-		if (at_cas_weak(&step->word->spare, &spare, spare - step->units + (last ? 0 : WORD_TENT_ONE), acquire, relaxed,
-				ledger))
+		if (at_cas_weak(&step->word->spare, &spare, spare - step->units + (last ? 0 : WORD_TENT_ONE), acquire,
+				relaxed, ledger))
 			return LEDGER_TAKEN;
 	}
 }
@@ -299,7 +300,8 @@ struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node)
 
 struct packed ledger_own_limit(const struct ledger *ledger, uint32_t node)
 {
-	return (struct packed){.main = ledger_node_word(ledger, node)->limit, .counted = counted_word(ledger, node)->limit};
+	return (struct packed){.main = ledger_node_word(ledger, node)->limit,
+			       .counted = counted_word(ledger, node)->limit};
 }
 
 /* Cores and counted things of one node, memory and bandwidth of another. */
@@ -355,7 +357,8 @@ static void clear_flag(struct ledger_word *word, uint64_t flag)
 		at_and(&word->spare, ~flag, acq_rel, wait);
 }
 
-static void for_place(struct ledger *ledger, uint32_t place, uint64_t flag, void (*apply)(struct ledger_word *, uint64_t))
+static void for_place(struct ledger *ledger, uint32_t place, uint64_t flag,
+		      void (*apply)(struct ledger_word *, uint64_t))
 {
 	uint32_t cpu_node = place_cpu_node(ledger, place);
 	uint32_t memory_node = place_memory_node(ledger, place);

@@ -58,7 +58,8 @@ static uint64_t given_or(uint64_t given, uint64_t otherwise)
 weir_status limits_check_size(const weir_limits *given)
 {
 	if (given && given->size != sizeof(*given))
-		return error_set(WEIR_EINVAL, "limits.size is %zu: use WEIR_LIMITS() or set it to sizeof(weir_limits), %zu",
+		return error_set(WEIR_EINVAL,
+				 "limits.size is %zu: use WEIR_LIMITS() or set it to sizeof(weir_limits), %zu",
 				 given->size, sizeof(*given));
 	return WEIR_OK;
 }
@@ -78,7 +79,8 @@ static weir_status check_given(const weir_machine *machine, const weir_limits *g
 		for (uint32_t n = 0; given->node && n < given->nodes; n++)
 			used |= given->node[n].counted[c] != 0;
 		if (used && (!given->counted_name[c] || !*given->counted_name[c]))
-			return error_set(WEIR_EINVAL, "limits.counted[%d] has no name: set limits.counted_name[%d]", c, c);
+			return error_set(WEIR_EINVAL, "limits.counted[%d] has no name: set limits.counted_name[%d]",
+					 c, c);
 		if (given->counted_name[c] && strlen(given->counted_name[c]) > 31)
 			return error_set(WEIR_EINVAL, "limits.counted_name[%d] is \"%.40s\": at most 31 bytes", c,
 					 given->counted_name[c]);
@@ -93,16 +95,17 @@ static weir_status node_amounts(const weir_machine *machine, const weir_limits *
 	static const weir_node_limit defaults;
 	const weir_node_limit *say = given && given->node && node < given->nodes ? &given->node[node] : &defaults;
 	if (!isfinite(say->cores))
-		return error_set(WEIR_EINVAL, "limits.node[%u].cores is %g: give 0 (all), more, or a negative (none)", node,
-				 say->cores);
+		return error_set(WEIR_EINVAL, "limits.node[%u].cores is %g: give 0 (all), more, or a negative (none)",
+				 node, say->cores);
 	out->cores = say->cores < 0 ? 0 : say->cores > 0 ? say->cores : has->cores;
 	out->memory_bytes = given_or(say->memory_bytes, has->memory_default_bytes);
 	if (out->memory_bytes > has->memory_bytes)
 		return error_set(WEIR_EINVAL, "limits.node[%u].memory_bytes is %llu: the node has %llu", node,
 				 (unsigned long long)out->memory_bytes, (unsigned long long)has->memory_bytes);
 	if (out->cores > 0 && !has->cores)
-		return error_set(WEIR_EINVAL, "limits.node[%u].cores is %g: the node has no cores that this process may use",
-				 node, out->cores);
+		return error_set(WEIR_EINVAL,
+				 "limits.node[%u].cores is %g: the node has no cores that this process may use", node,
+				 out->cores);
 	out->bandwidth_bytes_s = given_or(say->bandwidth_bytes_s, 0);
 	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
 		out->counted[c] = given_or(say->counted[c], 0);
@@ -270,7 +273,8 @@ static weir_status check_defined(const struct limits *limits, weir_resource reso
 		return WEIR_OK;
 	if (resource == WEIR_BANDWIDTH)
 		return error_set(WEIR_EINVAL,
-				 "demand.bandwidth_bytes_s is %llu but there is no bandwidth limit: set limits.bandwidth_bytes_s",
+				 "demand.bandwidth_bytes_s is %llu but there is no bandwidth limit: set "
+				 "limits.bandwidth_bytes_s",
 				 (unsigned long long)amount);
 	return error_set(WEIR_EINVAL, "demand.counted[%d] is %llu but there is no such limit: set limits.counted[%d]",
 			 (int)resource - WEIR_COUNTED, (unsigned long long)amount, (int)resource - WEIR_COUNTED);
@@ -295,26 +299,30 @@ weir_status limits_pack(const struct limits *limits, const weir_demand *demand, 
 	if (!demand)
 		return error_set(WEIR_EINVAL, "demand is NULL");
 	if (demand->size != sizeof(*demand))
-		return error_set(WEIR_EINVAL, "demand.size is %zu: use WEIR_DEMAND() or set it to sizeof(weir_demand), %zu",
+		return error_set(WEIR_EINVAL,
+				 "demand.size is %zu: use WEIR_DEMAND() or set it to sizeof(weir_demand), %zu",
 				 demand->size, sizeof(*demand));
 	if ((unsigned)demand->task_class >= WEIR_CLASSES)
-		return error_set(WEIR_EINVAL, "demand.task_class is %d: give WEIR_NORMAL, HIGH, CRITICAL or BEST_EFFORT",
+		return error_set(WEIR_EINVAL,
+				 "demand.task_class is %d: give WEIR_NORMAL, HIGH, CRITICAL or BEST_EFFORT",
 				 (int)demand->task_class);
 	if ((unsigned)demand->when_short > WEIR_DEFER)
 		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE or WEIR_DEFER",
 				 (int)demand->when_short);
 	if (demand->home > limits->nodes)
-		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes", demand->home - 1,
-				 limits->nodes);
+		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes",
+				 demand->home - 1, limits->nodes);
 	if (demand->home_only && !demand->home)
-		return error_set(WEIR_EINVAL, "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");
+		return error_set(WEIR_EINVAL,
+				 "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");
 	uint64_t cores = 0;
 	weir_status status = pack_cores(limits, demand->cores, &cores);
 	if (!status)
 		status = check_defined(limits, WEIR_BANDWIDTH, demand->bandwidth_bytes_s);
 	struct packed packed = {0};
 	const struct units *units = &limits->units;
-	packed.main = word_put(WEIR_CPU, cores) | word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes));
+	packed.main =
+		word_put(WEIR_CPU, cores) | word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes));
 	if (demand->bandwidth_bytes_s)
 		packed.main |= word_put(WEIR_BANDWIDTH, units_up(demand->bandwidth_bytes_s, units->bandwidth_bytes_s));
 	if (demand->counted[0] | demand->counted[1] | demand->counted[2] | demand->counted[3])
@@ -322,8 +330,9 @@ weir_status limits_pack(const struct limits *limits, const weir_demand *demand, 
 	if (status)
 		return status;
 	if (!packed.main && !packed.counted)
-		return error_set(WEIR_EINVAL, "the demand asks for nothing: give cores, memory_bytes or another amount, or no "
-					      "demand at all for a plain task");
+		return error_set(WEIR_EINVAL,
+				 "the demand asks for nothing: give cores, memory_bytes or another amount, or no "
+				 "demand at all for a plain task");
 	*out = packed;
 	return WEIR_OK;
 }

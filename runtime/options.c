@@ -37,7 +37,17 @@ enum {
 #define INTERVAL_DEFAULT_NS (100 * WEIR_NS_PER_MS)
 #define INTERVAL_MIN_NS WEIR_NS_PER_MS
 
-enum kind { KIND_MACHINE, KIND_WORKERS, KIND_AWARE, KIND_CORES, KIND_MEMORY, KIND_STRATEGY, KIND_ADMISSION, KIND_PINNING, KIND_LOG };
+enum kind {
+	KIND_MACHINE,
+	KIND_WORKERS,
+	KIND_AWARE,
+	KIND_CORES,
+	KIND_MEMORY,
+	KIND_STRATEGY,
+	KIND_ADMISSION,
+	KIND_PINNING,
+	KIND_LOG
+};
 
 static const struct variable {
 	const char *name;
@@ -161,7 +171,8 @@ static void warn_of_unknown(void)
 		for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
 			known |= strlen(others[i]) == length && !strncmp(*entry, others[i], length);
 		if (!known)
-			LOG(WEIR_LOG_WARN, "environment: %.*s is no variable of weir's and is ignored", (int)length, *entry);
+			LOG(WEIR_LOG_WARN, "environment: %.*s is no variable of weir's and is ignored", (int)length,
+			    *entry);
 	}
 }
 
@@ -219,7 +230,8 @@ static weir_status check(const weir_options *options)
 							: NULL;
 		if (only)
 			return error_set(WEIR_EINVAL,
-					 "options.%s is set on a plain pool, where it would do nothing: set options.resource_aware",
+					 "options.%s is set on a plain pool, where it would do nothing: set "
+					 "options.resource_aware",
 					 only);
 	}
 	return WEIR_OK;
@@ -238,12 +250,14 @@ weir_status options_resolve(struct resolved *out, const weir_options *given)
 	if (!given)
 		given = &none;
 	if (given->size != sizeof(*given))
-		return error_set(WEIR_EVERSION, "options.size is %zu, the library's is %zu: use WEIR_OPTIONS() and compile against "
-						"the headers of the library that is linked",
+		return error_set(WEIR_EVERSION,
+				 "options.size is %zu, the library's is %zu: use WEIR_OPTIONS() and compile against "
+				 "the headers of the library that is linked",
 				 given->size, sizeof(*given));
 	if (given->layout != WEIR_LAYOUT)
-		return error_set(WEIR_EVERSION, "options.layout is %u, the library's is %u: compile against the headers of the "
-						"library that is linked",
+		return error_set(WEIR_EVERSION,
+				 "options.layout is %u, the library's is %u: compile against the headers of the "
+				 "library that is linked",
 				 given->layout, WEIR_LAYOUT);
 	weir_status status = limits_check_size(given->limits);
 	if (status)

@@ -85,8 +85,8 @@ weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64
 /* Whatever could forbid the wait comes before the submit: a task that could not be waited for would run when its
  * argument is gone. If a grant is held here, or by who waits for us, there is room at once or the submit answers
  * WEIR_EDEADLK (G3). */
-static weir_status run_inside(struct worker *worker, weir_task *self, weir_group *group, weir_task_fn fn, void *argument,
-			      const weir_demand *demand)
+static weir_status run_inside(struct worker *worker, weir_task *self, weir_group *group, weir_task_fn fn,
+			      void *argument, const weir_demand *demand)
 {
 	struct wait_edge edge = {.from = self->group,
 				 .to = group,

@@ -30,7 +30,8 @@ static uint32_t workers_of(const struct weir_scheduler *scheduler, uint32_t node
 	return scheduler->first[node + 1] - scheduler->first[node];
 }
 
-weir_status weir_scheduler_create(weir_scheduler **out, weir_admission *admission, const weir_scheduler_options *options)
+weir_status weir_scheduler_create(weir_scheduler **out, weir_admission *admission,
+				  const weir_scheduler_options *options)
 {
 	static const weir_scheduler_options none = {.size = sizeof(weir_scheduler_options)};
 	if (!out)
@@ -40,8 +41,8 @@ weir_status weir_scheduler_create(weir_scheduler **out, weir_admission *admissio
 	if (!admission)
 		return error_set(WEIR_EINVAL, "admission is NULL");
 	if (options->size != sizeof(*options))
-		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_SCHEDULER_OPTIONS() or set it to %zu", options->size,
-				 sizeof(*options));
+		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_SCHEDULER_OPTIONS() or set it to %zu",
+				 options->size, sizeof(*options));
 	const weir_machine *machine = admission->tracker->machine;
 	struct weir_scheduler *scheduler = calloc(1, sizeof(*scheduler));
 	if (!scheduler)
@@ -140,7 +141,8 @@ weir_placement weir_scheduler_schedule(weir_scheduler *scheduler, const weir_dem
 				       void *context)
 {
 	weir_placement placement = {.worker = WEIR_NO_WORKER};
-	placement.decision = (weir_decision){.verdict = WEIR_REJECTED, .cause = WEIR_CAUSE_INVALID, .retry_after_ns = UINT64_MAX};
+	placement.decision =
+		(weir_decision){.verdict = WEIR_REJECTED, .cause = WEIR_CAUSE_INVALID, .retry_after_ns = UINT64_MAX};
 	if (!scheduler) {
 		(void)error_set(WEIR_EINVAL, "scheduler is NULL");
 		return placement;
@@ -171,8 +173,8 @@ weir_status weir_scheduler_finish(weir_scheduler *scheduler, const weir_placemen
 	if (!scheduler || !placement)
 		return error_set(WEIR_EINVAL, "scheduler or placement is NULL");
 	if (placement->decision.node >= scheduler->nodes)
-		return error_set(WEIR_EINVAL, "placement.node is %u: the machine has %u nodes", placement->decision.node,
-				 scheduler->nodes);
+		return error_set(WEIR_EINVAL, "placement.node is %u: the machine has %u nodes",
+				 placement->decision.node, scheduler->nodes);
 	weir_status status = weir_admission_release(scheduler->admission, placement->decision.grant);
 	_Atomic(uint32_t) *load = load_of(scheduler, placement->decision.node, placement->worker);
 	if (!status && load)
@@ -247,7 +249,8 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 					.cause = all[n].cause};
 	}
 	if (out->node == NO_NODE)
-		return error_set(WEIR_EINFEASIBLE, "the demand is more than the limits of any permitted node: it will never fit");
+		return error_set(WEIR_EINFEASIBLE,
+				 "the demand is more than the limits of any permitted node: it will never fit");
 	return WEIR_OK;
 }
 

@@ -173,7 +173,8 @@ uint32_t strategy_rank(const weir_strategy *strategy, const struct ledger *ledge
 	}
 	if (strategy->score != score_first)
 		return strategy_rank_all(strategy, ledger, wish, rank);
-	const uint32_t *order = wish->home == NO_NODE ? NULL : &ledger->machine->order[(size_t)wish->home * ledger->nodes];
+	const uint32_t *order =
+		wish->home == NO_NODE ? NULL : &ledger->machine->order[(size_t)wish->home * ledger->nodes];
 	for (uint32_t i = 0; i < ledger->nodes; i++)
 		rank[i].node = order ? order[i] : i;
 	return ledger->nodes;

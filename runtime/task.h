@@ -92,7 +92,8 @@ static inline bool task_helper_in(weir_task *task, uint32_t *counted)
 static inline void task_helper_out(weir_task *task, uint32_t counted)
 {
 	uint32_t help = at_load(&task->help, relaxed, none);
-	while (counted && help >> 16 == counted >> 16 && !at_cas_weak(&task->help, &help, help + 1, relaxed, relaxed, none))
+	while (counted && help >> 16 == counted >> 16 &&
+	       !at_cas_weak(&task->help, &help, help + 1, relaxed, relaxed, none))
 		;
 }
 

@@ -63,7 +63,8 @@ COLD uint32_t thread_index_claim(void)
 		while (~bits) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(~bits);
 			/* ORDER(thread_index): acquire, pairs with the release in thread_exit(). */
-			if (at_cas_weak(&used[word], &bits, bits | UINT64_C(1) << bit, acquire, relaxed, thread_index)) {
+			if (at_cas_weak(&used[word], &bits, bits | UINT64_C(1) << bit, acquire, relaxed,
+					thread_index)) {
 				thread_index_plus_one = word * BITS + bit + 1;
 				return word * BITS + bit;
 			}

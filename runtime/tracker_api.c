@@ -21,10 +21,11 @@ enum { GRANTS_DEFAULT = 1 << 20, GRANTS_MAX = (1 << 24) - 1 };
 static weir_status check_options(const weir_tracker_options *options)
 {
 	if (options->size != sizeof(*options))
-		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_TRACKER_OPTIONS() or set it to %zu", options->size,
-				 sizeof(*options));
+		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_TRACKER_OPTIONS() or set it to %zu",
+				 options->size, sizeof(*options));
 	if (options->grants_max > GRANTS_MAX)
-		return error_set(WEIR_EINVAL, "options.grants_max is %u: give at most %d", options->grants_max, GRANTS_MAX);
+		return error_set(WEIR_EINVAL, "options.grants_max is %u: give at most %d", options->grants_max,
+				 GRANTS_MAX);
 	return WEIR_OK;
 }
 
@@ -74,7 +75,8 @@ weir_status weir_tracker_destroy(weir_tracker *tracker)
 	if (!tracker)
 		return WEIR_OK;
 	if (at_load(&tracker->admission, relaxed, none))
-		return error_set(WEIR_EBUSY, "an admission controller or a pool is built on the tracker: destroy that first");
+		return error_set(WEIR_EBUSY,
+				 "an admission controller or a pool is built on the tracker: destroy that first");
 	dismantle(tracker);
 	return WEIR_OK;
 }
@@ -107,7 +109,8 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 	} else if (!wish_is_feasible(&tracker->ledger, wish, &why)) {
 		weir_resource first = (weir_resource)__builtin_ctz(why.resources | 1u << (WEIR_RESOURCES - 1));
 		status = error_set(WEIR_EINFEASIBLE, "%s demanded is more than the limit of %s: it will never fit",
-				   limits_resource_name(&tracker->ledger.limits, first), why.total ? "all nodes" : "any node");
+				   limits_resource_name(&tracker->ledger.limits, first),
+				   why.total ? "all nodes" : "any node");
 	} else {
 		status = error_set(WEIR_EAGAIN, "no node has room for the demand now");
 	}
@@ -133,7 +136,8 @@ static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const st
 	for (uint32_t i = 0; i < count && answer != LEDGER_TAKEN; i++) {
 		struct taken taken;
 		struct shortage why;
-		answer = tracker_take_named(tracker, &wish->units, NULL, rank[i].node, 0, name, grant, &taken, &why, &waiters);
+		answer = tracker_take_named(tracker, &wish->units, NULL, rank[i].node, 0, name, grant, &taken, &why,
+					    &waiters);
 		if (answer == LEDGER_TAKEN && out_node)
 			*out_node = rank[i].node;
 	}
@@ -227,7 +231,8 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 	if (unlikely(!tracker || !packed || !out))
 		return error_set(WEIR_EINVAL, "tracker, packed or out is NULL");
 	if (unlikely(packed->word[3] != (uintptr_t)tracker))
-		return error_set(WEIR_EINVAL, "packed is not from weir_tracker_pack(), or from that of another tracker");
+		return error_set(WEIR_EINVAL,
+				 "packed is not from weir_tracker_pack(), or from that of another tracker");
 	struct packed units = {.main = packed->word[0], .counted = packed->word[1]};
 	uint32_t only = (uint32_t)packed->word[2];
 	uint32_t first = only == NO_NODE ? 0 : only;
@@ -250,7 +255,8 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 					  : error_set(WEIR_EAGAIN, "no node has room for the demand now");
 }
 
-weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out, uint32_t *out_node)
+weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out,
+				     uint32_t *out_node)
 {
 	if (unlikely(!tracker || !packed || !out || packed->word[3] != (uintptr_t)tracker))
 		return take_packed_anywhere(tracker, packed, out, out_node);
@@ -359,8 +365,8 @@ static void total_usage(const struct weir_tracker *tracker, weir_usage *out)
 		if (!(limits->total_mask.counted & word_mask(resource)))
 			continue;
 		out->limit.counted[c] = total.counted[c];
-		out->held.counted[c] =
-			(word_get(limits->total.counted, resource) - word_get(spare, resource)) * limits->units.counted[c];
+		out->held.counted[c] = (word_get(limits->total.counted, resource) - word_get(spare, resource)) *
+				       limits->units.counted[c];
 	}
 }
 
@@ -379,7 +385,8 @@ weir_status weir_tracker_usage(weir_tracker *tracker, uint32_t node, weir_usage 
 	return WEIR_OK;
 }
 
-static void describe(struct weir_tracker *tracker, weir_grant grant, const struct book_record *record, weir_allocation *out)
+static void describe(struct weir_tracker *tracker, weir_grant grant, const struct book_record *record,
+		     weir_allocation *out)
 {
 	struct taken taken = tracker_taken(record);
 	*out = (weir_allocation){.grant = grant,
@@ -439,7 +446,8 @@ const weir_machine *weir_tracker_machine(const weir_tracker *tracker)
 	return tracker ? tracker->machine : NULL;
 }
 
-void weir_tracker_units(const weir_tracker *tracker, uint32_t *per_core, uint64_t *memory_bytes, uint64_t *bandwidth_bytes_s)
+void weir_tracker_units(const weir_tracker *tracker, uint32_t *per_core, uint64_t *memory_bytes,
+			uint64_t *bandwidth_bytes_s)
 {
 	static const struct units none;
 	const struct units *units = tracker ? &tracker->ledger.limits.units : &none;
@@ -481,7 +489,8 @@ weir_status weir_tracker_audit(weir_tracker *tracker)
 	for (uint32_t w = 0; w < ledger->words && !status; w++) {
 		uint64_t spare = ledger_word_spare(ledger, w);
 		if (spare + audit.held[w] != ledger->word[w].limit)
-			status = error_set(WEIR_EINVAL, "word %u: spare %#llx and held %#llx do not make the limit %#llx", w,
+			status = error_set(WEIR_EINVAL,
+					   "word %u: spare %#llx and held %#llx do not make the limit %#llx", w,
 					   (unsigned long long)spare, (unsigned long long)audit.held[w],
 					   (unsigned long long)ledger->word[w].limit);
 	}

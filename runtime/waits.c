@@ -127,8 +127,9 @@ static weir_status register_one(weir_pool *pool, struct wait_edge *edge)
 	if (edge->registered)
 		return WEIR_OK;
 	if (may_close_ring(edge) && walk_from(pool, edge).ring)
-		return error_set(WEIR_EDEADLK, "the group is not done before this one is: a task of it, or a group before it, waits "
-					       "for this one");
+		return error_set(WEIR_EDEADLK,
+				 "the group is not done before this one is: a task of it, or a group before it, waits "
+				 "for this one");
 	link_edge(edge);
 	if (!edge->grant && !at_load(&edge->from->holders, relaxed, none))
 		return WEIR_OK;
@@ -137,8 +138,8 @@ static weir_status register_one(weir_pool *pool, struct wait_edge *edge)
 		return WEIR_OK;
 	unlink_edge(edge);
 	return error_set(WEIR_EDEADLK,
-			 "%s holds a grant, and tasks of the group, or of one before it, wait for theirs: they might wait for what "
-			 "it holds",
+			 "%s holds a grant, and tasks of the group, or of one before it, wait for theirs: they might "
+			 "wait for what it holds",
 			 edge->grant ? "this task" : "a task that waits for this one");
 }
 

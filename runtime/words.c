@@ -13,7 +13,8 @@
 
 static const char *const verdict_names[WEIR_VERDICTS] = {"admitted", "queued", "deferred", "rejected"};
 static const char *const cause_names[WEIR_CAUSES] = {
-	"none", "infeasible", "short", "fragmented", "class floor", "claimed", "contended", "queue full", "shutdown", "invalid",
+	"none",	   "infeasible", "short",      "fragmented", "class floor",
+	"claimed", "contended",	 "queue full", "shutdown",   "invalid",
 };
 
 const char *weir_verdict_name(weir_verdict verdict)
@@ -54,7 +55,8 @@ static void say_resources(struct text *text, const weir_decision *decision)
 		if (!(resources >> r & 1))
 			continue;
 		bool by_name = r >= WEIR_COUNTED && !named && decision->short_name[0];
-		say(text, "%s%s", first ? "" : " and ", by_name ? decision->short_name : weir_resource_name((weir_resource)r));
+		say(text, "%s%s", first ? "" : " and ",
+		    by_name ? decision->short_name : weir_resource_name((weir_resource)r));
 		named |= by_name;
 		first = false;
 	}
@@ -83,7 +85,8 @@ static void say_cause(struct text *text, const weir_decision *decision)
 	case WEIR_CAUSE_INFEASIBLE:
 		say(text, "more ");
 		say_resources(text, decision);
-		say(text, " than the limits %s: it will never fit", decision->short_total ? "in all" : "of any permitted node");
+		say(text, " than the limits %s: it will never fit",
+		    decision->short_total ? "in all" : "of any permitted node");
 		break;
 	case WEIR_CAUSE_FRAGMENTED:
 		say(text, "the nodes together have the room, no single one has (");

@@ -150,7 +150,8 @@ static void an_aware_pool_never_over_commits(void **state)
 	weir_group *group = make_group(pool);
 	struct load load = {.memory_max = (long long)100 << 20, .cores_max = 2};
 	for (int i = 0; i < 2000; i++)
-		assert_int_equal(weir_submit(group, hold_one, &load, WEIR_DEMAND(.cores = 1, .memory_bytes = 64 << 20)), WEIR_OK);
+		assert_int_equal(weir_submit(group, hold_one, &load, WEIR_DEMAND(.cores = 1, .memory_bytes = 64 << 20)),
+				 WEIR_OK);
 	assert_int_equal(weir_group_wait(group), WEIR_OK);
 	assert_int_equal(load.overcommits, 0);
 	assert_int_equal(load.runs, 2000);

@@ -211,7 +211,8 @@ static void a_dry_run_shows_every_node(void **state)
 	 * it fits. */
 	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_WATERMARK), WEIR_OK);
 	weir_placement c = place(&house, WEIR_DEMAND(.memory_bytes = MIB, .home = WEIR_NODE(2), .home_only = true));
-	demand = WEIR_DEMAND(.memory_bytes = 60 * MIB, .task_class = WEIR_BEST_EFFORT, .home = WEIR_NODE(2), .home_only = true);
+	demand = WEIR_DEMAND(.memory_bytes = 60 * MIB, .task_class = WEIR_BEST_EFFORT, .home = WEIR_NODE(2),
+			     .home_only = true);
 	assert_int_equal(weir_scheduler_select(house.scheduler, demand, &selection, scores, NODES), WEIR_OK);
 	assert_true(!selection.fits && selection.cause == WEIR_CAUSE_CLASS_FLOOR);
 	finish(&house, &c);

@@ -30,7 +30,8 @@ typedef struct weir_snapshot {
 /* The score of a node for a demand: higher is better; WEIR_SCORE_NEVER: not this node. Ties go to the smaller distance,
  * then to the smaller node. Pure: same arguments, same answer; must not block, allocate or call weir. The score only
  * ranks: whether there is room is decided by the ledger, and the next in rank is tried. Thread: any, many at once. */
-typedef int64_t (*weir_score_fn)(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node, void *context);
+typedef int64_t (*weir_score_fn)(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node,
+				 void *context);
 
 #define WEIR_SCORE_NEVER INT64_MIN
 

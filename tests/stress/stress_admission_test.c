@@ -92,8 +92,9 @@ static void switch_something(struct stress_thread *self, struct shared *shared)
 	static const weir_strategy vetoing = {.score = veto, .name = "veto"};
 	const weir_strategy *const strategies[] = {WEIR_FIRST_FIT, WEIR_BEST_FIT, WEIR_WORST_FIT, &vetoing};
 	uint64_t r = fixture_random(&self->random);
-	weir_status status = r & 1 ? weir_admission_set_strategy(shared->admission, strategies[r >> 12 & 15 ? (r >> 8) % 3 : 3])
-				   : weir_admission_set_rule(shared->admission, (weir_admission_rule)(r >> 8 & 1));
+	weir_status status =
+		r & 1 ? weir_admission_set_strategy(shared->admission, strategies[r >> 12 & 15 ? (r >> 8) % 3 : 3])
+		      : weir_admission_set_rule(shared->admission, (weir_admission_rule)(r >> 8 & 1));
 	if (status)
 		snprintf(self->wrong, sizeof(self->wrong), "%s", weir_error_text());
 }
