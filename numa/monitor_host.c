@@ -16,8 +16,6 @@
 #include "numa/hostfiles.h"
 #include "numa/topology.h"
 #include "private/clock.h"
-#include "private/compiler.h"
-#include "private/error.h"
 #include "private/log.h"
 
 /* Lines of 8192 processors; what follows them in /proc/stat is not read. */

@@ -7,7 +7,6 @@
  * Invariant: C1  a ticket's function is called exactly once, with a grant or without.
  * Not here:  deciding (admission.c), the room (kick.c), decisions in words (words.c).
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

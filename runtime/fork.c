@@ -11,7 +11,6 @@
 
 #include <string.h>
 
-#include "private/check.h"
 #include "private/error.h"
 #include "runtime/worker.h"
 

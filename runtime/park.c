@@ -15,7 +15,6 @@
 
 #include <weir/clock.h>
 
-#include "private/check.h"
 #include "private/error.h"
 
 static int now(const struct ck_ec_ops *ops, struct timespec *out)

@@ -14,7 +14,6 @@
 #include <alloca.h>
 #include <string.h>
 
-#include "private/error.h"
 
 enum { SCALE = 1 << 16, DISTANCE_COST = SCALE / 100, DISTANCE_LOCAL = 10 };
 

@@ -8,7 +8,6 @@
  * Not here:  the end of a task (worker.c, task_settle()), what a running task may ask for (inside.c).
  */
 #include <math.h>
-#include <string.h>
 
 #include "private/error.h"
 #include "private/log.h"

@@ -9,7 +9,6 @@
 #include "replay_scale.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 typedef unsigned __int128 wide;
