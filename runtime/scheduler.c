@@ -186,7 +186,8 @@ static void fill_scores(const struct ledger *ledger, const struct wish *wish, co
 			weir_node_score *scores, uint32_t nodes)
 {
 	for (uint32_t n = 0; n < nodes; n++)
-		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER};
+		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER,
+					      .distance = strategy_distance(ledger, wish->home, n)};
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t n = rank[i].node;
 		struct shortage why = {0};
