@@ -396,6 +396,7 @@ static void a_grant_given_back_behind_the_pools_back_is_said_and_survived(void *
 	assert_ok(weir_log_set(WEIR_LOG_OFF, NULL, NULL, 0));
 	assert_error(weir_admission_destroy(weir_pool_admission(inside.pool)), WEIR_EBUSY, "pool");
 	assert_error(weir_tracker_destroy(weir_pool_tracker(inside.pool)), WEIR_EBUSY, "pool");
+	assert_error(weir_scheduler_destroy(weir_pool_scheduler(inside.pool)), WEIR_EBUSY, "pool");
 	end_pool(inside.pool);
 }
 
