@@ -404,6 +404,16 @@ static weir_status wait_inside(struct worker *worker, weir_task *self, weir_grou
 	return status;
 }
 
+weir_status group_outcome(const weir_group *group)
+{
+	weir_status error = at_load(&group->error, relaxed, none);
+	if (error)
+		return error_set(error, "a task of the group ended with status %d (%s)", error, weir_status_text(error));
+	if (at_load(&group->cancelled, relaxed, none))
+		return error_set(WEIR_ECANCELED, "the group was cancelled");
+	return WEIR_OK;
+}
+
 weir_status weir_group_wait(weir_group *group)
 {
 	weir_status alive = check_alive(group);
@@ -420,8 +430,5 @@ weir_status weir_group_wait(weir_group *group)
 		spin_until_done(group, epoch);
 		sleep_until_done(group, epoch);
 	}
-	weir_status error = at_load(&group->error, relaxed, none);
-	if (!error && at_load(&group->cancelled, relaxed, none))
-		error = WEIR_ECANCELED;
-	return error;
+	return group_outcome(group);
 }

@@ -256,15 +256,11 @@ void limits_fini(struct limits *limits)
 	limits->node = NULL;
 }
 
-static weir_status pack_cores(const struct limits *limits, double cores, uint64_t *units)
+static uint64_t cores_up(const struct limits *limits, double cores)
 {
-	/* Written so that what is not a number is refused too. */
-	if (!(cores >= 0) || isinf(cores))
-		return error_set(WEIR_EINVAL, "demand.cores is %g: give 0 or more", cores);
 	double exact = cores * limits->units.per_core;
 	uint64_t down = exact < (double)word_field_max(WEIR_CPU) ? (uint64_t)exact : word_field_max(WEIR_CPU);
-	*units = down + ((double)down < exact);
-	return WEIR_OK;
+	return down + ((double)down < exact);
 }
 
 static weir_status check_defined(const struct limits *limits, weir_resource resource, uint64_t amount)
@@ -294,7 +290,7 @@ static weir_status pack_counted(const struct limits *limits, const weir_demand *
 	return WEIR_OK;
 }
 
-weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out)
+weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes)
 {
 	if (!demand)
 		return error_set(WEIR_EINVAL, "demand is NULL");
@@ -309,24 +305,32 @@ weir_status limits_pack(const struct limits *limits, const weir_demand *demand, 
 	if ((unsigned)demand->when_short > WEIR_DEFER)
 		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE or WEIR_DEFER",
 				 (int)demand->when_short);
-	if (demand->home > limits->nodes)
-		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes",
-				 demand->home - 1, limits->nodes);
+	if (demand->home > nodes)
+		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes", demand->home - 1,
+				 nodes);
 	if (demand->home_only && !demand->home)
-		return error_set(WEIR_EINVAL,
-				 "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");
-	uint64_t cores = 0;
-	weir_status status = pack_cores(limits, demand->cores, &cores);
+		return error_set(WEIR_EINVAL, "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");
+	/* Written so that what is not a number is refused too. */
+	if (!(demand->cores >= 0) || isinf(demand->cores))
+		return error_set(WEIR_EINVAL, "demand.cores is %g: give 0 or more", demand->cores);
+	return WEIR_OK;
+}
+
+weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out)
+{
+	weir_status status = limits_check_demand(demand, limits->nodes);
 	if (!status)
 		status = check_defined(limits, WEIR_BANDWIDTH, demand->bandwidth_bytes_s);
+	if (status)
+		return status;
 	struct packed packed = {0};
 	const struct units *units = &limits->units;
-	packed.main =
-		word_put(WEIR_CPU, cores) | word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes));
+	packed.main = word_put(WEIR_CPU, cores_up(limits, demand->cores)) |
+		      word_put(WEIR_MEMORY, units_up(demand->memory_bytes, units->memory_bytes));
 	if (demand->bandwidth_bytes_s)
 		packed.main |= word_put(WEIR_BANDWIDTH, units_up(demand->bandwidth_bytes_s, units->bandwidth_bytes_s));
 	if (demand->counted[0] | demand->counted[1] | demand->counted[2] | demand->counted[3])
-		status = status ? status : pack_counted(limits, demand, &packed.counted);
+		status = pack_counted(limits, demand, &packed.counted);
 	if (status)
 		return status;
 	if (!packed.main && !packed.counted)

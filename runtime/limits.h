@@ -48,6 +48,10 @@ weir_status limits_check_size(const weir_limits *given);
 weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *given);
 void limits_fini(struct limits *limits);
 
+/* What must be right in any demand, on a plain pool too: its size, class, home and cores. Errors: WEIR_EINVAL: the text names
+ * the field. */
+weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes);
+
 /* Errors: WEIR_EINVAL: the text names the field. Does not ask whether it could ever fit. */
 weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out);
 

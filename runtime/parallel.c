@@ -100,7 +100,7 @@ static weir_status run_inside(struct worker *worker, weir_task *self, weir_group
 		status = weir_submit(group, fn, argument, demand);
 		if (!status) {
 			group_sleep(group);
-			status = at_load(&group->error, relaxed, none);
+			status = group_outcome(group);
 		}
 	} else {
 		status = error_set(WEIR_EDEADLK, "%u threads are blocked or stand in already: raise options.spares_max",

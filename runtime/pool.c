@@ -15,6 +15,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/options.h"
+#include "runtime/scheduler.h"
 #include "runtime/worker.h"
 
 enum { GROUPS_MAX = 1 << 20, DRAIN_LOOK_NS = 1000000 };
@@ -141,6 +142,8 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 		status = weir_scheduler_create(&pool->scheduler, pool->admission, NULL);
 	}
 	if (!status)
+		scheduler_lend(pool->scheduler, true);
+	if (!status)
 		status = weir_monitor_create(&pool->monitor, pool->machine, options->monitor,
 					     options->monitoring_interval_ns);
 	if (!status)
@@ -214,8 +217,10 @@ static void dismantle(weir_pool *pool)
 	if (pool->tally.shared)
 		tally_fini(&pool->tally);
 	weir_monitor_destroy(pool->monitor);
-	if (pool->scheduler)
+	if (pool->scheduler) {
+		scheduler_lend(pool->scheduler, false);
 		(void)weir_scheduler_destroy(pool->scheduler);
+	}
 	if (pool->admission) {
 		at_sub(&pool->admission->users, 1, relaxed, none);
 		(void)weir_admission_destroy(pool->admission);

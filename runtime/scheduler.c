@@ -16,6 +16,7 @@
 #include "private/error.h"
 #include "private/rcu.h"
 #include "runtime/admission.h"
+#include "runtime/scheduler.h"
 
 struct weir_scheduler {
 	struct weir_admission *admission;
@@ -23,6 +24,7 @@ struct weir_scheduler {
 	uint32_t *first;	     /* first worker of each node; one more entry ends the last */
 	_Atomic(uint32_t) *load;     /* by worker */
 	_Atomic(uint32_t) pending;   /* placements that wait */
+	bool lent;		     /* by the pool that it is a part of */
 };
 
 static uint32_t workers_of(const struct weir_scheduler *scheduler, uint32_t node)
@@ -66,10 +68,17 @@ weir_status weir_scheduler_create(weir_scheduler **out, weir_admission *admissio
 	return WEIR_OK;
 }
 
+void scheduler_lend(weir_scheduler *scheduler, bool lent)
+{
+	scheduler->lent = lent;
+}
+
 weir_status weir_scheduler_destroy(weir_scheduler *scheduler)
 {
 	if (!scheduler)
 		return WEIR_OK;
+	if (scheduler->lent)
+		return error_set(WEIR_EBUSY, "the scheduler is a pool's: it goes with weir_pool_destroy()");
 	uint32_t pending = at_load(&scheduler->pending, relaxed, none);
 	if (pending)
 		return error_set(WEIR_EBUSY, "%u placements wait: cancel them first", pending);
@@ -199,7 +208,9 @@ static void fill_scores(const struct weir_admission *admission, const struct wai
 	const struct ledger *ledger = &admission->tracker->ledger;
 	const struct packed *floors = admission_floors(admission, waiter->demand.task_class);
 	for (uint32_t n = 0; n < nodes; n++)
-		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER, .cause = WEIR_CAUSE_INFEASIBLE};
+		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER,
+					      .cause = WEIR_CAUSE_INFEASIBLE,
+					      .distance = strategy_distance(ledger, waiter->wish.home, n)};
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t n = rank[i].node;
 		struct shortage why = {0};

@@ -128,7 +128,7 @@ static void insert(struct rank *rank, uint32_t count, struct rank one)
 	rank[count] = one;
 }
 
-static uint32_t distance_from(const struct ledger *ledger, uint32_t home, uint32_t node)
+uint32_t strategy_distance(const struct ledger *ledger, uint32_t home, uint32_t node)
 {
 	return home == NO_NODE ? DISTANCE_LOCAL : machine_distance(ledger->machine, home, node);
 }
@@ -147,7 +147,7 @@ uint32_t strategy_rank_all(const weir_strategy *strategy, const struct ledger *l
 	fill(snapshot.need, wish->units);
 	for (uint32_t n = 0; n < ledger->nodes; n++) {
 		views[n].node = n;
-		views[n].distance = distance_from(ledger, wish->home, n);
+		views[n].distance = strategy_distance(ledger, wish->home, n);
 		fill(views[n].free, ledger_spare(ledger, n));
 		fill(views[n].limit, ledger_limit(ledger, n));
 	}

@@ -30,6 +30,9 @@ struct rank {
 	bool fits; /* by the look that the score was made from */
 };
 
+/* From a wish's home to a node; the local distance where there is no home. */
+uint32_t strategy_distance(const struct ledger *ledger, uint32_t home, uint32_t node);
+
 /* The nodes that a wish permits, best first, into rank[] (room for every node). Returns their number. Nodes that look
  * full come after those that do not. First fit orders by distance alone and looks at nothing. */
 uint32_t strategy_rank(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,

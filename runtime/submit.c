@@ -11,6 +11,7 @@
 
 #include "private/error.h"
 #include "private/log.h"
+#include "runtime/limits.h"
 #include "runtime/worker.h"
 
 static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
@@ -61,12 +62,9 @@ static uint32_t cores_of(const weir_demand *demand)
 /* On a plain pool a demand is carried along: class, home and cores; its amounts are not looked at. */
 static weir_status carry_need(weir_pool *pool, struct task_need *need, const weir_demand *demand)
 {
-	if (demand->size != sizeof(*demand) || (unsigned)demand->task_class >= WEIR_CLASSES ||
-	    demand->home > pool->nodes || !isfinite(demand->cores) || demand->cores < 0)
-		return error_set(
-			WEIR_EINVAL,
-			"demand: size %zu, class %d, home %u or cores %g is not possible here: use WEIR_DEMAND()",
-			demand->size, (int)demand->task_class, demand->home, demand->cores);
+	weir_status status = limits_check_demand(demand, pool->nodes);
+	if (status)
+		return status;
 	need->waiter.demand = *demand;
 	need->waiter.wish.home = admission_home(pool->machine, demand);
 	at_store(&need->memory_left_bytes, UINT64_MAX, relaxed, none);

@@ -37,6 +37,9 @@ bool group_hold(weir_group *group, weir_task *task);
 /* group.c: sleep until the tasks that the group has now are done. For who has a stand-in. */
 void group_sleep(weir_group *group);
 
+/* group.c: how a group ended, with the text: its first error, WEIR_ECANCELED, WEIR_OK. */
+weir_status group_outcome(const weir_group *group);
+
 /* group.c: one task less; the last one wakes who waits and starts who comes after. */
 void group_task_done(weir_group *group);
 

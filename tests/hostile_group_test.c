@@ -336,15 +336,21 @@ static void the_first_error_of_a_group_stays(void **state)
 	weir_group *group = hostile_group(pool);
 	weir_status first = WEIR_EUSER + 1, second = WEIR_EUSER + 2;
 	assert_ok(weir_submit(group, fail_with, &first, NULL));
-	assert_int_equal(weir_group_wait(group), first);
+	assert_error(weir_group_wait(group), first, "status 1001 (application error)");
 	assert_ok(weir_submit(group, fail_with, &second, NULL));
 	assert_int_equal(weir_group_wait(group), first);
 	weir_group_cancel(group);
 	assert_int_equal(weir_group_wait(group), first);
 	assert_ok(weir_group_reset(group));
 	assert_ok(weir_group_wait(group));
+	/* The text is this wait's, not that of whatever failed before. */
+	assert_error(weir_submit(NULL, fail_with, NULL, NULL), WEIR_EINVAL, "group is NULL");
+	weir_group_cancel(group);
+	assert_error(weir_group_wait(group), WEIR_ECANCELED, "cancelled");
+	assert_ok(weir_group_reset(group));
+	assert_error(weir_pool_run(pool, fail_with, &second, NULL), second, "status 1002 (application error)");
 	assert_ok(weir_group_destroy(group));
-	assert_int_equal(counts_of(pool).failed, 2);
+	assert_int_equal(counts_of(pool).failed, 3);
 	end_pool(pool);
 }
 

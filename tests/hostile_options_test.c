@@ -88,8 +88,8 @@ static void no_options_at_all_make_a_plain_pool(void **state)
 	assert_ok(weir_submit(group, count_up, &count, NULL));
 	assert_ok(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 1e9)));
 	assert_error(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = (double)NAN)), WEIR_EINVAL, "cores");
-	assert_error(weir_submit(group, count_up, &count, WEIR_DEMAND(.home = 1000)), WEIR_EINVAL, "home 1000");
-	assert_error(weir_submit(group, count_up, &count, &(weir_demand){.cores = 1}), WEIR_EINVAL, "size 0");
+	assert_error(weir_submit(group, count_up, &count, WEIR_DEMAND(.home = 1000)), WEIR_EINVAL, "demand.home is WEIR_NODE(999)");
+	assert_error(weir_submit(group, count_up, &count, &(weir_demand){.cores = 1}), WEIR_EINVAL, "demand.size is 0");
 	assert_ok(weir_group_wait(group));
 	assert_int_equal(count, 2);
 	assert_null(weir_pool_tracker(pool));

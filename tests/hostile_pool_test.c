@@ -4,6 +4,7 @@
  * status and a text that names it. It would fail by a count, a text, or the alarm. */
 #include "hostile.h"
 
+#include <math.h>
 #include <pthread.h>
 
 static weir_pool *small_pool(void)
@@ -94,6 +95,32 @@ static void a_demand_that_is_refused_leaves_nothing(void **state)
 	atomic_store(&gate.open, 1);
 	assert_ok(weir_group_wait(group));
 	assert_int_equal(count, 1);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+static void a_wrong_demand_is_named_on_a_plain_pool_too(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:2 core:1 pu:1"));
+	weir_group *group = hostile_group(pool);
+	atomic_int count = 0;
+	const struct {
+		const weir_demand *demand;
+		const char *word;
+	} cases[] = {
+		{WEIR_DEMAND(.cores = -1), "demand.cores is -1"},
+		{WEIR_DEMAND(.cores = NAN), "demand.cores is"},
+		{WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(2)), "demand.home is WEIR_NODE(2): the machine has 2 nodes"},
+		{WEIR_DEMAND(.cores = 1, .home_only = true), "demand.home_only"},
+		{WEIR_DEMAND(.cores = 1, .task_class = (weir_class)4), "demand.task_class is 4"},
+		{WEIR_DEMAND(.cores = 1, .when_short = (weir_when_short)2), "demand.when_short is 2"},
+		{&(weir_demand){.cores = 1}, "demand.size is 0"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_error(weir_submit(group, count_up, &count, cases[i].demand), WEIR_EINVAL, cases[i].word);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(count, 0);
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
 }
@@ -369,6 +396,7 @@ static void a_grant_given_back_behind_the_pools_back_is_said_and_survived(void *
 	assert_ok(weir_log_set(WEIR_LOG_OFF, NULL, NULL, 0));
 	assert_error(weir_admission_destroy(weir_pool_admission(inside.pool)), WEIR_EBUSY, "pool");
 	assert_error(weir_tracker_destroy(weir_pool_tracker(inside.pool)), WEIR_EBUSY, "pool");
+	assert_error(weir_scheduler_destroy(weir_pool_scheduler(inside.pool)), WEIR_EBUSY, "pool");
 	end_pool(inside.pool);
 }
 
@@ -432,6 +460,7 @@ int main(void)
 		cmocka_unit_test(a_hundred_thousand_queued_tasks_all_run_once),
 		cmocka_unit_test(a_full_pool_refuses_and_goes_on),
 		cmocka_unit_test(a_demand_that_is_refused_leaves_nothing),
+		cmocka_unit_test(a_wrong_demand_is_named_on_a_plain_pool_too),
 		cmocka_unit_test(what_waits_runs_before_a_drained_shutdown_or_a_destroy_returns),
 		cmocka_unit_test(a_cancelling_shutdown_ends_what_waits_and_what_is_chained),
 		cmocka_unit_test(a_task_may_submit_while_draining_and_not_while_cancelling),

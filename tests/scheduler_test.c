@@ -207,6 +207,7 @@ static void a_dry_run_shows_every_node(void **state)
 	assert_int_equal(weir_scheduler_select(house.scheduler, demand, &selection, scores, NODES), WEIR_OK);
 	assert_true(!selection.fits && selection.node == 0 && selection.cause == WEIR_CAUSE_SHORT);
 	assert_true(scores[1].score == WEIR_SCORE_NEVER && scores[2].score == WEIR_SCORE_NEVER);
+	assert_true(scores[0].distance == 10 && scores[1].distance > 10 && scores[2].distance > 10);
 	/* Room that is there, but kept for higher classes: 15 % of 64 MiB. A dry run that forgets the floor says that
 	 * it fits. */
 	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_WATERMARK), WEIR_OK);

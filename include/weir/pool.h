@@ -65,7 +65,7 @@ WEIR_API weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how);
 WEIR_API uint32_t weir_pool_workers(const weir_pool *pool);
 WEIR_API const weir_machine *weir_pool_machine(const weir_pool *pool);
 
-/* The parts of a resource-aware pool, borrowed for its life; NULL for a plain one. */
+/* The parts of a resource-aware pool, borrowed for its life: never destroy them. NULL for a plain one. */
 WEIR_API weir_tracker *weir_pool_tracker(weir_pool *pool);
 WEIR_API weir_admission *weir_pool_admission(weir_pool *pool);
 WEIR_API weir_scheduler *weir_pool_scheduler(weir_pool *pool);

@@ -70,7 +70,8 @@ typedef struct weir_node_limit {
 
 typedef struct weir_limits {
 	size_t size; /* sizeof(weir_limits) */
-	/* For the whole machine; zero: the sum of the nodes. A total below that sum binds, and is kept exactly. */
+	/* For the whole machine; zero: the sum of the nodes. A total below that sum binds, and is kept exactly; above it, memory is
+	 * an error and the rest adds nothing: more cores than there are go into node[]. */
 	double cores;
 	uint64_t memory_bytes;
 	uint64_t bandwidth_bytes_s;

@@ -24,7 +24,8 @@ typedef struct weir_scheduler_options {
  * Errors: WEIR_EINVAL, WEIR_ENOMEM. Thread: any. */
 WEIR_API WEIR_MUST_USE weir_status weir_scheduler_create(weir_scheduler **out, weir_admission *admission,
 							 const weir_scheduler_options *options);
-/* Errors: WEIR_EBUSY while placements wait: cancel their tickets by weir_admission_cancel(). NULL: nothing happens. */
+/* Errors: WEIR_EBUSY while placements wait (cancel their tickets by weir_admission_cancel()), or if it is a pool's.
+ * NULL: nothing happens. */
 WEIR_API weir_status weir_scheduler_destroy(weir_scheduler *scheduler);
 
 /* Where something was placed. worker counts from 0 within its node; WEIR_NO_WORKER: the node has none. */

@@ -60,4 +60,5 @@ refuses "--plain admits everything" --plain --admission hard "$good"
 refuses "machine" --machine "numa:4 core:oops" "$good"
 refuses "machine" --machine missing.xml "$good"
 refuses "memory" --limit-memory 100000T "$good"
+refuses "/nonexistent/r: the report cannot be written" --json=/nonexistent/r "$good"
 [ "$faults" -eq 0 ]

@@ -80,9 +80,21 @@ same 'the rest' 'first,last,' "$(tr '\n' ',' <out)"
 for line in 2 3 4; do
 	holds 'refusal' err "^jobs:$line: infeasible: "
 done
-holds 'refusal' err "^jobs:5: "
+holds 'refusal' err '^jobs:5: infeasible: node=7: the machine has 1 node, counted from 0'
 holds 'summary' err '6 commands: 2 succeeded, 4 infeasible'
 same 'job log of those that ran' '1 6' "$(column log Seq)"
+
+# Why, in the words of a job list, by a dry run too.
+cat >jobs <<'EOF'
+bandwidth=1G -- echo no bandwidth
+cores=0 -- echo nothing
+EOF
+for dry in '' --dry-run; do
+	# shellcheck disable=SC2086
+	run 2 jobs $dry
+	holds 'refusal' err '^jobs:1: infeasible: .*--limit-bandwidth'
+	holds 'refusal' err '^jobs:2: infeasible: it asks for nothing: give cores, memory'
+done
 
 # A machine or limit that makes no sense is an error.
 echo 'touch ran' >jobs
@@ -97,5 +109,9 @@ for wrong in '--machine nonsense:x' '--machine none.xml' '--limit-cpu 0' '--limi
 	run 255 jobs $wrong
 	[ -s err ] || fail "weir run $wrong: no message"
 done
+run 255 jobs --limit gpu=0
+holds 'the whole argument' err '--limit=gpu=0: give'
+run 255 jobs --halt now,fail=0
+holds 'the whole argument' err '--halt=now,fail=0: give'
 [ ! -e ran ] || fail 'something ran with wrong options'
 finish

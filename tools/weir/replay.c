@@ -33,6 +33,7 @@ struct replay {
 	struct scale_origin origin;
 	struct scale_target target;
 	weir_node_limit *limit; /* of each node, as given to the pool */
+	FILE *json;		/* where the report goes as JSON; NULL: nowhere */
 	double speedup;
 	struct body *body;
 	size_t bodies_count;
@@ -378,16 +379,29 @@ static int run(struct replay *r)
 
 /* Reporting. ----------------------------------------------------------------------------------------------------- */
 
-static int write_json(const struct report *report, const char *path)
+static int cannot_write(const char *path)
 {
-	FILE *out = path ? fopen(path, "we") : stdout;
-	int result = out ? report_json(report, out) : -1;
-	if (out && path && fclose(out))
+	fprintf(stderr, "weir replay: %s: the report cannot be written: %s\n", path ? path : "standard output",
+		strerror(errno));
+	return -1;
+}
+
+/* Before anything runs: a report that has no place to go to is an error of the options. */
+static int open_json(struct replay *r)
+{
+	if (!r->options.json)
+		return 0;
+	r->json = r->options.json_file ? fopen(r->options.json_file, "we") : stdout;
+	return r->json ? 0 : cannot_write(r->options.json_file);
+}
+
+static int write_json(struct replay *r, const struct report *report)
+{
+	int result = report_json(report, r->json);
+	if (r->options.json_file && fclose(r->json))
 		result = -1;
-	if (result)
-		fprintf(stderr, "weir replay: %s: the report cannot be written: %s\n", path ? path : "standard output",
-			strerror(errno));
-	return result;
+	r->json = NULL;
+	return result ? cannot_write(r->options.json_file) : 0;
 }
 
 static int make_report(struct replay *r)
@@ -415,7 +429,7 @@ static int make_report(struct replay *r)
 	}
 	if (!r->options.json || r->options.json_file)
 		report_print(&report, stdout);
-	if (r->options.json && write_json(&report, r->options.json_file))
+	if (r->json && write_json(r, &report))
 		return EXIT_OTHER_ERROR;
 	bool sound = report_is_sound(&report, stderr);
 	return interrupted ? EXIT_INTERRUPTED : sound ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -428,7 +442,7 @@ int replay_main(int argc, char **argv)
 	replay_options_parse(&r->options, argc, argv);
 	r->progress = isatty(STDERR_FILENO);
 	int result = EXIT_OTHER_ERROR;
-	if (!prepare(r)) {
+	if (!prepare(r) && !open_json(r)) {
 		catch_interrupts();
 		result = run(r) ? EXIT_OTHER_ERROR : make_report(r);
 	}

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -41,9 +42,26 @@ static weir_demand demand_of(const struct run *run, size_t index)
 	return demand;
 }
 
+/* Say why a job can never run, in the words of a job list. */
+static void complain_of_refusal(const struct run *run, size_t index, weir_status status, const weir_machine *machine)
+{
+	const weir_demand *demand = &run->file.job[index].demand;
+	char text[128] = "";
+	uint32_t nodes = weir_machine_nodes(machine);
+	if (demand->home > nodes)
+		snprintf(text, sizeof(text), "node=%u: the machine has %u node%s, counted from 0", demand->home - 1, nodes,
+			 nodes == 1 ? "" : "s");
+	else if (status == WEIR_EINVAL && demand->bandwidth_bytes_s && !run->options->limits.bandwidth_bytes_s)
+		snprintf(text, sizeof(text), "there is no limit of bandwidth to take it from: give --limit-bandwidth");
+	else if (status == WEIR_EINVAL)
+		snprintf(text, sizeof(text), "it asks for nothing: give cores, memory or another amount above 0");
+	bool never = status == WEIR_EINFEASIBLE || status == WEIR_EINVAL;
+	run_complain_of(run, index, never ? "infeasible: " : "", *text ? text : weir_error_text());
+}
+
 static void refuse(struct run *run, size_t index, weir_status status)
 {
-	run_complain_of(run, index, status == WEIR_EINFEASIBLE ? "infeasible: " : "", weir_error_text());
+	complain_of_refusal(run, index, status, weir_pool_machine(run->pool));
 	output_skip(run->output, index);
 	pthread_mutex_lock(&run->lock);
 	run->result[index].end = RESULT_REFUSED;
@@ -109,7 +127,7 @@ static int dry_run(const struct run *run)
 		weir_status status = weir_tracker_pack(tracker, &demand, &packed);
 		if (status) {
 			refused++;
-			run_complain_of(run, i, status == WEIR_EINFEASIBLE ? "infeasible: " : "", weir_error_text());
+			complain_of_refusal(run, i, status, weir_tracker_machine(tracker));
 		} else {
 			puts(run->file.job[i].command);
 		}

@@ -88,14 +88,21 @@ static bool is_free_name(const struct run_options *o, const char *name, size_t b
 	return bytes > 0;
 }
 
-static uint64_t parse_count(struct argp_state *state, const char *option, const char *text, uint64_t max)
+/* text: the option's argument; number: where in it the number starts. */
+static uint64_t parse_count_in(struct argp_state *state, const char *option, const char *text, const char *number,
+			       uint64_t max)
 {
 	char *end;
 	errno = 0;
-	unsigned long long value = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end || errno || value < 1 || value > max)
+	unsigned long long value = strtoull(number, &end, 10);
+	if (!isdigit((unsigned char)*number) || *end || errno || value < 1 || value > max)
 		argp_error(state, "%s=%s: give a whole number from 1 to %llu", option, text, (unsigned long long)max);
 	return value;
+}
+
+static uint64_t parse_count(struct argp_state *state, const char *option, const char *text, uint64_t max)
+{
+	return parse_count_in(state, option, text, text, max);
 }
 
 static double parse_positive(struct argp_state *state, const char *option, const char *text, char **end)
@@ -140,7 +147,7 @@ static void parse_limit(struct argp_state *state, struct run_options *o, const c
 	char *name = strndup(text, (size_t)(equals - text));
 	if (!name)
 		argp_failure(state, argp_err_exit_status, ENOMEM, "--limit");
-	o->limits.counted[o->names_count] = parse_count(state, "--limit", equals + 1, UINT32_MAX);
+	o->limits.counted[o->names_count] = parse_count_in(state, "--limit", text, equals + 1, UINT32_MAX);
 	o->limits.counted_name[o->names_count] = name;
 	o->names[o->names_count++] = name;
 }
@@ -157,7 +164,7 @@ static void parse_halt(struct argp_state *state, struct run_options *o, const ch
 		o->halt = HALT_NOW;
 	else
 		argp_error(state, "--halt=%s: give never, soon,fail=N or now,fail=N", text);
-	o->halt_failures = parse_count(state, "--halt", strchr(text, '=') + 1, UINT32_MAX);
+	o->halt_failures = parse_count_in(state, "--halt", text, strchr(text, '=') + 1, UINT32_MAX);
 }
 
 static void parse_strategy(struct argp_state *state, struct run_options *o, const char *text)
