@@ -121,7 +121,7 @@ static weir_status refusal(const weir_decision *decision, bool asked_to_be_defer
 }
 
 /* Ask for the room of a task that is counted as ungranted. WEIR_OK: it is on its way (granted, or waiting). */
-static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_decision *decision)
+static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision)
 {
 	weir_group *group = task->group;
 	struct task_need *need = task->need;
@@ -129,7 +129,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, bool may_wait, weir_dec
 	bool kick = false;
 	/* ORDER(ungranted): seq_cst on all four, with waits.c: we were counted before; of adder and holder one sees the
 	 * other. */
-	may_wait &= at_load(&group->holders, seq_cst, ungranted) == 0;
+	bool may_wait = at_load(&group->holders, seq_cst, ungranted) == 0;
 	admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
 	if (decision->verdict == WEIR_ADMITTED) {
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
@@ -165,7 +165,7 @@ void task_start(weir_pool *pool, weir_task *task)
 		return;
 	}
 	weir_decision decision;
-	weir_status status = ask(pool, task, true, &decision);
+	weir_status status = ask(pool, task, &decision);
 	if (status) {
 		LOG(WEIR_LOG_WARN, "a task that came after another group ends without running: %s", weir_error_text());
 		task_settle(pool, task, false, status);
@@ -216,7 +216,7 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 		return WEIR_OK;
 	}
 	if (!status)
-		status = ask(pool, task, true, decision);
+		status = ask(pool, task, decision);
 	if (status) {
 		/* It never was the group's. */
 		drop_task(pool, task);
@@ -256,7 +256,8 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 	}
 	if (group && status)
 		tally_add(&group->pool->tally, POOL_REFUSED, 1);
-	if (status && decision.verdict == WEIR_ADMITTED) /* else admission has said it */
+	bool admission_said_it = decision.verdict != WEIR_ADMITTED && group->pool->aware;
+	if (status && !admission_said_it)
 		LOG(WEIR_LOG_DEBUG, "submit refused: %s", weir_error_text());
 	if (out)
 		*out = decision;

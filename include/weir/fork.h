@@ -102,6 +102,14 @@ WEIR_API weir_status weir_join(void);
 		f##_weir_data *data = (f##_weir_data *)(void *)weir_s_->data;                                          \
 		data->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                     \
 	}                                                                                                              \
+	static inline __attribute__((always_inline, unused)) void f##_weir_fill(weir_worker *weir_w_,                  \
+										weir_fork_slot *weir_h_, PARAMS)       \
+	{                                                                                                              \
+		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
+		weir_h_->run = f##_weir_slot;                                                                          \
+		STORE;                                                                                                 \
+		weir_w_->head = weir_h_ + 1;                                                                           \
+	}                                                                                                              \
 	static __attribute__((noinline, cold, unused)) void f##_weir_spawn_slow(weir_worker *weir_w_,                  \
 										weir_fork_slot *weir_h_, PARAMS)       \
 	{                                                                                                              \
@@ -110,10 +118,7 @@ WEIR_API weir_status weir_join(void);
 			weir_fork_keep(weir_w_, &out, sizeof(out));                                                    \
 			return;                                                                                        \
 		}                                                                                                      \
-		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
-		weir_h_->run = f##_weir_slot;                                                                          \
-		STORE;                                                                                                 \
-		weir_w_->head = weir_h_ + 1;                                                                           \
+		f##_weir_fill(weir_w_, weir_h_, PASS);                                                                 \
 		weir_fork_attend(weir_w_, weir_h_ + 1);                                                                \
 	}                                                                                                              \
 	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,                 \
@@ -123,10 +128,7 @@ WEIR_API weir_status weir_join(void);
 			f##_weir_spawn_slow(weir_w_, weir_h_, PASS);                                                   \
 			return;                                                                                        \
 		}                                                                                                      \
-		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
-		weir_h_->run = f##_weir_slot;                                                                          \
-		STORE;                                                                                                 \
-		weir_w_->head = weir_h_ + 1;                                                                           \
+		f##_weir_fill(weir_w_, weir_h_, PASS);                                                                 \
 	}                                                                                                              \
 	static inline __attribute__((always_inline, unused)) R f##_weir_join(weir_worker *weir_w_,                     \
 									     weir_fork_slot *weir_h_)                  \
