@@ -37,6 +37,7 @@ static const char *const status_texts[] = {
 	[WEIR_ESHUTDOWN] = "shut down",
 	[WEIR_EVERSION] = "headers and library do not match",
 	[WEIR_EBUSY] = "in use",
+	[WEIR_ETIME] = "the time that was given has passed",
 };
 
 const char *weir_status_text(weir_status status)

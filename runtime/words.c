@@ -13,8 +13,8 @@
 
 static const char *const verdict_names[WEIR_VERDICTS] = {"admitted", "queued", "deferred", "rejected"};
 static const char *const cause_names[WEIR_CAUSES] = {
-	"none",	   "infeasible", "short",      "fragmented", "class floor",
-	"claimed", "contended",	 "queue full", "shutdown",   "invalid",
+	"none",	    "infeasible", "short",    "fragmented",   "class floor", "claimed",	     "contended", "queue full",
+	"shutdown", "invalid",	  "deadline", "breaker open", "degraded",    "retry budget", "policy",
 };
 
 const char *weir_verdict_name(weir_verdict verdict)
@@ -111,6 +111,21 @@ static void say_cause(struct text *text, const weir_decision *decision)
 		break;
 	case WEIR_CAUSE_INVALID:
 		say(text, "the demand is invalid");
+		break;
+	case WEIR_CAUSE_DEADLINE:
+		say(text, "it cannot start, or end, in the time that it gives");
+		break;
+	case WEIR_CAUSE_BREAKER:
+		say(text, "demands of its class and shape keep failing: the breaker is open");
+		break;
+	case WEIR_CAUSE_DEGRADED:
+		say(text, "the machine is under pressure and its class is held back");
+		break;
+	case WEIR_CAUSE_RETRIES:
+		say(text, "retries are more than a tenth of first tries");
+		break;
+	case WEIR_CAUSE_POLICY:
+		say(text, "the policy refuses it");
 		break;
 	case WEIR_CAUSE_NONE:
 	case WEIR_CAUSE_SHORT:

@@ -28,17 +28,29 @@ typedef enum weir_cause {
 	WEIR_CAUSE_CONTENDED = 6,   /* others were in the middle of taking: try again at once */
 	WEIR_CAUSE_QUEUE_FULL = 7,
 	WEIR_CAUSE_SHUTDOWN = 8,
-	WEIR_CAUSE_INVALID = 9 /* the demand itself is wrong: weir_error_text() says how */
+	WEIR_CAUSE_INVALID = 9,	  /* the demand itself is wrong: weir_error_text() says how */
+	WEIR_CAUSE_DEADLINE = 10, /* it could not start, or end, in the time that it gave */
+	WEIR_CAUSE_BREAKER = 11,  /* its class and shape keep failing: a breaker is open */
+	WEIR_CAUSE_DEGRADED = 12, /* the machine is under pressure, and its class is held back */
+	WEIR_CAUSE_RETRIES = 13,  /* retries are more than a tenth of first tries */
+	WEIR_CAUSE_POLICY = 14	  /* the application's own policy refused */
 } weir_cause;
 
-#define WEIR_CAUSES 10
+#define WEIR_CAUSES 15
 
-/* When a demand that would fit is held back. */
+/* When a demand that would fit is held back, or one that would not goes: rules, to be added up. The ledger is always
+ * asked, and asked last. */
 typedef enum weir_admission_rule {
-	WEIR_ADMIT_HARD = 0,	 /* never: the ledger alone decides */
-	WEIR_ADMIT_WATERMARK = 1 /* lower classes leave a floor of every node to higher ones: CRITICAL 0, HIGH 2.5 %,
-				  * NORMAL 5 %, BEST_EFFORT 15 %; CPU floors in whole cores, rounded down */
+	WEIR_ADMIT_HARD = 0,	  /* the ledger alone decides */
+	WEIR_ADMIT_WATERMARK = 1, /* lower classes leave a floor of every node to higher ones; by default CRITICAL 0,
+				   * HIGH 2.5 %, NORMAL 5 %, BEST_EFFORT 15 %; CPU floors in whole cores, rounded down */
+	WEIR_ADMIT_ADAPTIVE = 2,  /* while demands wait longer than queue_delay_target_ns, use less of the limits */
+	WEIR_ADMIT_DEADLINE = 4,  /* refuse at once what, by the measured rate of releases, cannot make its deadline */
+	WEIR_ADMIT_OBSERVE =
+		8 /* refuse nothing: what would be refused or wait starts without a grant, and is counted */
 } weir_admission_rule;
+
+#define WEIR_ADMISSION_RULES 15 /* all of them */
 
 /* What admission says of a demand. */
 typedef struct weir_decision {

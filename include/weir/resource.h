@@ -31,12 +31,18 @@ typedef enum weir_class { WEIR_NORMAL = 0, WEIR_HIGH = 1, WEIR_CRITICAL = 2, WEI
 
 /* What happens to a demand that finds no room. */
 typedef enum weir_when_short {
-	WEIR_QUEUE = 0, /* it waits, and starts when a release makes room */
-	WEIR_DEFER = 1	/* nothing is taken and nothing waits: the caller tries again after decision.retry_after_ns */
+	WEIR_QUEUE = 0, /* it waits, at most wait_ns_max, and starts when a release makes room */
+	WEIR_DEFER = 1, /* nothing is taken and nothing waits: the caller tries again after decision.retry_after_ns */
+	WEIR_FAIL = 2	/* nothing is taken and nothing waits: the caller does not mean to try again */
 } weir_when_short;
 
 /* A node in an option or demand whose zero means "any": WEIR_NODE(0) is the first. */
 #define WEIR_NODE(logical_index) ((uint32_t)(logical_index) + 1u)
+
+/* Room that is held ahead of a task, by weir_reserve(). By value; zero is none. */
+typedef struct weir_reservation {
+	uint64_t handle;
+} weir_reservation;
 
 /* What a task needs. All of it comes from one NUMA node (counted things that the limits give in total only come from
  * the pool), all or nothing. Amounts are rounded up to the ledger's units (1/64 core, at least 4 KiB). */
@@ -52,6 +58,19 @@ typedef struct weir_demand {
 	bool home_only;	  /* never on another node than home */
 	weir_when_short when_short;
 	const void *near; /* prefer the node that holds this address; used where home is 0 */
+	/* Elastic: where one of these is not zero, the amount above is the most, this the least, and the task gets as much as
+	 * there is room for: all elastic amounts at the same step of `steps` equal ones from least (0) to most. weir_task_cores()
+	 * and weir_tracker_look() say what it got. */
+	double cores_min;
+	uint64_t memory_min_bytes;
+	uint64_t bandwidth_min_bytes_s;
+	uint32_t steps;	      /* 0: one for each core between, 16 without elastic cores; at most 65,535 */
+	uint64_t run_ns;      /* how long it is expected to run; 0: unknown */
+	uint64_t wait_ns_max; /* WEIR_QUEUE: give up after; 0: never */
+	uint64_t
+		deadline_ns; /* from submission to its end: a waiting task that can no longer make it is given up; 0: none */
+	uint32_t attempt;	      /* WEIR_DEFER: 0 for the first try, n for the n-th after it */
+	weir_reservation reservation; /* start in what was reserved; zero: none */
 } weir_demand;
 
 #define WEIR_DEMAND(...) WEIR_LITERAL_(weir_demand, .size = sizeof(weir_demand), __VA_ARGS__)

@@ -14,21 +14,22 @@ typedef int weir_status;
 
 enum {
 	WEIR_OK = 0,
-	WEIR_EINVAL = 1,	/* an argument or option is wrong; the text names it */
-	WEIR_ENOMEM = 2,	/* the host, or the task's own grant, has no such memory */
-	WEIR_ESYSTEM = 3,	/* the operating system refused; the text has its reason */
-	WEIR_EAGAIN = 4,	/* no room now: try again later (retryable) */
-	WEIR_EINFEASIBLE = 5,	/* more than the limits: will never fit */
-	WEIR_EFULL = 6,		/* a queue is at its limit (retryable) */
-	WEIR_EEXIST = 7,	/* the id is in use */
-	WEIR_ENOENT = 8,	/* no such id, file or option */
-	WEIR_ESTALE = 9,	/* the handle's grant is gone: released twice, or never given */
-	WEIR_EDEADLK = 10,	/* waiting would, or could, never end */
-	WEIR_ECANCELED = 11,	/* the group or the pool was cancelled */
-	WEIR_ESHUTDOWN = 12,	/* the pool takes no more work */
-	WEIR_EVERSION = 13,	/* the headers compiled against are not the library's */
-	WEIR_EBUSY = 14,	/* in use: release or wait first */
-	WEIR_EUSER = 1000	/* the first code that is the application's own */
+	WEIR_EINVAL = 1,      /* an argument or option is wrong; the text names it */
+	WEIR_ENOMEM = 2,      /* the host, or the task's own grant, has no such memory */
+	WEIR_ESYSTEM = 3,     /* the operating system refused; the text has its reason */
+	WEIR_EAGAIN = 4,      /* no room now: try again later (retryable) */
+	WEIR_EINFEASIBLE = 5, /* more than the limits: will never fit */
+	WEIR_EFULL = 6,	      /* a queue is at its limit (retryable) */
+	WEIR_EEXIST = 7,      /* the id is in use */
+	WEIR_ENOENT = 8,      /* no such id, file or option */
+	WEIR_ESTALE = 9,      /* the handle's grant is gone: released twice, or never given */
+	WEIR_EDEADLK = 10,    /* waiting would, or could, never end */
+	WEIR_ECANCELED = 11,  /* the group or the pool was cancelled */
+	WEIR_ESHUTDOWN = 12,  /* the pool takes no more work */
+	WEIR_EVERSION = 13,   /* the headers compiled against are not the library's */
+	WEIR_EBUSY = 14,      /* in use: release or wait first */
+	WEIR_ETIME = 15,      /* the time that was given has passed */
+	WEIR_EUSER = 1000     /* the first code that is the application's own */
 };
 
 /* A fixed text for a code, "no room now" for WEIR_EAGAIN; "application error" from WEIR_EUSER on. Thread: any. */
