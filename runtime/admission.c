@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admission.c - may it go, and where: asking, deciding, counting.
+ * admission.c - may it go, and where: asking and deciding.
  *
  * Holds:     the strategy, the rule, the floors; arrivals of the waiting room.
- * Invariant: A3  every ask ends in exactly one counted first verdict.
  * Progress:  ask is lock-free.
- * Not here:  what happens to those who wait (kick.c), who runs it (route.c).
+ * Not here:  what happens to those who wait (kick.c), what is counted (counts.c), who runs it (route.c).
  */
 #include "runtime/admission.h"
 
@@ -19,7 +18,7 @@
 #include "private/rcu.h"
 #include "numa/pin.h"
 
-enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64 };
+enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64, DECISIONS_PER_SAMPLE = 64 };
 #define OVERTAKEN_NS_MAX_DEFAULT (5 * WEIR_NS_PER_MS)
 #define BACKOFF_NS_MIN (10 * WEIR_NS_PER_US)
 #define BACKOFF_NS_MAX (10 * WEIR_NS_PER_MS)
@@ -78,13 +77,15 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->clock = options->clock;
 	admission->claimed_place = NO_NODE;
 	at_init(&admission->rule, (int)options->rule);
-	at_init(&admission->strategy, make_box(options->strategy ? options->strategy : WEIR_FIRST_FIT, 0));
+	const weir_strategy *strategy = options->strategy ? options->strategy : WEIR_FIRST_FIT;
+	at_init(&admission->strategy, make_box(strategy, 0));
+	at_init(&admission->strategy_kind, strategy_kind(strategy));
 	admission->floor = calloc((size_t)nodes * WEIR_CLASSES, sizeof(*admission->floor));
 	admission->wait_at = calloc(nodes, sizeof(*admission->wait_at));
 	admission->rank = calloc(nodes, sizeof(*admission->rank));
 	admission->permitted = calloc(nodes, sizeof(*admission->permitted));
 	bool room = room_init(&admission->room, nodes);
-	bool tally = tally_init(&admission->tally, COUNTERS);
+	bool tally = tally_init(&admission->tally, COUNT_GRANTS + nodes * STRATEGY_KINDS);
 	if (!at_load(&admission->strategy, relaxed, none) || !admission->floor || !admission->wait_at ||
 	    !admission->rank || !admission->permitted || !room || !tally) {
 		admission_fini(admission);
@@ -159,6 +160,12 @@ uint32_t admission_rank(struct weir_admission *admission, const struct waiter *w
 	return count;
 }
 
+static void count_grant(struct weir_admission *admission, uint32_t node)
+{
+	uint32_t kind = at_load(&admission->strategy_kind, relaxed, none);
+	tally_add(&admission->tally, COUNT_GRANTS + node * STRATEGY_KINDS + kind, 1);
+}
+
 /* Try the permitted nodes in the strategy's order. */
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt)
@@ -174,6 +181,7 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 					   flags, NULL, &waiter->grant, &taken, &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
+			count_grant(admission, node);
 			return true;
 		}
 		note_refusal(attempt, answer, node, &why);
@@ -245,18 +253,6 @@ static void decide(weir_decision *decision, weir_verdict verdict, weir_cause cau
 	}
 }
 
-void admission_count(struct weir_admission *admission, weir_class task_class, const weir_decision *decision)
-{
-	tally_add(&admission->tally, COUNT_CAUSE + decision->verdict * WEIR_CAUSES + decision->cause, 1);
-	if ((unsigned)task_class < WEIR_CLASSES)
-		tally_add(&admission->tally, COUNT_CLASS + task_class * WEIR_VERDICTS + decision->verdict, 1);
-	if (decision->verdict != WEIR_ADMITTED && unlikely(at_load(&log_level, relaxed, none) >= WEIR_LOG_DEBUG)) {
-		char text[256];
-		weir_decision_text(decision, text, sizeof(text));
-		log_write(WEIR_LOG_DEBUG, "admission: %s", text);
-	}
-}
-
 /* One more in the room, unless it is full. */
 static bool enter(struct weir_admission *admission)
 {
@@ -305,8 +301,8 @@ bool admission_refuse_infeasible(struct weir_admission *admission, const struct 
 	return true;
 }
 
-void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
-		   bool *kick)
+static void ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
+		bool *kick)
 {
 	memset(decision, 0, sizeof(*decision));
 	*kick = false;
@@ -352,6 +348,20 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 	admission_count(admission, task_class, decision);
 }
 
+/* Two looks at the clock cost more than a decision: so one in DECISIONS_PER_SAMPLE is timed. */
+void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
+		   bool *kick)
+{
+	static _Thread_local uint32_t asked;
+	if (likely(asked++ % DECISIONS_PER_SAMPLE)) {
+		ask(admission, waiter, may_wait, decision, kick);
+		return;
+	}
+	uint64_t began_ns = weir_clock_monotonic_ns();
+	ask(admission, waiter, may_wait, decision, kick);
+	histogram_add(&admission->tally, COUNT_DECIDING, weir_clock_monotonic_ns() - began_ns);
+}
+
 void admission_close(struct weir_admission *admission)
 {
 	at_store(&admission->closed, 1, relaxed, none);
@@ -372,36 +382,8 @@ weir_status admission_set_strategy(struct weir_admission *admission, const weir_
 		/* ORDER(strategy): release publishes the box; acquire, because the old one is read and freed. */
 	} while (!at_cas_weak(&admission->strategy, &old, box, acq_rel, acquire, strategy));
 	rcu_leave();
+	at_store(&admission->strategy_kind, strategy_kind(strategy), relaxed, none);
 	rcu_synchronize_all();
 	free(old);
-	return WEIR_OK;
-}
-
-weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_counts *out)
-{
-	if (!admission || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL,
-				 "admission or out is NULL, or out->size is not sizeof(weir_admission_counts)");
-	*out = (weir_admission_counts){.size = sizeof(*out)};
-	struct tally *tally = &admission->tally;
-	for (uint32_t v = 0; v < WEIR_VERDICTS; v++)
-		for (uint32_t c = 0; c < WEIR_CAUSES; c++) {
-			out->cause[v][c] = tally_sum(tally, COUNT_CAUSE + v * WEIR_CAUSES + c);
-			out->verdict[v] += out->cause[v][c];
-			out->asked += out->cause[v][c];
-		}
-	for (uint32_t k = 0; k < WEIR_CLASSES; k++)
-		for (uint32_t v = 0; v < WEIR_VERDICTS; v++)
-			out->by_class[k][v] = tally_sum(tally, COUNT_CLASS + k * WEIR_VERDICTS + v);
-	out->granted_later = tally_sum(tally, COUNT_GRANTED_LATER);
-	out->cancelled = tally_sum(tally, COUNT_CANCELLED);
-	out->overtakes = tally_sum(tally, COUNT_OVERTAKES);
-	out->claims = tally_sum(tally, COUNT_CLAIMS);
-	out->waiting = at_load(&admission->waiting, relaxed, none);
-	out->waiting_max_seen = at_load(&admission->waiting_max_seen, relaxed, none);
-	rcu_enter();
-	/* ORDER(strategy): acquire, as in admission_rank(). */
-	out->strategy_epoch = at_load(&admission->strategy, acquire, strategy)->epoch;
-	rcu_leave();
 	return WEIR_OK;
 }

@@ -12,6 +12,7 @@
 
 #include "private/clock.h"
 #include "private/tally.h"
+#include "runtime/counts.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
 
@@ -38,6 +39,7 @@ struct strategy_box {
 struct weir_admission {
 	struct weir_tracker *tracker;
 	_Atomic(struct strategy_box *) strategy; /* RCU */
+	_Atomic(uint32_t) strategy_kind;	 /* of the strategy, for counting */
 	_Atomic(int) rule;
 	_Atomic(uint32_t) closed; /* shut down */
 	struct packed *floor;	  /* [class][node], of the watermark rule */
@@ -55,31 +57,21 @@ struct weir_admission {
 	CACHE_ALIGNED _Atomic(struct waiter *) arrivals;
 	/* The token holder's. */
 	CACHE_ALIGNED struct room room;
+	uint64_t now_ns; /* as a scan began */
 	struct waiter *claimant;
 	uint32_t claimed_place;
 	struct rank *permitted; /* room for all nodes */
-	bool *wait_at; /* WAIT is set for a node */
+	bool *wait_at;		/* WAIT is set for a node */
 	bool wait_on_totals;
 	struct rank *rank;
 	/* Of the public face (controller.c). */
-	struct slots *tickets; /* waiters that are no tasks */
+	struct slots *tickets;	 /* waiters that are no tasks */
 	_Atomic(uint32_t) users; /* pools and schedulers that are built on it */
 };
 
 weir_status admission_init(struct weir_admission *admission, struct weir_tracker *tracker,
 			   const weir_admission_options *options);
 void admission_fini(struct weir_admission *admission);
-
-/* Where a tally counts what. */
-enum admission_counter {
-	COUNT_CAUSE = 0, /* [verdict][cause] */
-	COUNT_CLASS = COUNT_CAUSE + WEIR_VERDICTS * WEIR_CAUSES,
-	COUNT_GRANTED_LATER = COUNT_CLASS + WEIR_CLASSES * WEIR_VERDICTS,
-	COUNT_CANCELLED,
-	COUNT_OVERTAKES,
-	COUNT_CLAIMS,
-	COUNTERS
-};
 
 /* What a walk over the nodes found. */
 struct attempt {

@@ -134,6 +134,8 @@ static bool grant_leader(struct weir_admission *admission, struct waiter *leader
 		return false;
 	if (!waiter_is_cancelled(leader) && waiter_move(leader, WAITER_WAITING, WAITER_GRANTED)) {
 		tally_add(&admission->tally, COUNT_GRANTED_LATER, 1);
+		histogram_add(&admission->tally, COUNT_WAIT + (uint32_t)leader->demand.task_class * HISTOGRAM_COUNTERS,
+			      admission->now_ns > leader->since_ns ? admission->now_ns - leader->since_ns : 0);
 		return true;
 	}
 	/* Cancelled between: give back. We hold the token, so a WAIT that this sees is looked at by our own next
@@ -195,7 +197,7 @@ static bool claim_for_head(struct weir_admission *admission, const struct attemp
 	tally_add(&admission->tally, COUNT_OVERTAKES, passed);
 	if (admission->claimant != head) {
 		bool late = head->overtaken >= admission->overtakes_max ||
-			    clock_now_ns(&admission->clock) - head->since_ns >= admission->overtaken_ns_max;
+			    admission->now_ns >= head->since_ns + admission->overtaken_ns_max;
 		if (!late)
 			return false;
 		uint32_t place = claim_place(admission, head);
@@ -259,6 +261,7 @@ static bool admit_class(struct weir_admission *admission, uint32_t service, stru
 static bool scan(struct weir_admission *admission, struct batch *batch)
 {
 	for (;;) {
+		admission->now_ns = clock_now_ns(&admission->clock);
 		fetch_and_sweep(admission, batch);
 		update_wait(admission);
 		check_claim(admission);

@@ -14,7 +14,6 @@
 #include <alloca.h>
 #include <string.h>
 
-
 enum { SCALE = 1 << 16, DISTANCE_COST = SCALE / 100, DISTANCE_LOCAL = 10 };
 
 bool wish_is_feasible(const struct ledger *ledger, const struct wish *wish, struct shortage *why)
@@ -75,6 +74,15 @@ static const weir_strategy worst_fit = {.score = score_worst, .name = "worst"};
 const weir_strategy *const WEIR_FIRST_FIT = &first_fit;
 const weir_strategy *const WEIR_BEST_FIT = &best_fit;
 const weir_strategy *const WEIR_WORST_FIT = &worst_fit;
+
+enum strategy_kind strategy_kind(const weir_strategy *strategy)
+{
+	if (strategy->score == score_first)
+		return STRATEGY_FIRST;
+	if (strategy->score == score_best)
+		return STRATEGY_BEST;
+	return strategy->score == score_worst ? STRATEGY_WORST : STRATEGY_CUSTOM;
+}
 
 const weir_strategy *weir_strategy_find(const char *name)
 {

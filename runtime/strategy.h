@@ -19,6 +19,10 @@ struct wish {
 	bool home_only;
 };
 
+/* Strategies are counted by kind: the built-in ones each for itself, the application's own together. */
+enum strategy_kind { STRATEGY_FIRST, STRATEGY_BEST, STRATEGY_WORST, STRATEGY_CUSTOM, STRATEGY_KINDS };
+enum strategy_kind strategy_kind(const weir_strategy *strategy);
+
 /* Could it ever fit on a node that it permits? *why gathers what is more than the limits. */
 bool wish_is_feasible(const struct ledger *ledger, const struct wish *wish, struct shortage *why);
 

@@ -9,6 +9,7 @@
 #include <weir/base.h>
 #include <weir/clock.h>
 #include <weir/fork.h>
+#include <weir/histogram.h>
 #include <weir/log.h>
 #include <weir/machine.h>
 #include <weir/monitor.h>
