@@ -12,6 +12,7 @@
 #include <weir/histogram.h>
 #include <weir/log.h>
 #include <weir/machine.h>
+#include <weir/metrics.h>
 #include <weir/monitor.h>
 #include <weir/parallel.h>
 #include <weir/pool.h>
