@@ -15,8 +15,8 @@
  *            that arrives kicks after it has pushed itself. Nobody in the room ever tries for himself. The holder sets
  *            WAIT, not the waiter as in the first design: the waiter's kick makes sure that a holder comes after its
  *            push (tests/models/room.pml).
- * Claims:    whoever is passed by too often, or too long, gets the claim: the words of one node, and the totals if they
- *            are what is short, are kept for it (CLAIM). One claim at a time.
+ * Claims:    whoever is passed by too often, or too long, gets the claim: what it needs of one node, and of the totals if
+ *            they are what is short, is kept for it (ledger_claim()). One claim at a time.
  * Not here:  first verdicts (admission.c), delivering what was decided (whoever kicked).
  */
 #include "runtime/admission.h"
@@ -60,8 +60,7 @@ static void drop_claim(struct weir_admission *admission)
 {
 	if (!admission->claimant)
 		return;
-	ledger_unflag(&admission->tracker->ledger, admission->claimed_place, WORD_CLAIM);
-	ledger_unflag_totals(&admission->tracker->ledger, WORD_CLAIM);
+	ledger_unclaim(&admission->tracker->ledger, admission->claimed_place, &admission->claimant->wish.units);
 	admission->claimant = NULL;
 	admission->claimed_place = NO_NODE;
 }
@@ -207,11 +206,11 @@ static bool claim_for_head(struct weir_admission *admission, const struct attemp
 		drop_claim(admission);
 		admission->claimant = head;
 		admission->claimed_place = place;
-		ledger_flag(&admission->tracker->ledger, place, WORD_CLAIM);
+		ledger_claim(&admission->tracker->ledger, place, &head->wish.units, false);
 		tally_add(&admission->tally, COUNT_CLAIMS, 1);
 	}
 	if (head_attempt->why.total)
-		ledger_flag_totals(&admission->tracker->ledger, WORD_CLAIM);
+		ledger_claim(&admission->tracker->ledger, admission->claimed_place, &head->wish.units, true);
 	return moved;
 }
 

@@ -8,7 +8,8 @@
  *            L5  a refusal is true: each resource it names was short at an instant inside the call, with nothing
  *                tentative on that word at that instant.
  * Progress:  take is lock-free, give is wait-free. No caller waits for another.
- * Together:  take, give, read, flag are safe together; flag and unflag belong to the one holder of the room's token.
+ * Together:  take, give, read, flag, claim are safe together; flags and claims belong to the one holder of the room's
+ *            token.
  *
  * One word:  spare -> spare - units by one compare-and-swap.
  * Several:   (total, counted, another node's memory, the node's own) in one fixed order, totals first, the home node
@@ -17,6 +18,7 @@
  *            and TENT - 1 in one add. Others that find a word short while TENT is not zero may be looking at room that
  *            comes back at once: they back off, and say CONTENDED rather than SHORT. Plain add-then-undo without TENT
  *            gives false refusals.
+ * Kept:      what is claimed, or owed to a limit that was lowered, is not there for a taker: kept.h.
  * Not here:  who waits (room.c), who holds what (book.c).
  */
 #include "runtime/ledger.h"
@@ -32,7 +34,7 @@ enum { STEPS_MAX = 5, CONTENDED_TRIES_MAX = 64 };
 struct step {
 	struct ledger_word *word;
 	uint64_t units;
-	uint64_t needed; /* units and floor */
+	uint64_t floor;
 	enum word_kind kind;
 	bool total;
 };
@@ -71,8 +73,11 @@ static void init_words(struct ledger *ledger)
 		ledger_node_word(ledger, n)->limit = limits->node[n].main;
 		counted_word(ledger, n)->limit = limits->node[n].counted;
 	}
-	for (uint32_t w = 0; w < ledger->words; w++)
+	for (uint32_t w = 0; w < ledger->words; w++) {
 		at_init(&ledger->word[w].spare, ledger->word[w].limit);
+		at_init(&ledger->word[w].claim, 0);
+		at_init(&ledger->word[w].debt, 0);
+	}
 }
 
 weir_status ledger_init(struct ledger *ledger, const weir_machine *machine, const weir_limits *limits)
@@ -117,7 +122,7 @@ static void add_step(struct step *steps, uint32_t *count, struct ledger_word *wo
 	steps[(*count)++] = (struct step){
 		.word = word,
 		.units = units,
-		.needed = floor ? word_add_clamped(units, floor, kind) : units,
+		.floor = floor,
 		.kind = kind,
 		.total = total,
 	};
@@ -143,27 +148,35 @@ static uint32_t plan(const struct ledger *ledger, const struct packed *units, co
 	return count;
 }
 
-/* Nothing of these words is held by anybody: the floor would only keep the head waiting for nobody. */
-static bool is_free(const struct step *step, uint64_t spare)
+/* Nothing of this word is held by anybody: the floor would only keep the head waiting for nobody. */
+static bool is_free(const struct step *step, const struct kept_view *seen)
 {
-	return (spare & WORD_AMOUNTS) == step->word->limit;
+	return (seen->spare & WORD_AMOUNTS) == step->word->limit + seen->debt;
 }
 
-/* Does the step fit in `spare`? If not, says why. */
-static enum ledger_answer judge(const struct step *step, uint64_t spare, int flags, struct shortage *why)
+static uint64_t and_more(uint64_t units, uint64_t more, enum word_kind kind)
+{
+	return likely(!more) ? units : word_add_clamped(units, more, kind);
+}
+
+/* Does the step fit into what was seen? If not, says why. */
+static enum ledger_answer judge(const struct step *step, const struct kept_view *seen, int flags, struct shortage *why)
 {
 	uint64_t guards = word_guards(step->kind);
-	uint64_t broken = word_broken(spare, step->needed, guards);
-	if (likely(!broken || (step->needed != step->units && is_free(step, spare) &&
-			       !word_broken(spare, step->units, guards)))) {
-		if ((spare & WORD_CLAIM) && !(flags & LEDGER_AS_CLAIMANT))
+	uint64_t units = and_more(step->units, seen->debt, step->kind);
+	bool floored = step->floor && !is_free(step, seen);
+	uint64_t needed = floored ? word_add_clamped(units, step->floor, step->kind) : units;
+	uint64_t broken = word_broken(seen->spare, needed, guards);
+	if (likely(!broken)) {
+		bool claimed = seen->claim && !(flags & (LEDGER_AS_CLAIMANT | LEDGER_BACKFILL));
+		if (claimed && word_broken(seen->spare, word_add_clamped(needed, seen->claim, step->kind), guards))
 			return LEDGER_CLAIMED;
 		return LEDGER_TAKEN;
 	}
 	/* L5: what is short only for the moment is not named. */
-	if (spare & WORD_TENT)
+	if (seen->spare & WORD_TENT)
 		return LEDGER_CONTENDED;
-	bool by_floor = step->needed != step->units && !word_broken(spare, step->units, guards);
+	bool by_floor = floored && !word_broken(seen->spare, units, guards);
 	why->by_floor = by_floor && (!why->resources || why->by_floor);
 	why->resources |= word_broken_resources(broken, step->kind);
 	why->total |= step->total;
@@ -192,22 +205,21 @@ static bool settle(const struct step *step)
 /* One word: the amounts, and one more tentative take if this is not the last word. */
 static enum ledger_answer take_step(const struct step *step, bool last, int flags, struct shortage *why)
 {
-	uint64_t spare = at_load(&step->word->spare, relaxed, none);
 	for (int tries = 0;;) {
-		enum ledger_answer answer = judge(step, spare, flags, why);
-		bool full = !last && (spare & WORD_TENT) == WORD_TENT;
+		struct kept_view seen = kept_look(step->word);
+		enum ledger_answer answer = judge(step, &seen, flags, why);
+		bool full = !last && (seen.spare & WORD_TENT) == WORD_TENT;
 		if (answer == LEDGER_SHORT || answer == LEDGER_CLAIMED)
 			return answer;
 		if (answer == LEDGER_CONTENDED || full) {
 			if (++tries == CONTENDED_TRIES_MAX)
 				return LEDGER_CONTENDED;
 			at_pause();
-			spare = at_load(&step->word->spare, relaxed, none);
 			continue;
 		}
 		/* ORDER(ledger): acquire, pairs with the releases of the two gives and of undo(). */
-		if (at_cas_weak(&step->word->spare, &spare, spare - step->units + (last ? 0 : WORD_TENT_ONE), acquire,
-				relaxed, ledger))
+		if (at_cas_weak(&step->word->spare, &seen.spare, seen.spare - step->units + (last ? 0 : WORD_TENT_ONE),
+				acquire, relaxed, ledger))
 			return LEDGER_TAKEN;
 	}
 }
@@ -217,8 +229,8 @@ static enum ledger_answer look(const struct step *steps, uint32_t count, int fla
 {
 	enum ledger_answer worst = LEDGER_TAKEN;
 	for (uint32_t s = 0; s < count; s++) {
-		enum ledger_answer answer =
-			judge(&steps[s], at_load(&steps[s].word->spare, relaxed, none), flags, why);
+		struct kept_view seen = kept_look(steps[s].word);
+		enum ledger_answer answer = judge(&steps[s], &seen, flags, why);
 		if (answer == LEDGER_SHORT)
 			worst = LEDGER_SHORT;
 		else if (answer == LEDGER_CLAIMED && worst == LEDGER_TAKEN)
@@ -279,8 +291,10 @@ bool ledger_feasible(const struct ledger *ledger, const struct packed *units, ui
 	struct step steps[STEPS_MAX];
 	uint32_t count = plan_for_place(ledger, units, NULL, place, steps);
 	bool feasible = true;
-	for (uint32_t s = 0; s < count; s++)
-		feasible &= judge(&steps[s], steps[s].word->limit, 0, why) == LEDGER_TAKEN;
+	for (uint32_t s = 0; s < count; s++) {
+		struct kept_view empty = {.spare = steps[s].word->limit};
+		feasible &= judge(&steps[s], &empty, 0, why) == LEDGER_TAKEN;
+	}
 	return feasible;
 }
 
@@ -397,4 +411,21 @@ void ledger_unflag(struct ledger *ledger, uint32_t place, uint64_t flag)
 void ledger_unflag_totals(struct ledger *ledger, uint64_t flag)
 {
 	for_totals(ledger, flag, clear_flag);
+}
+
+void ledger_claim(struct ledger *ledger, uint32_t place, const struct packed *units, bool totals)
+{
+	struct step steps[STEPS_MAX];
+	uint32_t count = plan_for_place(ledger, units, NULL, place, steps);
+	for (uint32_t s = 0; s < count; s++)
+		if (totals || !steps[s].total)
+			kept_claim(steps[s].word, steps[s].units);
+}
+
+void ledger_unclaim(struct ledger *ledger, uint32_t place, const struct packed *units)
+{
+	struct step steps[STEPS_MAX];
+	uint32_t count = plan_for_place(ledger, units, NULL, place, steps);
+	for (uint32_t s = 0; s < count; s++)
+		kept_claim(steps[s].word, 0);
 }

@@ -12,12 +12,8 @@
 #include "private/atomics.h"
 #include "private/check.h"
 #include "private/compiler.h"
+#include "runtime/kept.h"
 #include "runtime/limits.h"
-
-struct ledger_word {
-	CACHE_ALIGNED _Atomic(uint64_t) spare; /* amounts and flags */
-	uint64_t limit;			       /* amounts; constant */
-};
 
 struct ledger {
 	struct limits limits;
@@ -49,7 +45,10 @@ struct shortage {
 	bool by_floor;	    /* it would fit but for the class floor */
 };
 
-enum { LEDGER_AS_CLAIMANT = 1 };
+enum ledger_flags {
+	LEDGER_AS_CLAIMANT = 1, /* what is claimed is the taker's */
+	LEDGER_BACKFILL = 2,	/* it gives back before the claimant could start: what is claimed may be lent to it */
+};
 
 weir_status ledger_init(struct ledger *ledger, const weir_machine *machine, const weir_limits *limits);
 void ledger_fini(struct ledger *ledger);
@@ -79,7 +78,13 @@ struct packed ledger_limit(const struct ledger *ledger, uint32_t place);
 struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node);
 struct packed ledger_own_limit(const struct ledger *ledger, uint32_t node);
 
-/* WAIT and CLAIM on all words that a demand for `place` could need. Only the holder of the room's token calls these. */
+/* Keep units for a claimant on the words of a place, and on the totals if `totals`: others take only what it leaves.
+ * May be called again to add the totals. One claim at a time. Only the holder of the room's token calls these. */
+void ledger_claim(struct ledger *ledger, uint32_t place, const struct packed *units, bool totals);
+/* Of the same units and place: nothing is kept any more, on the totals neither. */
+void ledger_unclaim(struct ledger *ledger, uint32_t place, const struct packed *units);
+
+/* WAIT on all words that a demand for `place` could need. Only the holder of the room's token calls these. */
 void ledger_flag(struct ledger *ledger, uint32_t place, uint64_t flag);
 void ledger_flag_totals(struct ledger *ledger, uint64_t flag);
 void ledger_unflag(struct ledger *ledger, uint32_t place, uint64_t flag);

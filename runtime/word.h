@@ -24,7 +24,9 @@ enum word_kind { WORD_MAIN, WORD_COUNTED };
 
 #define WORD_TENT_ONE (UINT64_C(1) << 56) /* a take of several words is under way */
 #define WORD_TENT (UINT64_C(15) << 56)
-#define WORD_CLAIM (UINT64_C(1) << 62) /* kept for the waiter that has waited too long */
+#define WORD_SEQ_ONE (UINT64_C(1) << 60) /* counted on with every change of what is kept (kept.h) */
+#define WORD_SEQ (UINT64_C(3) << 60)
+#define WORD_CLAIM (UINT64_C(1) << 62) /* some of it is kept: claim and debt beside the word say what (kept.h) */
 #define WORD_WAIT (UINT64_C(1) << 63)  /* somebody waits for a release here */
 #define WORD_AMOUNTS ((UINT64_C(1) << 56) - 1)
 
@@ -40,7 +42,7 @@ struct word_field {
 static inline struct word_field word_field(weir_resource resource)
 {
 	static const struct word_field fields[WEIR_RESOURCES] = {
-		[WEIR_CPU] = {40, 15},	       [WEIR_MEMORY] = {0, 28},	       [WEIR_BANDWIDTH] = {29, 10},
+		[WEIR_CPU] = {40, 15},	       [WEIR_MEMORY] = {0, 28},	      [WEIR_BANDWIDTH] = {29, 10},
 		[WEIR_COUNTED] = {0, 13},      [WEIR_COUNTED + 1] = {14, 13}, [WEIR_COUNTED + 2] = {28, 13},
 		[WEIR_COUNTED + 3] = {42, 13},
 	};

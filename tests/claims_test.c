@@ -165,9 +165,9 @@ static void a_claim_that_moves_opens_what_it_kept(void **state)
 	pull_down(&house, 5);
 }
 
-/* A higher class comes before the claimant, is not late itself, and fits beside it: once the claim is fulfilled it
- * starts. Fails if only those behind the claimant are tried with what it leaves. */
-static void what_a_fulfilled_claim_leaves_is_tried_by_those_before_it(void **state)
+/* A claim keeps what the claimant needs and no more: who fits beside it starts, whether it asks or waits. Fails if the
+ * claim closes the word, or if it is not added to what another asks for. */
+static void who_fits_beside_a_claim_starts(void **state)
 {
 	(void)state;
 	struct house house;
@@ -182,12 +182,14 @@ static void what_a_fulfilled_claim_leaves_is_tried_by_those_before_it(void **sta
 	(void)queue(&house, WEIR_DEMAND(.cores = 1, .task_class = WEIR_HIGH), &told);
 	release(&house, b);
 	assert_int_equal(told_count, 0);
+	weir_grant c = admit(&house, WEIR_DEMAND(.memory_bytes = 1));
 	release(&house, a);
 	assert_int_equal(told_count, 2);
-	assert_ptr_equal(told[1].context, &told);
+	assert_ptr_equal(told[0].context, &told);
 	release(&house, told[0].grant);
 	release(&house, told[1].grant);
-	pull_down(&house, 4);
+	release(&house, c);
+	pull_down(&house, 5);
 }
 
 int main(void)
@@ -197,7 +199,7 @@ int main(void)
 		cmocka_unit_test(who_has_waited_too_long_claims_its_room),
 		cmocka_unit_test(a_cancelled_claim_opens_what_it_kept),
 		cmocka_unit_test(a_claim_that_moves_opens_what_it_kept),
-		cmocka_unit_test(what_a_fulfilled_claim_leaves_is_tried_by_those_before_it),
+		cmocka_unit_test(who_fits_beside_a_claim_starts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

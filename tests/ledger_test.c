@@ -265,8 +265,10 @@ static void the_sixteenth_tentative_take_is_contended_and_a_place_is_told(void *
 	ledger_fini(&ledger);
 }
 
-/* A word with CLAIM is for the claimant alone; one that is short says so, claim or not. */
-static void a_claimed_word_serves_the_claimant_only(void **state)
+/* What is claimed is the claimant's, and back-fill's; what the claim leaves is anybody's, and so is what it does not
+ * name. One that is short says so, claim or not. Fails if the claim is not added to what is asked, is added where nothing is
+ * asked, or if it holds its own claimant off. */
+static void what_is_claimed_serves_the_claimant_only(void **state)
 {
 	(void)state;
 	struct invented invented;
@@ -279,27 +281,91 @@ static void a_claimed_word_serves_the_claimant_only(void **state)
 		weir_demand most_of_it = five_words;
 		most_of_it.cores = 3;
 		struct packed units = pack(&ledger, several ? &most_of_it : WEIR_DEMAND(.cores = 3));
-		ledger_flag(&ledger, 0, WORD_CLAIM);
-		ledger_flag_totals(&ledger, WORD_CLAIM);
+		struct packed one = pack(&ledger, WEIR_DEMAND(.cores = 1)),
+			      two = pack(&ledger, WEIR_DEMAND(.cores = 2));
+		struct packed five = pack(&ledger, WEIR_DEMAND(.cores = 5));
+		struct packed memory = pack(&ledger, WEIR_DEMAND(.memory_bytes = several ? 48 * MIB : 64 * MIB));
+		ledger_claim(&ledger, 0, &units, several);
 		uint64_t before[WORDS_MAX];
 		read_words(&ledger, before);
 		struct taken taken, other;
 		struct shortage why;
 		bool waiters = false;
-		assert_int_equal(ledger_take(&ledger, &units, NULL, 0, 0, &other, &why, &waiters), LEDGER_CLAIMED);
+		assert_int_equal(ledger_take(&ledger, &two, NULL, 0, 0, &other, &why, &waiters), LEDGER_CLAIMED);
+		assert_int_equal(ledger_look(&ledger, &two, NULL, 0, &why), LEDGER_CLAIMED);
+		assert_int_equal(ledger_take(&ledger, &five, NULL, 0, 0, &other, &why, &waiters), LEDGER_SHORT);
 		assert_words(&ledger, before);
+		assert_int_equal(ledger_take(&ledger, &memory, NULL, 0, 0, &other, &why, &waiters), LEDGER_TAKEN);
+		assert_false(ledger_give(&ledger, &other));
+		assert_int_equal(ledger_take(&ledger, &two, NULL, 0, LEDGER_BACKFILL, &other, &why, &waiters),
+				 LEDGER_TAKEN);
+		assert_int_equal(ledger_take(&ledger, &units, NULL, 0, LEDGER_AS_CLAIMANT, &taken, &why, &waiters),
+				 LEDGER_SHORT);
+		assert_int_equal(ledger_take(&ledger, &one, NULL, 0, 0, &taken, &why, &waiters), LEDGER_CLAIMED);
+		assert_false(ledger_give(&ledger, &other));
+		assert_int_equal(ledger_take(&ledger, &one, NULL, 0, 0, &other, &why, &waiters), LEDGER_TAKEN);
 		assert_int_equal(ledger_take(&ledger, &units, NULL, 0, LEDGER_AS_CLAIMANT, &taken, &why, &waiters),
 				 LEDGER_TAKEN);
-		assert_int_equal(ledger_take(&ledger, &units, NULL, 0, 0, &other, &why, &waiters), LEDGER_SHORT);
-		assert_int_equal(word_of(&ledger, LEDGER_FIRST_NODE) & ~WORD_AMOUNTS, WORD_CLAIM);
-		assert_false(ledger_give(&ledger, &taken) || waiters);
+		assert_false(ledger_give(&ledger, &taken) || ledger_give(&ledger, &other) || waiters);
 		assert_words(&ledger, before);
-		ledger_unflag(&ledger, 0, WORD_CLAIM);
-		ledger_unflag_totals(&ledger, WORD_CLAIM);
+		ledger_unclaim(&ledger, 0, &units);
 		for (uint32_t w = 0; w < ledger.words; w++)
-			assert_int_equal(word_of(&ledger, w), ledger.word[w].limit);
+			assert_int_equal(word_of(&ledger, w) & ~WORD_SEQ, ledger.word[w].limit);
 		ledger_fini(&ledger);
 	}
+}
+
+/* A claim on a node leaves the totals alone until they are claimed too. */
+static void totals_are_claimed_only_if_asked_for(void **state)
+{
+	(void)state;
+	struct invented invented;
+	struct ledger ledger;
+	make_many_words(&invented, &ledger);
+	struct packed units = pack(&ledger, WEIR_DEMAND(.cores = 4));
+	struct packed three = pack(&ledger, WEIR_DEMAND(.cores = 3));
+	struct taken taken;
+	struct shortage why;
+	bool waiters = false;
+	ledger_claim(&ledger, 0, &units, false);
+	assert_int_equal(ledger_take(&ledger, &three, NULL, 1, 0, &taken, &why, &waiters), LEDGER_TAKEN);
+	assert_false(ledger_give(&ledger, &taken));
+	ledger_claim(&ledger, 0, &units, true);
+	assert_int_equal(ledger_take(&ledger, &three, NULL, 1, 0, &taken, &why, &waiters), LEDGER_CLAIMED);
+	ledger_unclaim(&ledger, 0, &units);
+	assert_int_equal(ledger_take(&ledger, &three, NULL, 1, 0, &taken, &why, &waiters), LEDGER_TAKEN);
+	assert_false(ledger_give(&ledger, &taken) || waiters);
+	ledger_fini(&ledger);
+}
+
+/* K1: a change of what is kept makes an exchange fail that is based on the word before it. */
+static void a_change_of_what_is_kept_is_seen_in_the_word(void **state)
+{
+	(void)state;
+	struct invented invented;
+	struct ledger ledger;
+	make(&ledger, invent(&invented, 1, 4, 64 * MIB), NULL);
+	struct packed one = pack(&ledger, WEIR_DEMAND(.cores = 1)), two = pack(&ledger, WEIR_DEMAND(.cores = 2));
+	uint64_t seen[4];
+	seen[0] = word_of(&ledger, LEDGER_FIRST_NODE);
+	ledger_claim(&ledger, 0, &one, false);
+	seen[1] = word_of(&ledger, LEDGER_FIRST_NODE);
+	ledger_claim(&ledger, 0, &two, false);
+	seen[2] = word_of(&ledger, LEDGER_FIRST_NODE);
+	ledger_unclaim(&ledger, 0, &two);
+	seen[3] = word_of(&ledger, LEDGER_FIRST_NODE);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(!!(seen[i] & WORD_CLAIM), i == 1 || i == 2);
+		for (int k = 0; k < i; k++)
+			assert_int_not_equal(seen[i], seen[k]);
+	}
+	/* SEQ goes round without touching its neighbours. */
+	for (int i = 0; i < 5; i++) {
+		ledger_claim(&ledger, 0, &one, false);
+		ledger_unclaim(&ledger, 0, &one);
+		assert_int_equal(word_of(&ledger, LEDGER_FIRST_NODE) & ~WORD_SEQ, ledger.word[LEDGER_FIRST_NODE].limit);
+	}
+	ledger_fini(&ledger);
 }
 
 /* WAIT stays where it is over takes and gives, and every give on such a word tells. Fails if a flag is lost in a CAS.
@@ -512,7 +578,9 @@ int main(void)
 		cmocka_unit_test(each_word_that_is_short_refuses_and_is_named),
 		cmocka_unit_test(a_word_that_is_short_for_the_moment_is_contended),
 		cmocka_unit_test(the_sixteenth_tentative_take_is_contended_and_a_place_is_told),
-		cmocka_unit_test(a_claimed_word_serves_the_claimant_only),
+		cmocka_unit_test(what_is_claimed_serves_the_claimant_only),
+		cmocka_unit_test(totals_are_claimed_only_if_asked_for),
+		cmocka_unit_test(a_change_of_what_is_kept_is_seen_in_the_word),
 		cmocka_unit_test(waiters_are_seen_by_every_give),
 		cmocka_unit_test(a_floor_is_left_unless_the_place_is_free),
 		cmocka_unit_test(what_a_node_lacks_comes_from_the_nearest),
