@@ -20,8 +20,6 @@
 
 enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64, DECISIONS_PER_SAMPLE = 64 };
 #define OVERTAKEN_NS_MAX_DEFAULT (5 * WEIR_NS_PER_MS)
-#define BACKOFF_NS_MIN (10 * WEIR_NS_PER_US)
-#define BACKOFF_NS_MAX (10 * WEIR_NS_PER_MS)
 
 /* Floors, per mille of a node's limit. */
 static const uint32_t floor_per_mille[WEIR_CLASSES] = {
@@ -77,6 +75,8 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->clock = options->clock;
 	admission->claimed_place = NO_NODE;
 	at_init(&admission->rule, (int)options->rule);
+	budget_init(&admission->budget, options->retry_permille ? options->retry_permille : BUDGET_PERMILLE_DEFAULT,
+		    clock_now_ns(&options->clock));
 	const weir_strategy *strategy = options->strategy ? options->strategy : WEIR_FIRST_FIT;
 	at_init(&admission->strategy, make_box(strategy, 0));
 	at_init(&admission->strategy_kind, strategy_kind(strategy));
@@ -86,8 +86,9 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->permitted = calloc(nodes, sizeof(*admission->permitted));
 	bool room = room_init(&admission->room, nodes);
 	bool tally = tally_init(&admission->tally, COUNT_GRANTS + nodes * STRATEGY_KINDS);
+	bool rates = !rates_init(&admission->rates, nodes, clock_now_ns(&options->clock));
 	if (!at_load(&admission->strategy, relaxed, none) || !admission->floor || !admission->wait_at ||
-	    !admission->rank || !admission->permitted || !room || !tally) {
+	    !admission->rank || !admission->permitted || !room || !tally || !rates) {
 		admission_fini(admission);
 		return error_set(WEIR_ENOMEM, "no memory for admission");
 	}
@@ -106,6 +107,7 @@ void admission_fini(struct weir_admission *admission)
 	free(admission->permitted);
 	room_fini(&admission->room);
 	tally_fini(&admission->tally);
+	rates_fini(&admission->rates);
 }
 
 uint32_t admission_home(const weir_machine *machine, const weir_demand *demand)
@@ -224,33 +226,13 @@ static weir_cause cause_of(struct weir_admission *admission, const struct waiter
 	return WEIR_CAUSE_SHORT;
 }
 
-/* U(1/2, 1] x min(10 ms, 10 us x 2^n), n: this thread's deferrals in a row. */
-static uint64_t backoff_ns(uint32_t deferrals)
-{
-	static _Thread_local uint64_t random;
-	if (!random)
-		random = (uint64_t)(uintptr_t)&random;
-	random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	uint64_t full = deferrals < 10 ? BACKOFF_NS_MIN << deferrals : BACKOFF_NS_MAX;
-	if (full > BACKOFF_NS_MAX)
-		full = BACKOFF_NS_MAX;
-	return full - (full / 2) * (random >> 33) / (UINT64_C(1) << 31);
-}
-
-static _Thread_local uint32_t deferrals_in_a_row;
-
 static void decide(weir_decision *decision, weir_verdict verdict, weir_cause cause)
 {
 	decision->verdict = verdict;
 	decision->cause = cause;
 	decision->allowed = verdict == WEIR_ADMITTED;
-	decision->retry_after_ns = 0;
-	if (verdict == WEIR_DEFERRED) {
-		decision->retry_after_ns = cause == WEIR_CAUSE_CONTENDED ? 0 : backoff_ns(deferrals_in_a_row++);
-	} else if (verdict == WEIR_REJECTED) {
-		decision->retry_after_ns =
-			cause == WEIR_CAUSE_QUEUE_FULL ? backoff_ns(deferrals_in_a_row++) : UINT64_MAX;
-	}
+	/* For who may try again the caller says when. */
+	decision->retry_after_ns = verdict == WEIR_REJECTED ? UINT64_MAX : 0;
 }
 
 /* One more in the room, unless it is full. */
@@ -312,6 +294,14 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		admission_count(admission, task_class, decision);
 		return;
 	}
+	uint64_t retry_ns;
+	if (unlikely(!may_wait || waiter->demand.when_short != WEIR_QUEUE) &&
+	    unlikely(!admission_may_retry(admission, waiter, &retry_ns))) {
+		decide(decision, WEIR_REJECTED, WEIR_CAUSE_RETRIES);
+		decision->retry_after_ns = retry_ns;
+		admission_count(admission, task_class, decision);
+		return;
+	}
 	struct attempt attempt = {0};
 	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
 	if (likely(admission_try(admission, waiter, rank, 0, &attempt))) {
@@ -320,7 +310,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		decision->grant = waiter->grant;
 		decision->node = waiter->node;
 		*kick = attempt.waiters;
-		deferrals_in_a_row = 0;
+		retry_deferrals = 0;
 		if (unlikely(at_load(&admission->waiting, relaxed, none)))
 			at_add(&admission->passed, 1, relaxed, none);
 		admission_count(admission, task_class, decision);
@@ -345,6 +335,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		*kick = true;
 		return;
 	}
+	decision->retry_after_ns = admission_retry_ns(admission, waiter, decision->cause);
 	admission_count(admission, task_class, decision);
 }
 

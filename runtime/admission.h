@@ -12,7 +12,9 @@
 
 #include "private/clock.h"
 #include "private/tally.h"
+#include "runtime/budget.h"
 #include "runtime/counts.h"
+#include "runtime/rates.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
 
@@ -48,6 +50,8 @@ struct weir_admission {
 	uint64_t overtaken_ns_max;
 	weir_clock clock;
 	struct tally tally;
+	struct rates rates;   /* of releases */
+	struct budget budget; /* of retries */
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;
 	_Atomic(uint32_t) sweep; /* somebody was cancelled */
@@ -118,6 +122,27 @@ void admission_settle(struct weir_admission *admission);
 
 /* Some waiters, or their groups, were cancelled: the next kick sweeps the room. */
 void admission_sweep(struct weir_admission *admission);
+
+/* Give back what admission granted: as tracker_give(), and counted as a release. */
+static ALWAYS_INLINE weir_status admission_give(struct weir_admission *admission, weir_grant grant, bool *waiters)
+{
+	struct taken taken;
+	weir_status status = tracker_give_taken(admission->tracker, grant, &taken, waiters);
+	if (likely(!status))
+		rates_note(&admission->rates, &taken);
+	return status;
+}
+
+/* retry.c: when a demand that was refused may try again; this thread's deferrals in a row, which a grant ends. */
+extern _Thread_local uint32_t retry_deferrals __attribute__((tls_model("initial-exec")));
+uint64_t admission_retry_ns(struct weir_admission *admission, const struct waiter *waiter, weir_cause cause);
+/* Before a demand that does not wait is asked for: false: retries are too many, and there is room for one after
+ * *retry_ns. */
+bool admission_may_retry(struct weir_admission *admission, const struct waiter *waiter, uint64_t *retry_ns);
+
+/* In how long there will be room for a waiter on the node where that is soonest, at the rate of releases of late; at most
+ * RATES_ETA_NS_MAX; RATES_UNKNOWN: nobody knows. 0: nothing is short now. */
+uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter *waiter);
 
 /* From now on everything is refused with SHUTDOWN. */
 void admission_close(struct weir_admission *admission);

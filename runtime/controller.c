@@ -158,7 +158,11 @@ weir_status weir_admission_release(weir_admission *admission, weir_grant grant)
 {
 	if (!admission)
 		return error_set(WEIR_EINVAL, "admission is NULL");
-	return weir_tracker_give(admission->tracker, grant);
+	bool waiters = false;
+	weir_status status = admission_give(admission, grant, &waiters);
+	if (waiters)
+		admission_settle(admission);
+	return status;
 }
 
 weir_status weir_admission_cancel(weir_admission *admission, uint64_t number)

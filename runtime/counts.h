@@ -18,6 +18,8 @@ enum admission_counter {
 	COUNT_CANCELLED,
 	COUNT_OVERTAKES,
 	COUNT_CLAIMS,
+	COUNT_FIRST_TRIES, /* of demands that do not wait */
+	COUNT_RETRIES,	   /* those that say that they are */
 	COUNT_WAIT,							 /* [class][HISTOGRAM_COUNTERS] */
 	COUNT_DECIDING = COUNT_WAIT + WEIR_CLASSES * HISTOGRAM_COUNTERS, /* [HISTOGRAM_COUNTERS] */
 	COUNT_GRANTS = COUNT_DECIDING + HISTOGRAM_COUNTERS,		 /* [node][kind of strategy]: grants there */

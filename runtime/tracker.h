@@ -65,19 +65,26 @@ static inline struct taken tracker_taken(const struct book_record *record)
 			      .memory_node = record->memory_node};
 }
 
-/* Give back; a name that it had goes out of use. *waiters is set if somebody waits for what came back.
- * Errors: WEIR_ESTALE: nothing changed. */
-static ALWAYS_INLINE weir_status tracker_give(struct weir_tracker *tracker, weir_grant grant, bool *waiters)
+/* Give back; a name that it had goes out of use. *taken is what it was; *waiters is set if somebody waits for what came
+ * back. Errors: WEIR_ESTALE: nothing changed. */
+static ALWAYS_INLINE weir_status tracker_give_taken(struct weir_tracker *tracker, weir_grant grant, struct taken *taken,
+						    bool *waiters)
 {
 	struct book_record record;
 	weir_status status = book_unpublish(tracker->book, grant, &record);
 	if (unlikely(status))
 		return status;
-	struct taken taken = tracker_taken(&record);
-	*waiters |= ledger_give(&tracker->ledger, &taken);
+	*taken = tracker_taken(&record);
+	*waiters |= ledger_give(&tracker->ledger, taken);
 	if (unlikely(record.name))
 		names_forget(tracker->names, record.name, grant);
 	return WEIR_OK;
+}
+
+static ALWAYS_INLINE weir_status tracker_give(struct weir_tracker *tracker, weir_grant grant, bool *waiters)
+{
+	struct taken taken;
+	return tracker_give_taken(tracker, grant, &taken, waiters);
 }
 
 /* The two where they are simple, as they nearly always are: one word, room, a slot at hand. They call nothing, so that

@@ -137,7 +137,7 @@ void task_settle(weir_pool *pool, weir_task *task, bool ran, weir_status status)
 		task_free_blocks(task, pool->arenas);
 	if (need) {
 		if (need->granted) {
-			if (tracker_give(pool->tracker, need->waiter.grant, &waiters))
+			if (admission_give(pool->admission, need->waiter.grant, &waiters))
 				LOG(WEIR_LOG_ERROR, "a task's grant was given back by somebody else while it ran");
 		}
 		slots_put(pool->needs, need->index);

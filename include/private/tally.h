@@ -52,17 +52,20 @@ static inline _Atomic(uint64_t) *tally_mine(struct tally *tally, uint32_t index)
 	return mine;
 }
 
-static inline void tally_add(struct tally *tally, uint32_t counter, uint64_t value)
+/* Returns the new value of the set that was added to. */
+static inline uint64_t tally_add(struct tally *tally, uint32_t counter, uint64_t value)
 {
 	uint32_t index = thread_index();
 	_Atomic(uint64_t) *mine = likely(index < THREADS_MAX) ? tally_mine(tally, index) : NULL;
-	if (likely(mine))
+	if (likely(mine)) {
+		value += at_load(&mine[counter], relaxed, none);
 		/* ORDER(tally): release, pairs with the acquire in tally_sum(): who sees this sees what was counted
 		 * before. */
-		at_store(&mine[counter], at_load(&mine[counter], relaxed, none) + value, release, tally);
-	else
-		/* ORDER(tally): release, as above. */
-		at_add(&tally->shared[counter], value, release, tally);
+		at_store(&mine[counter], value, release, tally);
+		return value;
+	}
+	/* ORDER(tally): release, as above. */
+	return at_add(&tally->shared[counter], value, release, tally) + value;
 }
 
 static inline uint64_t tally_sum(struct tally *tally, uint32_t counter)
@@ -76,6 +79,19 @@ static inline uint64_t tally_sum(struct tally *tally, uint32_t counter)
 			sum += at_load(&mine[counter], acquire, tally);
 	}
 	return sum;
+}
+
+/* All sums at once, into sums[counters]: one walk over the threads. */
+static inline void tally_sums(struct tally *tally, uint64_t *sums)
+{
+	for (uint32_t c = 0; c < tally->counters; c++)
+		sums[c] = at_load(&tally->shared[c], relaxed, none);
+	for (uint32_t i = 0; i < THREADS_MAX; i++) {
+		/* ORDER(tally): acquire, pairs with the release in tally_mine(): a set starts at zero. */
+		_Atomic(uint64_t) *mine = at_load(&tally->mine[i], acquire, tally);
+		for (uint32_t c = 0; mine && c < tally->counters; c++)
+			sums[c] += at_load(&mine[c], relaxed, none);
+	}
 }
 
 #endif
