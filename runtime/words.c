@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * words.c - decisions in words.
+ * words.c - decisions in words; names of levels and of breakers' states.
  *
  * Holds:     nothing.
  */
 #include <stdarg.h>
 #include <stdio.h>
 
-#include <weir/admission.h>
+#include <weir/policy.h>
 
 #include "private/compiler.h"
 
@@ -154,4 +154,22 @@ size_t weir_decision_text(const weir_decision *decision, char *out, size_t size)
 	if (decision->verdict == WEIR_DEFERRED)
 		say(&text, "; try again after %llu ns", (unsigned long long)decision->retry_after_ns);
 	return text.used;
+}
+
+const char *weir_breaker_mode_name(weir_breaker_mode mode)
+{
+	static const char *const names[WEIR_BREAKER_MODES] = {"off", "on", "forced open", "disabled", "observe"};
+	return (unsigned)mode < WEIR_BREAKER_MODES ? names[mode] : "?";
+}
+
+const char *weir_breaker_state_name(weir_breaker_state state)
+{
+	static const char *const names[] = {"closed", "open", "half-open"};
+	return (unsigned)state < ARRAY_LENGTH(names) ? names[state] : "?";
+}
+
+const char *weir_level_name(weir_level level)
+{
+	static const char *const names[WEIR_LEVELS] = {"green", "yellow", "orange", "red", "black"};
+	return (unsigned)level < WEIR_LEVELS ? names[level] : "?";
 }

@@ -6,6 +6,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/admission.h>
+#include <weir/policy.h>
 #include <weir/base.h>
 #include <weir/clock.h>
 #include <weir/fork.h>
