@@ -123,6 +123,11 @@ bool bench_main(int argc, char **argv)
 	return !into.failed;
 }
 
+void bench_note(const char *name, double ns)
+{
+	times()[name].push_back(ns);
+}
+
 double bench_ns(const char *name)
 {
 	return quantile(times()[name], 0.5);

@@ -47,6 +47,9 @@ double bench_ns(const char *name);
 /* The median over the rounds of a's time divided by b's in the same round. */
 double bench_ratio(const char *a, const char *b);
 
+/* What a benchmark measured by itself in a round, kept under a name as if it had been run. */
+void bench_note(const char *name, double ns);
+
 /* How far the rounds lie apart: the quartiles' distance over the median. */
 double bench_spread(const char *name);
 
