@@ -25,12 +25,13 @@ enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64, DECISIONS_PER_
 static const uint32_t floor_per_mille[WEIR_CLASSES] = {
 	[WEIR_CRITICAL] = 0, [WEIR_HIGH] = 25, [WEIR_NORMAL] = 50, [WEIR_BEST_EFFORT] = 150};
 
-static struct packed node_floor(const struct limits *limits, uint32_t node, uint32_t per_mille)
+static struct packed node_floor(const struct ledger *ledger, uint32_t node, uint32_t per_mille)
 {
-	struct packed floor = {0};
+	const struct limits *limits = &ledger->limits;
+	struct packed limit = ledger_own_limit(ledger, node), floor = {0};
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
 		weir_resource resource = (weir_resource)r;
-		uint64_t units = (uint64_t)packed_get(limits->node[node], resource) * per_mille / 1000;
+		uint64_t units = (uint64_t)packed_get(limit, resource) * per_mille / 1000;
 		if (resource == WEIR_CPU)
 			units -= units % limits->units.per_core;
 		*(word_kind(resource) == WORD_MAIN ? &floor.main : &floor.counted) |= word_put(resource, units);
@@ -94,7 +95,7 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	}
 	for (uint32_t c = 0; c < WEIR_CLASSES; c++)
 		for (uint32_t n = 0; n < nodes; n++)
-			admission->floor[c * nodes + n] = node_floor(limits, n, floor_per_mille[c]);
+			admission->floor[c * nodes + n] = node_floor(&tracker->ledger, n, floor_per_mille[c]);
 	return WEIR_OK;
 }
 

@@ -144,6 +144,9 @@ bool admission_may_retry(struct weir_admission *admission, const struct waiter *
  * RATES_ETA_NS_MAX; RATES_UNKNOWN: nobody knows. 0: nothing is short now. */
 uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter *waiter);
 
+/* Limits changed: look whether who waits can still be granted, and settle. */
+void admission_revalidate(struct weir_admission *admission);
+
 /* From now on everything is refused with SHUTDOWN. */
 void admission_close(struct weir_admission *admission);
 

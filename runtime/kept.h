@@ -23,7 +23,8 @@ struct ledger_word {
 	CACHE_ALIGNED _Atomic(uint64_t) spare; /* amounts and flags */
 	_Atomic(uint64_t) claim;	       /* amounts */
 	_Atomic(uint64_t) debt;		       /* amounts */
-	uint64_t limit;			       /* amounts; constant */
+	_Atomic(uint64_t) limit;	       /* amounts */
+	enum word_kind kind;		       /* constant */
 };
 
 /* A word, and the vectors that were beside it. */
@@ -49,5 +50,13 @@ static ALWAYS_INLINE struct kept_view kept_look(const struct ledger_word *word)
 
 /* Keep `amount` for a claimant; 0: nothing. One caller at a time for a word. */
 void kept_claim(struct ledger_word *word, uint64_t amount);
+
+/* Set the limit. What it is raised by pays what is owed, the rest is spare; what it is lowered by is owed, and paid by
+ * what comes back. One caller at a time for a word. True: somebody waits for it. */
+bool kept_limit(struct ledger_word *word, uint64_t limit);
+
+/* What is spare pays what is owed. *waiters is set if somebody waits for the word: it may have been refused for the moment
+ * that this took. False: something is owed still. */
+bool kept_collect(struct ledger_word *word, bool *waiters);
 
 #endif

@@ -261,6 +261,7 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 {
 	for (;;) {
 		admission->now_ns = clock_now_ns(&admission->clock);
+		(void)ledger_collect(&admission->tracker->ledger);
 		fetch_and_sweep(admission, batch);
 		update_wait(admission);
 		check_claim(admission);
@@ -342,4 +343,9 @@ void admission_sweep(struct weir_admission *admission)
 {
 	/* ORDER(sweep): release, pairs with the acquire in fetch_and_sweep(). */
 	at_store(&admission->sweep, 1, release, sweep);
+}
+
+void admission_revalidate(struct weir_admission *admission)
+{
+	admission_settle(admission);
 }

@@ -3,8 +3,8 @@
  * ledger.c - how much of each resource is spare.
  *
  * Holds:     words; no task, no queue.
- * Invariant: L1  0 <= spare <= limit in every field of every word (a give that breaks a guard ends the program).
- *            L2  spare + live grants == limit, at rest.
+ * Invariant: L1  0 <= spare <= limit + debt in every field of every word (a give that breaks a guard ends the program).
+ *            L2  spare + live grants == limit + debt, at rest.
  *            L5  a refusal is true: each resource it names was short at an instant inside the call, with nothing
  *                tentative on that word at that instant.
  * Progress:  take is lock-free, give is wait-free. No caller waits for another.
@@ -64,19 +64,30 @@ static void nodes_of_place(const struct ledger *ledger, const struct packed *uni
 	*cpu_node = memory_only ? *memory_node : place_cpu_node(ledger, place);
 }
 
+static enum word_kind kind_of_word(const struct ledger *ledger, uint32_t w)
+{
+	return w == LEDGER_TOTAL_COUNTED || w >= LEDGER_FIRST_NODE + ledger->nodes ? WORD_COUNTED : WORD_MAIN;
+}
+
+static uint64_t limit_of_word(const struct ledger *ledger, const struct limits *limits, uint32_t w)
+{
+	bool counted = kind_of_word(ledger, w) == WORD_COUNTED;
+	if (w < LEDGER_FIRST_NODE)
+		return counted ? limits->total.counted : limits->total.main;
+	const struct packed *node = &limits->node[(w - LEDGER_FIRST_NODE) % ledger->nodes];
+	return counted ? node->counted : node->main;
+}
+
 static void init_words(struct ledger *ledger)
 {
-	struct limits *limits = &ledger->limits;
-	ledger->word[LEDGER_TOTAL].limit = limits->total.main;
-	ledger->word[LEDGER_TOTAL_COUNTED].limit = limits->total.counted;
-	for (uint32_t n = 0; n < ledger->nodes; n++) {
-		ledger_node_word(ledger, n)->limit = limits->node[n].main;
-		counted_word(ledger, n)->limit = limits->node[n].counted;
-	}
+	const struct limits *limits = &ledger->limits;
 	for (uint32_t w = 0; w < ledger->words; w++) {
-		at_init(&ledger->word[w].spare, ledger->word[w].limit);
-		at_init(&ledger->word[w].claim, 0);
-		at_init(&ledger->word[w].debt, 0);
+		struct ledger_word *word = &ledger->word[w];
+		word->kind = kind_of_word(ledger, w);
+		at_init(&word->limit, limit_of_word(ledger, limits, w));
+		at_init(&word->spare, limit_of_word(ledger, limits, w));
+		at_init(&word->claim, 0);
+		at_init(&word->debt, 0);
 	}
 }
 
@@ -95,6 +106,7 @@ weir_status ledger_init(struct ledger *ledger, const weir_machine *machine, cons
 		return error_set(WEIR_ENOMEM, "no memory for the ledger of %u nodes", machine->nodes);
 	}
 	init_words(ledger);
+	pthread_mutex_init(&ledger->limits_lock, NULL);
 	const struct packed *total = &ledger->limits.total_mask;
 	ledger->one_word = !total->main && !total->counted && !ledger->limits.node_mask.counted;
 	for (uint32_t n = 0; n < machine->nodes; n++)
@@ -104,6 +116,8 @@ weir_status ledger_init(struct ledger *ledger, const weir_machine *machine, cons
 
 void ledger_fini(struct ledger *ledger)
 {
+	if (ledger->word)
+		pthread_mutex_destroy(&ledger->limits_lock);
 	free(ledger->word);
 	limits_fini(&ledger->limits);
 	memset(ledger, 0, sizeof(*ledger));
@@ -151,7 +165,7 @@ static uint32_t plan(const struct ledger *ledger, const struct packed *units, co
 /* Nothing of this word is held by anybody: the floor would only keep the head waiting for nobody. */
 static bool is_free(const struct step *step, const struct kept_view *seen)
 {
-	return (seen->spare & WORD_AMOUNTS) == step->word->limit + seen->debt;
+	return (seen->spare & WORD_AMOUNTS) == at_load(&step->word->limit, relaxed, none) + seen->debt;
 }
 
 static uint64_t and_more(uint64_t units, uint64_t more, enum word_kind kind)
@@ -170,7 +184,7 @@ static enum ledger_answer judge(const struct step *step, const struct kept_view 
 	if (likely(!broken)) {
 		bool claimed = seen->claim && !(flags & (LEDGER_AS_CLAIMANT | LEDGER_BACKFILL));
 		if (claimed && word_broken(seen->spare, word_add_clamped(needed, seen->claim, step->kind), guards))
-			return LEDGER_CLAIMED;
+			return seen->spare & WORD_TENT ? LEDGER_CONTENDED : LEDGER_CLAIMED;
 		return LEDGER_TAKEN;
 	}
 	/* L5: what is short only for the moment is not named. */
@@ -190,7 +204,7 @@ static bool undo(const struct step *step)
 	 * ledger_give_at_once(). */
 	uint64_t was = at_add(&step->word->spare, step->units - WORD_TENT_ONE, acq_rel, ledger);
 	CHECK("L1", word_is_sound(was + step->units - WORD_TENT_ONE, word_guards(step->kind)));
-	return (was & WORD_WAIT) != 0;
+	return (was & WORD_TELL) != 0;
 }
 
 /* A take of several words is complete. Whoever found no place among the tentative ones may have been refused in spite
@@ -199,7 +213,7 @@ static bool settle(const struct step *step)
 {
 	/* ORDER(wait): acquire, as in ledger_give_at_once(). */
 	uint64_t was = at_sub(&step->word->spare, WORD_TENT_ONE, acq_rel, wait);
-	return (was & WORD_TENT) == WORD_TENT && (was & WORD_WAIT);
+	return (was & WORD_TENT) == WORD_TENT && (was & WORD_TELL);
 }
 
 /* One word: the amounts, and one more tentative take if this is not the last word. */
@@ -272,7 +286,7 @@ NOINLINE bool ledger_give_slow(struct ledger *ledger, const struct taken *taken)
 		 * ledger_give_at_once(). */
 		uint64_t was = at_add(&steps[s].word->spare, steps[s].units, acq_rel, ledger);
 		CHECK("L1", word_is_sound(was + steps[s].units, word_guards(steps[s].kind)));
-		waiters |= (was & WORD_WAIT) != 0;
+		waiters |= (was & WORD_TELL) != 0;
 	}
 	return waiters;
 }
@@ -292,7 +306,7 @@ bool ledger_feasible(const struct ledger *ledger, const struct packed *units, ui
 	uint32_t count = plan_for_place(ledger, units, NULL, place, steps);
 	bool feasible = true;
 	for (uint32_t s = 0; s < count; s++) {
-		struct kept_view empty = {.spare = steps[s].word->limit};
+		struct kept_view empty = {.spare = at_load(&steps[s].word->limit, relaxed, none)};
 		feasible &= judge(&steps[s], &empty, 0, why) == LEDGER_TAKEN;
 	}
 	return feasible;
@@ -306,43 +320,65 @@ enum ledger_answer ledger_look(const struct ledger *ledger, const struct packed 
 	return look(steps, plan_for_place(ledger, units, floor, place, steps), 0, why);
 }
 
+static uint64_t can_be_taken(const struct ledger_word *word)
+{
+	return word_less(at_load(&word->spare, relaxed, none), at_load(&word->debt, relaxed, none), word->kind);
+}
+
+uint64_t ledger_word_held(const struct ledger *ledger, uint32_t w)
+{
+	const struct ledger_word *word = &ledger->word[w];
+	uint64_t all = at_load(&word->limit, relaxed, none) + at_load(&word->debt, relaxed, none);
+	return word_less(all, at_load(&word->spare, relaxed, none), word->kind);
+}
+
+static uint64_t limit_of(const struct ledger_word *word)
+{
+	return at_load(&word->limit, relaxed, none);
+}
+
+static struct packed own(const struct ledger *ledger, uint32_t node, uint64_t (*get)(const struct ledger *, uint32_t))
+{
+	return (struct packed){.main = get(ledger, LEDGER_FIRST_NODE + node),
+			       .counted = get(ledger, LEDGER_FIRST_NODE + ledger->nodes + node)};
+}
+
+struct packed ledger_own_held(const struct ledger *ledger, uint32_t node)
+{
+	return own(ledger, node, ledger_word_held);
+}
+
 struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node)
 {
-	return (struct packed){.main = at_load(&ledger_node_word(ledger, node)->spare, relaxed, none) & WORD_AMOUNTS,
-			       .counted = at_load(&counted_word(ledger, node)->spare, relaxed, none) & WORD_AMOUNTS};
+	return (struct packed){.main = can_be_taken(ledger_node_word(ledger, node)),
+			       .counted = can_be_taken(counted_word(ledger, node))};
 }
 
 struct packed ledger_own_limit(const struct ledger *ledger, uint32_t node)
 {
-	return (struct packed){.main = ledger_node_word(ledger, node)->limit,
-			       .counted = counted_word(ledger, node)->limit};
+	return own(ledger, node, ledger_word_limit);
 }
 
 /* Cores and counted things of one node, memory and bandwidth of another. */
-static struct packed gather(const struct ledger *ledger, uint32_t place, bool limit)
+static struct packed gather(const struct ledger *ledger, uint32_t place, uint64_t (*get)(const struct ledger_word *))
 {
-	const struct ledger_word *cpu = ledger_node_word(ledger, place_cpu_node(ledger, place));
-	const struct ledger_word *memory = ledger_node_word(ledger, place_memory_node(ledger, place));
-	const struct ledger_word *counted = counted_word(ledger, place_cpu_node(ledger, place));
-	const struct ledger_word *total = &ledger->word[LEDGER_TOTAL_COUNTED];
+	uint64_t cpu = get(ledger_node_word(ledger, place_cpu_node(ledger, place)));
+	uint64_t memory = get(ledger_node_word(ledger, place_memory_node(ledger, place)));
+	uint64_t counted = get(counted_word(ledger, place_cpu_node(ledger, place)));
+	uint64_t total = get(&ledger->word[LEDGER_TOTAL_COUNTED]);
 	uint64_t stock = ledger->limits.total_mask.counted & ~ledger->limits.node_mask.counted;
-	if (limit)
-		return (struct packed){.main = (cpu->limit & word_mask(WEIR_CPU)) | (memory->limit & memory_part()),
-				       .counted = (counted->limit & ~stock) | (total->limit & stock)};
-	return (struct packed){.main = (at_load(&cpu->spare, relaxed, none) & word_mask(WEIR_CPU)) |
-				       (at_load(&memory->spare, relaxed, none) & memory_part()),
-			       .counted = (at_load(&counted->spare, relaxed, none) & WORD_AMOUNTS & ~stock) |
-					  (at_load(&total->spare, relaxed, none) & stock)};
+	return (struct packed){.main = (cpu & word_mask(WEIR_CPU)) | (memory & memory_part()),
+			       .counted = (counted & ~stock) | (total & stock)};
 }
 
 struct packed ledger_spare(const struct ledger *ledger, uint32_t place)
 {
-	return gather(ledger, place, false);
+	return gather(ledger, place, can_be_taken);
 }
 
 struct packed ledger_limit(const struct ledger *ledger, uint32_t place)
 {
-	return gather(ledger, place, true);
+	return gather(ledger, place, limit_of);
 }
 
 uint64_t ledger_share(const struct ledger *ledger, const struct taken *taken, uint32_t w)
@@ -428,4 +464,48 @@ void ledger_unclaim(struct ledger *ledger, uint32_t place, const struct packed *
 	uint32_t count = plan_for_place(ledger, units, NULL, place, steps);
 	for (uint32_t s = 0; s < count; s++)
 		kept_claim(steps[s].word, 0);
+}
+
+weir_status ledger_set_limits(struct ledger *ledger, const weir_limits *given, bool *waiters)
+{
+	struct limits limits;
+	weir_status status = limits_change(&ledger->limits, ledger->machine, given, &limits);
+	if (status)
+		return status;
+	pthread_mutex_lock(&ledger->limits_lock);
+	for (uint32_t w = 0; w < ledger->words; w++)
+		*waiters |= kept_limit(&ledger->word[w], limit_of_word(ledger, &limits, w));
+	pthread_mutex_unlock(&ledger->limits_lock);
+	/* ORDER(owed): release, pairs with the acquire in ledger_collect(): who takes this note sees the debts. */
+	at_store(&ledger->owed, 1, release, owed);
+	*waiters |= ledger_collect(ledger);
+	limits_fini(&limits);
+	return WEIR_OK;
+}
+
+static bool any_debt(const struct ledger *ledger)
+{
+	for (uint32_t w = 0; w < ledger->words; w++)
+		if (ledger_word_debt(ledger, w))
+			return true;
+	return false;
+}
+
+bool ledger_collect(struct ledger *ledger)
+{
+	bool waiters = false;
+	while (unlikely(at_load(&ledger->owed, relaxed, none))) {
+		bool paid = true;
+		for (uint32_t w = 0; w < ledger->words; w++)
+			if (ledger_word_debt(ledger, w))
+				paid &= kept_collect(&ledger->word[w], &waiters);
+		if (!paid)
+			break; /* who gives next comes here again */
+		/* ORDER(owed): acquire, pairs with the releases below and in ledger_set_limits(): a debt whose note we took,
+		 * we see. */
+		(void)at_swap(&ledger->owed, 0, acquire, owed);
+		if (any_debt(ledger))
+			at_store(&ledger->owed, 1, release, owed);
+	}
+	return waiters;
 }

@@ -9,6 +9,8 @@
 #ifndef WEIR_RUNTIME_LEDGER_H
 #define WEIR_RUNTIME_LEDGER_H
 
+#include <pthread.h>
+
 #include "private/atomics.h"
 #include "private/check.h"
 #include "private/compiler.h"
@@ -22,6 +24,8 @@ struct ledger {
 	uint32_t words;
 	bool one_word; /* no totals, nothing counted, every node its own memory: a take is one CAS */
 	struct ledger_word *word;
+	_Atomic(uint32_t) owed;	     /* some word has a debt */
+	pthread_mutex_t limits_lock; /* who sets limits; nobody else */
 };
 
 /* What was taken and from where: enough to give it back. */
@@ -60,7 +64,8 @@ void ledger_fini(struct ledger *ledger);
 enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units, const struct packed *floor,
 				    uint32_t place, int flags, struct taken *out, struct shortage *why, bool *waiters);
 
-/* Give back. True: somebody waits for a word of it, and the caller must kick the room. Wait-free. */
+/* Give back. True: somebody waits for a word of it, or is owed, and the caller must call ledger_collect() and kick the
+ * room. Wait-free. */
 bool ledger_give_slow(struct ledger *ledger, const struct taken *taken);
 
 /* Could it ever fit there? Against limits, not against what is spare. *why gathers what is more than its limit. */
@@ -70,11 +75,20 @@ bool ledger_feasible(const struct ledger *ledger, const struct packed *units, ui
 enum ledger_answer ledger_look(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
 			       uint32_t place, struct shortage *why);
 
-/* What is spare, and the limits, of a place: amounts without flags. Of counted stocks, the total's. */
+/* Other limits, by the rules of limits_change(), while all else goes on. What is held above a limit is owed, and paid by what
+ * comes back; until then nobody takes there. *waiters: as for ledger_take_slow(). The words change one after another. Errors:
+ * WEIR_EINVAL, WEIR_ENOMEM: nothing changed. */
+weir_status ledger_set_limits(struct ledger *ledger, const weir_limits *limits, bool *waiters);
+
+/* Who was told by a give calls this: what came back pays what is owed. True: the caller must kick the room. */
+bool ledger_collect(struct ledger *ledger);
+
+/* What can be taken, and the limits, of a place: amounts without flags. Of counted stocks, the total's. */
 struct packed ledger_spare(const struct ledger *ledger, uint32_t place);
 struct packed ledger_limit(const struct ledger *ledger, uint32_t place);
 
-/* A node's own words, whatever it may borrow from its neighbours. */
+/* A node's own words, whatever it may borrow from its neighbours. Held may be more than a limit that was lowered. */
+struct packed ledger_own_held(const struct ledger *ledger, uint32_t node);
 struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node);
 struct packed ledger_own_limit(const struct ledger *ledger, uint32_t node);
 
@@ -90,11 +104,24 @@ void ledger_flag_totals(struct ledger *ledger, uint64_t flag);
 void ledger_unflag(struct ledger *ledger, uint32_t place, uint64_t flag);
 void ledger_unflag_totals(struct ledger *ledger, uint64_t flag);
 
-/* For audits: what is spare in word w. */
+/* For audits: what is spare in word w, owed whatever it may be; its limit and what is owed to it. */
 static inline uint64_t ledger_word_spare(const struct ledger *ledger, uint32_t w)
 {
 	return at_load(&ledger->word[w].spare, relaxed, none) & WORD_AMOUNTS;
 }
+
+static inline uint64_t ledger_word_limit(const struct ledger *ledger, uint32_t w)
+{
+	return at_load(&ledger->word[w].limit, relaxed, none);
+}
+
+static inline uint64_t ledger_word_debt(const struct ledger *ledger, uint32_t w)
+{
+	return at_load(&ledger->word[w].debt, relaxed, none);
+}
+
+/* What is held of word w. Exact at rest. */
+uint64_t ledger_word_held(const struct ledger *ledger, uint32_t w);
 
 /* What `taken` took from word w. */
 uint64_t ledger_share(const struct ledger *ledger, const struct taken *taken, uint32_t w);
@@ -132,14 +159,14 @@ static ALWAYS_INLINE enum ledger_answer ledger_take(struct ledger *ledger, const
 	return ledger_take_slow(ledger, units, floor, place, flags, out, why, waiters);
 }
 
-/* Where a take is one word, so is a give. Calls nothing. True: somebody waits. */
+/* Where a take is one word, so is a give. Calls nothing. True: somebody waits, or is owed. */
 static ALWAYS_INLINE bool ledger_give_at_once(struct ledger *ledger, uint32_t place, uint64_t units)
 {
 	/* ORDER(ledger): release, pairs with the acquire in ledger_take_at_once(). ORDER(wait): acquire as well: if we
 	 * see WAIT we go and look at what the waiter pushed before its holder set it. */
 	uint64_t was = at_add(&ledger_node_word(ledger, place)->spare, units, acq_rel, ledger);
 	CHECK("L1", word_is_sound(was + units, WORD_GUARDS_MAIN));
-	return (was & WORD_WAIT) != 0;
+	return (was & WORD_TELL) != 0;
 }
 
 static ALWAYS_INLINE bool ledger_give(struct ledger *ledger, const struct taken *taken)

@@ -2,7 +2,7 @@
 /*
  * limits.c - from cores and bytes to units: resolving limits against a machine, packing demands.
  *
- * Holds:     nothing of its own; fills `struct limits` once, constant afterwards.
+ * Holds:     nothing of its own; fills `struct limits`, constant afterwards.
  * Invariant: L4  a demand's units cover it, a limit's units are covered by it.
  * Not here:  what is spare (ledger.c).
  */
@@ -79,8 +79,8 @@ static weir_status check_given(const weir_machine *machine, const weir_limits *g
 		for (uint32_t n = 0; given->node && n < given->nodes; n++)
 			used |= given->node[n].counted[c] != 0;
 		if (used && (!given->counted_name[c] || !*given->counted_name[c]))
-			return error_set(WEIR_EINVAL, "limits.counted[%d] has no name: set limits.counted_name[%d]",
-					 c, c);
+			return error_set(WEIR_EINVAL, "limits.counted[%d] has no name: set limits.counted_name[%d]", c,
+					 c);
 		if (given->counted_name[c] && strlen(given->counted_name[c]) > 31)
 			return error_set(WEIR_EINVAL, "limits.counted_name[%d] is \"%.40s\": at most 31 bytes", c,
 					 given->counted_name[c]);
@@ -191,39 +191,62 @@ static weir_status check_totals(const weir_limits *given, const struct amounts *
 	return WEIR_OK;
 }
 
-weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *given)
+/* What each node may give, and all of them. */
+static weir_status node_sums(const weir_machine *machine, const weir_limits *given, struct amounts *node,
+			     struct amounts *sum)
 {
-	static const weir_limits no_limits = {.size = sizeof(weir_limits)};
-	memset(out, 0, sizeof(*out));
-	weir_status status = limits_check_size(given);
-	if (!status)
-		status = check_given(machine, given ? given : &no_limits);
-	if (status)
-		return status;
-	weir_limits with_defaults = given ? *given : no_limits;
-	if (with_defaults.cores == 0 && machine->cores_quota < machine->cores)
-		with_defaults.cores = machine->cores_quota;
-	given = &with_defaults;
-	struct amounts *node = calloc(machine->nodes, sizeof(*node));
-	out->node = calloc(machine->nodes, sizeof(*out->node));
-	if (!node || !out->node) {
-		status = error_set(WEIR_ENOMEM, "no memory for the limits of %u nodes", machine->nodes);
-		goto out;
-	}
 	struct amounts capacity = {0};
 	for (uint32_t n = 0; n < machine->nodes; n++)
 		capacity.memory_bytes = saturating_add(capacity.memory_bytes, machine->node[n].memory_bytes);
-	status = check_totals(given, &capacity);
-	struct amounts sum = {0};
+	weir_status status = check_totals(given, &capacity);
+	*sum = (struct amounts){0};
 	for (uint32_t n = 0; n < machine->nodes && !status; n++) {
 		status = node_amounts(machine, given, n, &node[n]);
 		cap_by_total(&node[n], given);
-		sum.cores += node[n].cores;
-		sum.memory_bytes = saturating_add(sum.memory_bytes, node[n].memory_bytes);
-		sum.bandwidth_bytes_s = saturating_add(sum.bandwidth_bytes_s, node[n].bandwidth_bytes_s);
+		sum->cores += node[n].cores;
+		sum->memory_bytes = saturating_add(sum->memory_bytes, node[n].memory_bytes);
+		sum->bandwidth_bytes_s = saturating_add(sum->bandwidth_bytes_s, node[n].bandwidth_bytes_s);
 		for (int c = 0; c < WEIR_COUNTED_MAX; c++)
-			sum.counted[c] = saturating_add(sum.counted[c], node[n].counted[c]);
+			sum->counted[c] = saturating_add(sum->counted[c], node[n].counted[c]);
 	}
+	return status;
+}
+
+/* A copy of what was given, with the defaults that are not a node's. names: of counted resources that have one already. */
+static weir_status check_and_complete(const weir_machine *machine, const weir_limits *given, const struct limits *names,
+				      weir_limits *out)
+{
+	weir_status status = limits_check_size(given);
+	if (status)
+		return status;
+	*out = given ? *given : (weir_limits){.size = sizeof(*out)};
+	for (int c = 0; names && c < WEIR_COUNTED_MAX; c++) {
+		const char *has = names->name[c], *says = out->counted_name[c];
+		if (says && *says && strcmp(says, has))
+			return error_set(WEIR_EINVAL,
+					 "limits.counted_name[%d] is \"%.40s\": it was \"%s\" from the start", c, says,
+					 has);
+		out->counted_name[c] = *has ? has : NULL;
+	}
+	status = check_given(machine, out);
+	if (!out->cores && machine->cores_quota < machine->cores)
+		out->cores = machine->cores_quota;
+	return status;
+}
+
+weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *said)
+{
+	memset(out, 0, sizeof(*out));
+	weir_limits given;
+	weir_status status = check_and_complete(machine, said, NULL, &given);
+	if (status)
+		return status;
+	struct amounts *node = calloc(machine->nodes, sizeof(*node)), sum;
+	out->node = calloc(machine->nodes, sizeof(*out->node));
+	if (!node || !out->node)
+		status = error_set(WEIR_ENOMEM, "no memory for the limits of %u nodes", machine->nodes);
+	else
+		status = node_sums(machine, &given, node, &sum);
 	if (status)
 		goto out;
 	out->nodes = machine->nodes;
@@ -233,17 +256,163 @@ weir_status limits_resolve(struct limits *out, const weir_machine *machine, cons
 		out->defined |= UINT32_C(1) << WEIR_BANDWIDTH;
 	struct amounts widest = sum;
 	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
-		uint64_t stock = given_or(given->counted[c], 0);
+		uint64_t stock = given_or(given.counted[c], 0);
 		if (stock > widest.counted[c])
 			widest.counted[c] = stock;
-		if (given->counted_name[c])
-			snprintf(out->name[c], sizeof(out->name[c]), "%s", given->counted_name[c]);
+		if (given.counted_name[c])
+			snprintf(out->name[c], sizeof(out->name[c]), "%s", given.counted_name[c]);
 	}
 	choose_units(&out->units, &widest);
 	for (uint32_t n = 0; n < machine->nodes; n++)
 		out->node[n] = pack_down(&out->units, &node[n]);
-	bind_total(out, given, &sum);
+	bind_total(out, &given, &sum);
 out:
+	free(node);
+	if (status)
+		limits_fini(out);
+	return status;
+}
+
+/* Limits that change. --------------------------------------------------------------------------------------------- */
+
+static uint64_t amount_of(const struct units *units, weir_resource resource, const struct amounts *amounts)
+{
+	switch (resource) {
+	case WEIR_CPU:
+		return (uint64_t)fmin(floor(amounts->cores * units->per_core), 1e15);
+	case WEIR_MEMORY:
+		return amounts->memory_bytes / units->memory_bytes;
+	case WEIR_BANDWIDTH:
+		return amounts->bandwidth_bytes_s / units->bandwidth_bytes_s;
+	default:
+		return amounts->counted[resource - WEIR_COUNTED] / units->counted[resource - WEIR_COUNTED];
+	}
+}
+
+static uint64_t *field_word(struct packed *packed, weir_resource resource)
+{
+	return word_kind(resource) == WORD_MAIN ? &packed->main : &packed->counted;
+}
+
+static weir_status check_holds(const struct limits *made, weir_resource resource, const char *whose, uint64_t units)
+{
+	uint64_t most = limit_units_max(resource);
+	if (units <= most)
+		return WEIR_OK;
+	if (resource == WEIR_CPU)
+		return error_set(WEIR_EINVAL, "%s limit of cores is %g: with the units of the first limits at most %g",
+				 whose, (double)units / made->units.per_core, (double)most / made->units.per_core);
+	uint64_t unit = resource == WEIR_MEMORY	     ? made->units.memory_bytes
+			: resource == WEIR_BANDWIDTH ? made->units.bandwidth_bytes_s
+						     : made->units.counted[resource - WEIR_COUNTED];
+	return error_set(WEIR_EINVAL, "%s limit of %s is %llu: with the units of the first limits at most %llu", whose,
+			 limits_resource_name(made, resource), (unsigned long long)(units * unit),
+			 (unsigned long long)(most * unit));
+}
+
+/* The words are made once: nothing can be limited that was not limited then. sum: of the nodes, total: 0 if not given. */
+static weir_status check_existed(const struct limits *made, weir_resource resource, uint64_t sum, uint64_t total)
+{
+	const char *name = limits_resource_name(made, resource);
+	if (!(made->defined & UINT32_C(1) << resource) && (sum || total))
+		return error_set(WEIR_EINVAL,
+				 "%s has a limit now and had none at first: give it one at first, of 1 if need be",
+				 name);
+	if (resource < WEIR_COUNTED)
+		return WEIR_OK;
+	bool of_nodes = (made->node_mask.counted & word_mask(resource)) != 0;
+	if (sum && !of_nodes)
+		return error_set(WEIR_EINVAL, "%s is given for nodes: at first it was a stock of the whole machine",
+				 name);
+	if (!sum && total && of_nodes)
+		return error_set(WEIR_EINVAL, "%s is given for the whole machine only: at first nodes had it", name);
+	return WEIR_OK;
+}
+
+/* The total did not bind at first, so it has no word: the nodes get their parts of it. Whole cores stay whole where they
+ * can; the parts sum to the total. */
+static void scale_down(struct limits *out, weir_resource resource, uint64_t sum, uint64_t total)
+{
+	uint64_t step = resource == WEIR_CPU && total % out->units.per_core == 0 ? out->units.per_core : 1;
+	for (uint32_t n = 0; n < out->nodes; n++)
+		if (packed_get(out->node[n], resource) % step)
+			step = 1;
+	uint64_t passed = 0, given = 0;
+	for (uint32_t n = 0; n < out->nodes; n++) {
+		uint64_t *word = field_word(&out->node[n], resource);
+		passed += word_get(*word, resource) / step;
+		/* No field holds more than 2^28 and no machine more than 2^10 nodes: 2^66 is too much for a product. */
+		uint64_t up_to = (uint64_t)((unsigned __int128)passed * (total / step) / (sum / step));
+		*word = (*word & ~word_mask(resource)) | word_put(resource, (up_to - given) * step);
+		given = up_to;
+	}
+}
+
+/* Is a total given? Zero in *units if not. */
+static bool total_given(const weir_limits *given, const struct units *units, weir_resource resource, uint64_t *out)
+{
+	struct amounts whole = {.cores = given->cores,
+				.memory_bytes = given_or(given->memory_bytes, 0),
+				.bandwidth_bytes_s = given_or(given->bandwidth_bytes_s, 0)};
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+		whole.counted[c] = given_or(given->counted[c], 0);
+	*out = amount_of(units, resource, &whole);
+	switch (resource) {
+	case WEIR_CPU:
+		return given->cores > 0;
+	case WEIR_MEMORY:
+		return given->memory_bytes != 0;
+	case WEIR_BANDWIDTH:
+		return given->bandwidth_bytes_s != 0;
+	default:
+		return given->counted[resource - WEIR_COUNTED] != 0;
+	}
+}
+
+static weir_status change_resource(const struct limits *made, weir_resource resource, const struct amounts *node,
+				   const weir_limits *given, struct limits *out)
+{
+	uint64_t sum = 0, total;
+	bool has_total = total_given(given, &made->units, resource, &total);
+	bool kind_counted = word_kind(resource) == WORD_COUNTED;
+	bool bound = ((kind_counted ? made->total_mask.counted : made->total_mask.main) & word_mask(resource)) != 0;
+	bool stock = kind_counted && !(made->node_mask.counted & word_mask(resource));
+	weir_status status = WEIR_OK;
+	for (uint32_t n = 0; n < made->nodes && !status; n++) {
+		uint64_t units = amount_of(&made->units, resource, &node[n]);
+		status = check_holds(made, resource, "a node's", units);
+		*field_word(&out->node[n], resource) |= word_put(resource, units);
+		sum += units;
+	}
+	if (!status)
+		status = check_existed(made, resource, sum, total);
+	if (!status && !bound && has_total && total < sum)
+		scale_down(out, resource, sum, total);
+	if (status || !bound)
+		return status;
+	uint64_t binds = stock || (has_total && total < sum) ? total : sum;
+	*field_word(&out->total, resource) |= word_put(resource, binds);
+	return check_holds(made, resource, "the whole machine's", binds);
+}
+
+weir_status limits_change(const struct limits *made, const weir_machine *machine, const weir_limits *said,
+			  struct limits *out)
+{
+	*out = *made;
+	out->total = (struct packed){0};
+	weir_limits given;
+	out->node = NULL;
+	weir_status status = check_and_complete(machine, said, made, &given);
+	if (status)
+		return status;
+	struct amounts *node = calloc(machine->nodes, sizeof(*node)), sum;
+	out->node = calloc(machine->nodes, sizeof(*out->node));
+	if (!node || !out->node)
+		status = error_set(WEIR_ENOMEM, "no memory for the limits of %u nodes", machine->nodes);
+	else
+		status = node_sums(machine, &given, node, &sum);
+	for (int r = 0; r < WEIR_RESOURCES && !status; r++)
+		status = change_resource(made, (weir_resource)r, node, &given, out);
 	free(node);
 	if (status)
 		limits_fini(out);
@@ -306,10 +475,11 @@ weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes)
 		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE or WEIR_DEFER",
 				 (int)demand->when_short);
 	if (demand->home > nodes)
-		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes", demand->home - 1,
-				 nodes);
+		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes",
+				 demand->home - 1, nodes);
 	if (demand->home_only && !demand->home)
-		return error_set(WEIR_EINVAL, "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");
+		return error_set(WEIR_EINVAL,
+				 "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");
 	/* Written so that what is not a number is refused too. */
 	if (!(demand->cores >= 0) || isinf(demand->cores))
 		return error_set(WEIR_EINVAL, "demand.cores is %g: give 0 or more", demand->cores);

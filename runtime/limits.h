@@ -33,11 +33,12 @@ static inline uint32_t packed_get(struct packed packed, weir_resource resource)
 struct limits {
 	struct units units;
 	uint32_t nodes;
-	struct packed *node;	   /* what each node may give; memory and cores of the node itself */
-	struct packed total;	   /* fields that do not bind are zero, and not in total_mask */
-	struct packed total_mask;  /* fields for which the total has a word of its own */
-	struct packed node_mask;   /* fields that nodes have: all of main, counted ones that are given per node */
-	uint32_t defined;	   /* bit r: resource r has a limit somewhere */
+	/* As they were resolved; the ledger's words have them as they are now. */
+	struct packed *node;	  /* what each node may give; memory and cores of the node itself */
+	struct packed total;	  /* fields that do not bind are zero, and not in total_mask */
+	struct packed total_mask; /* fields for which the total has a word of its own */
+	struct packed node_mask;  /* fields that nodes have: all of main, counted ones that are given per node */
+	uint32_t defined;	  /* bit r: resource r has a limit somewhere */
 	char name[WEIR_COUNTED_MAX][32];
 };
 
@@ -47,6 +48,12 @@ weir_status limits_check_size(const weir_limits *given);
 /* Errors: WEIR_EINVAL (the text names the limit, its value and what would do), WEIR_ENOMEM. given may be NULL. */
 weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *given);
 void limits_fini(struct limits *limits);
+
+/* Other limits in the units and words of `made`: node and total of *out, which the caller ends with limits_fini(). `given`
+ * means what it meant to limits_resolve(), but that a total that did not bind then has no word: the nodes are scaled down to
+ * it, in proportion. Errors: WEIR_EINVAL (what did not exist then, or more than a field can hold), WEIR_ENOMEM. */
+weir_status limits_change(const struct limits *made, const weir_machine *machine, const weir_limits *given,
+			  struct limits *out);
 
 /* What must be right in any demand, on a plain pool too: its size, class, home and cores. Errors: WEIR_EINVAL: the text names
  * the field. */

@@ -3,7 +3,7 @@
  * tracker_api.c - the tracker's public verbs: ledger, book and names as one object.
  *
  * Holds:     nothing but what struct weir_tracker says.
- * Invariant: L2  for every word: spare + live grants == limit, at rest (weir_tracker_audit()).
+ * Invariant: L2  for every word: spare + live grants == limit + debt, at rest (weir_tracker_audit()).
  * Progress:  lock-free.
  * Not here:  waiting. A release through this face kicks the room of the admission controller built on the tracker, if
  *            any.
@@ -120,6 +120,7 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 
 static void kick(struct weir_tracker *tracker)
 {
+	(void)ledger_collect(&tracker->ledger);
 	/* ORDER(attach): acquire, pairs with the release in weir_admission_create(). */
 	struct weir_admission *admission = at_load(&tracker->admission, acquire, attach);
 	if (admission)
@@ -317,11 +318,6 @@ weir_status weir_tracker_release(weir_tracker *tracker, const char *id)
 
 /* Looking. ------------------------------------------------------------------------------------------------------- */
 
-static struct packed subtract(struct packed a, struct packed b)
-{
-	return (struct packed){.main = a.main - b.main, .counted = a.counted - b.counted};
-}
-
 static void add(weir_amount *sum, weir_amount more)
 {
 	sum->cores += more.cores;
@@ -335,10 +331,8 @@ static void add(weir_amount *sum, weir_amount more)
 static void node_usage(const struct weir_tracker *tracker, uint32_t node, weir_usage *out)
 {
 	const struct ledger *ledger = &tracker->ledger;
-	struct packed limit = ledger_own_limit(ledger, node);
-	struct packed spare = ledger_own_spare(ledger, node);
-	out->limit = limits_amount(&ledger->limits, limit);
-	out->held = limits_amount(&ledger->limits, subtract(limit, spare));
+	out->limit = limits_amount(&ledger->limits, ledger_own_limit(ledger, node));
+	out->held = limits_amount(&ledger->limits, ledger_own_held(ledger, node));
 }
 
 /* A total that binds is the limit; a stock that no node has is known from its word alone. */
@@ -352,21 +346,23 @@ static void total_usage(const struct weir_tracker *tracker, weir_usage *out)
 		add(&out->held, one.held);
 		add(&out->limit, one.limit);
 	}
-	weir_amount total = limits_amount(limits, limits->total);
+	struct packed limit = {.main = ledger_word_limit(ledger, LEDGER_TOTAL),
+			       .counted = ledger_word_limit(ledger, LEDGER_TOTAL_COUNTED)};
+	weir_amount total = limits_amount(limits, limit);
 	if (limits->total_mask.main & word_mask(WEIR_CPU))
 		out->limit.cores = total.cores;
 	if (limits->total_mask.main & word_mask(WEIR_MEMORY))
 		out->limit.memory_bytes = total.memory_bytes;
 	if (limits->total_mask.main & word_mask(WEIR_BANDWIDTH))
 		out->limit.bandwidth_bytes_s = total.bandwidth_bytes_s;
-	uint64_t spare = ledger_word_spare(ledger, LEDGER_TOTAL_COUNTED);
+	weir_amount held =
+		limits_amount(limits, (struct packed){.counted = ledger_word_held(ledger, LEDGER_TOTAL_COUNTED)});
 	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
 		weir_resource resource = (weir_resource)(WEIR_COUNTED + c);
 		if (!(limits->total_mask.counted & word_mask(resource)))
 			continue;
 		out->limit.counted[c] = total.counted[c];
-		out->held.counted[c] = (word_get(limits->total.counted, resource) - word_get(spare, resource)) *
-				       limits->units.counted[c];
+		out->held.counted[c] = held.counted[c];
 	}
 }
 
@@ -488,12 +484,32 @@ weir_status weir_tracker_audit(weir_tracker *tracker)
 	weir_status status = WEIR_OK;
 	for (uint32_t w = 0; w < ledger->words && !status; w++) {
 		uint64_t spare = ledger_word_spare(ledger, w);
-		if (spare + audit.held[w] != ledger->word[w].limit)
-			status = error_set(WEIR_EINVAL,
-					   "word %u: spare %#llx and held %#llx do not make the limit %#llx", w,
-					   (unsigned long long)spare, (unsigned long long)audit.held[w],
-					   (unsigned long long)ledger->word[w].limit);
+		uint64_t limit = ledger_word_limit(ledger, w), debt = ledger_word_debt(ledger, w);
+		if (spare + audit.held[w] != limit + debt)
+			status =
+				error_set(WEIR_EINVAL,
+					  "word %u: spare %#llx and held %#llx do not make the limit %#llx and what is "
+					  "owed, %#llx",
+					  w, (unsigned long long)spare, (unsigned long long)audit.held[w],
+					  (unsigned long long)limit, (unsigned long long)debt);
 	}
 	free(audit.held);
 	return status;
+}
+
+/* Limits. -------------------------------------------------------------------------------------------------------- */
+
+weir_status weir_tracker_set_limits(weir_tracker *tracker, const weir_limits *limits)
+{
+	if (!tracker)
+		return no_tracker();
+	bool waiters = false;
+	weir_status status = ledger_set_limits(&tracker->ledger, limits, &waiters);
+	/* ORDER(attach): acquire, as in kick(). */
+	struct weir_admission *admission = at_load(&tracker->admission, acquire, attach);
+	if (status || !admission)
+		return status;
+	/* Whoever waits may fit now, or never more. */
+	admission_revalidate(admission);
+	return WEIR_OK;
 }

@@ -26,8 +26,9 @@ enum word_kind { WORD_MAIN, WORD_COUNTED };
 #define WORD_TENT (UINT64_C(15) << 56)
 #define WORD_SEQ_ONE (UINT64_C(1) << 60) /* counted on with every change of what is kept (kept.h) */
 #define WORD_SEQ (UINT64_C(3) << 60)
-#define WORD_CLAIM (UINT64_C(1) << 62) /* some of it is kept: claim and debt beside the word say what (kept.h) */
-#define WORD_WAIT (UINT64_C(1) << 63)  /* somebody waits for a release here */
+#define WORD_CLAIM (UINT64_C(1) << 62)	   /* some of it is kept: claim and debt beside the word say what (kept.h) */
+#define WORD_WAIT (UINT64_C(1) << 63)	   /* somebody waits for a release here */
+#define WORD_TELL (WORD_WAIT | WORD_CLAIM) /* who gives here has to tell: who waits, or who is owed */
 #define WORD_AMOUNTS ((UINT64_C(1) << 56) - 1)
 
 #define WORD_GUARD_MEMORY (UINT64_C(1) << 28)
@@ -130,6 +131,25 @@ static inline uint64_t word_add_clamped(uint64_t amount, uint64_t more, enum wor
 			sum |= word_put(resource, (uint64_t)units + word_get(more, resource));
 	}
 	return sum;
+}
+
+/* The lesser of two amounts, field by field. */
+static inline uint64_t word_least(uint64_t a, uint64_t b, enum word_kind kind)
+{
+	uint64_t least = 0;
+	int first = kind == WORD_MAIN ? WEIR_CPU : WEIR_COUNTED;
+	int end = kind == WORD_MAIN ? WEIR_COUNTED : WEIR_RESOURCES;
+	for (int r = first; r < end; r++) {
+		uint64_t mask = word_mask((weir_resource)r);
+		least |= (a & mask) < (b & mask) ? a & mask : b & mask;
+	}
+	return least;
+}
+
+/* a - b, zero where b is more. */
+static inline uint64_t word_less(uint64_t a, uint64_t b, enum word_kind kind)
+{
+	return (a & WORD_AMOUNTS) - word_least(a, b, kind);
 }
 
 #endif

@@ -70,8 +70,17 @@ WEIR_API WEIR_MUST_USE weir_status weir_tracker_pack(weir_tracker *tracker, cons
 WEIR_API WEIR_MUST_USE weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed,
 							    weir_grant *out, uint32_t *out_node);
 
+/* Other limits, while all else goes on; they mean what they meant in weir_tracker_options, zero being the default again.
+ * Higher: the room is there at once. Lower than what is held: nobody loses anything, but nobody takes there either until
+ * enough was given back. Who waits for more than there now is at all is refused (WEIR_CAUSE_INFEASIBLE). Nodes and totals
+ * change one after another. A total that was not below the sum of the nodes at first is from now on dealt out to them.
+ * Errors:  WEIR_EINVAL: bandwidth or something counted that had no limit at first, or more than the first limits' units can
+ *          count to (the text says how much would do), WEIR_ENOMEM. Nothing changed then.
+ * Thread:  any; it may wait for another call of itself. */
+WEIR_API weir_status weir_tracker_set_limits(weir_tracker *tracker, const weir_limits *limits);
+
 typedef struct weir_usage {
-	weir_amount held;
+	weir_amount held; /* more than limit where that was lowered below what was held */
 	weir_amount limit;
 	uint64_t grants; /* live, on all nodes, whichever was asked for */
 } weir_usage;
@@ -105,7 +114,7 @@ WEIR_API const weir_machine *weir_tracker_machine(const weir_tracker *tracker);
 WEIR_API void weir_tracker_units(const weir_tracker *tracker, uint32_t *per_core, uint64_t *memory_bytes,
 				 uint64_t *bandwidth_bytes_s);
 
-/* Compare the ledger with the book: spare + live grants == limit, for every word (invariant L2). Only meaningful when
+/* Compare the ledger with the book: spare + live grants == limit + what a lowered limit is owed, for every word (invariant L2). Only meaningful when
  * nothing is taken or given meanwhile. Errors: WEIR_EINVAL, with the word and both sums in the text. */
 WEIR_API weir_status weir_tracker_audit(weir_tracker *tracker);
 
