@@ -66,6 +66,8 @@ struct record_slot {
 	_Atomic(uint64_t) main;
 	_Atomic(uint64_t) counted;
 	_Atomic(uint64_t) where; /* name << 32 | memory node << 16 | CPU node */
+	_Atomic(uint32_t)
+		owner; /* thread_index_plus_one of who may release it without a locked instruction, 0: nobody */
 };
 
 _Static_assert(sizeof(struct record_slot) == 1 << BOOK_RECORD_SHIFT, "a slot is a cache line");
@@ -91,18 +93,10 @@ static ALWAYS_INLINE uint32_t book_reserve(struct book *book)
 	return slots_get(&book->slots);
 }
 
-/* The same from the calling thread's cache alone, and back to it; they call nothing. BOOK_FULL: none is at hand. */
-static ALWAYS_INLINE uint32_t book_reserve_at_hand(struct book *book)
+/* The same from a cache of which slots_at_hand() is true; calls nothing. */
+static ALWAYS_INLINE uint32_t book_reserve_at_hand(struct slot_cache *cache)
 {
-	return slots_get_at_hand(&book->slots);
-}
-
-static ALWAYS_INLINE void book_cancel_at_hand(struct book *book, uint32_t slot)
-{
-	uint64_t state;
-	struct slot_cache *cache = slots_room_at_hand(&book->slots, &state);
-	CHECK("S1", cache);
-	slots_put_at_hand(cache, state, slot);
+	return slots_get_at_hand(cache);
 }
 
 static ALWAYS_INLINE void book_cancel(struct book *book, uint32_t slot)
@@ -117,8 +111,33 @@ static ALWAYS_INLINE weir_grant book_handle(struct book *book, uint32_t number)
 	return (weir_grant){.handle = (state + 1) / 2 << SLOTS_BITS | number};
 }
 
-/* From here on the grant can be read, walked over and unpublished by anyone. */
-static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number, const struct book_record *record)
+/* Of a cache's bias. */
+#define BOOK_BIAS_OFF (UINT32_C(1) << 31)   /* a barrier has passed since the holder could see it on */
+#define BOOK_BIAS_NEVER (UINT32_C(1) << 30) /* no membarrier here */
+
+/* For book_publish_for(): the calling thread, if it may release what it takes without a locked instruction; else 0. */
+static ALWAYS_INLINE uint32_t book_owner(struct slot_cache *cache)
+{
+	uint32_t bias = at_load(&cache->bias, relaxed, none);
+	if (likely(!bias))
+		return thread_index_plus_one;
+	cache->bias_waited++;
+	return 0;
+}
+
+/* Is it time to look whether book_owner() may name the calling thread again? */
+static ALWAYS_INLINE bool book_bias_is_due(struct slot_cache *cache)
+{
+	return unlikely(at_load(&cache->bias, relaxed, none)) && cache->bias_waited >= cache->bias_wait;
+}
+
+/* The same where nothing is at hand: finds the cache, and looks. */
+uint32_t book_owner_slow(struct book *book);
+
+/* From here on the grant can be read, walked over and unpublished by anyone. owner: of book_owner(). Where takers are
+ * seldom those who release, 0 is cheaper: what has an owner costs others a barrier in all threads, now and then. */
+static ALWAYS_INLINE weir_grant book_publish_for(struct book *book, uint32_t number, const struct book_record *record,
+						 uint32_t owner)
 {
 	struct record_slot *slot = book_slot_at(book, number);
 	uint64_t state = at_load(&slot->state, relaxed, none);
@@ -129,10 +148,17 @@ static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number,
 	at_store(&slot->main, record->main, release, book_fields);
 	at_store(&slot->counted, record->counted, release, book_fields);
 	at_store(&slot->where, where, release, book_fields);
+	/* Relaxed: read after an acquire of the state, and only believed if that is then exchanged. */
+	at_store(&slot->owner, owner, relaxed, none);
 	/* ORDER(book_state): release, pairs with the acquires in unpublish and slot_read(): live, so fields are
 	 * whole. */
 	at_store(&slot->state, state + 1, release, book_state);
-	return (weir_grant){.handle = (state + 1) / 2 << SLOTS_BITS | number};
+	return (weir_grant){.handle = (state + 1) << (SLOTS_BITS - 1) | number};
+}
+
+static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number, const struct book_record *record)
+{
+	return book_publish_for(book, number, record, 0);
 }
 
 static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book_record *out)
@@ -150,24 +176,47 @@ static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book
  * others. */
 weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out);
 
-/* The same where it is simple; calls nothing. False: nothing happened, book_unpublish() will tell why or do it. */
+/* Change a slot's state from `live`, which it must be for the caller to win, to `wanted`. The one way of doing so for who
+ * is not in book_unpublish_at_once(): with owners, a compare-and-swap alone is not enough. */
+bool book_change(struct book *book, uint32_t number, uint64_t live, uint64_t wanted);
+
+/* The same where it is simple; calls nothing. False: nothing happened, book_unpublish() will tell why or do it, and must
+ * be called next. Of the record it reads what a grant of one word has. */
 static ALWAYS_INLINE bool book_unpublish_at_once(struct book *book, weir_grant grant, struct book_record *out)
 {
+	uint32_t number = (uint32_t)(grant.handle & BOOK_SLOT_MASK);
 	struct record_slot *slot = book_slot_of(book, grant);
-	uint64_t generation = grant.handle >> SLOTS_BITS;
-	uint64_t live = 2 * generation;
-	/* ORDER(book_state): acquire, pairs with the release in book_publish(): no older fields than this grant's. */
-	if (unlikely(!slot || generation >= BOOK_GENERATION_LAST ||
-		     at_load(&slot->state, acquire, book_state) != live))
-		return false;
-	/* Before the exchange, which then says that they were this grant's: state never comes back. */
-	book_fields_read(slot, out);
+	uint64_t live = grant.handle >> SLOTS_BITS << 1;
 	uint64_t free;
 	struct slot_cache *cache = slots_room_at_hand(&book->slots, &free);
-	/* ORDER(book_state): acquire: who uses the slot next, which may be us, writes its fields behind this. */
-	if (unlikely(!cache || !at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state)))
+	/* ORDER(book_state): acquire, pairs with the release in book_publish_for(): no older fields than this grant's. */
+	if (unlikely(!slot || grant.handle >= BOOK_GENERATION_LAST << SLOTS_BITS ||
+		     at_load(&slot->state, acquire, book_state) != live || !cache))
 		return false;
-	slots_put_at_hand(cache, free, (uint32_t)(grant.handle & BOOK_SLOT_MASK));
+	/* Before the exchange, which then says that they were this grant's: state never comes back. */
+	/* ORDER(book_fields): acquire, pairs with the releases in book_publish_for(). */
+	out->main = at_load(&slot->main, acquire, book_fields);
+	uint64_t where = at_load(&slot->where, acquire, book_fields);
+	out->cpu_node = (uint16_t)where;
+	out->name = (uint32_t)(where >> 32);
+	uint32_t owner = at_load(&slot->owner, relaxed, none);
+	if (likely(owner == thread_index_plus_one)) {
+		/* See "Bias" in book.c. Relaxed: the barrier of who looks puts it before the load, or the load after
+		 * his store. */
+		at_store(&cache->busy, number + 1, relaxed, none);
+		at_signal_fence();
+		if (unlikely(at_load(&cache->bias, relaxed, none)))
+			return false; /* busy stays until book_unpublish() has decided */
+		at_store(&slot->state, live + 1, relaxed, none);
+		/* ORDER(bias): release, pairs with the acquire in change_foreign(): it sees that the grant is out. */
+		at_store(&cache->busy, 0, release, bias);
+	} else if (unlikely(owner)) {
+		return false;
+		/* ORDER(book_state): acquire: who uses the slot next, which may be us, writes its fields behind this. */
+	} else if (unlikely(!at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state))) {
+		return false;
+	}
+	slots_put_at_hand(cache, free, number);
 	return true;
 }
 

@@ -139,7 +139,7 @@ static ALWAYS_INLINE bool ledger_take_at_once(struct ledger *ledger, const struc
 {
 	struct ledger_word *word = ledger_node_word(ledger, place);
 	uint64_t spare = at_load(&word->spare, relaxed, none);
-	while (likely(!(spare & WORD_CLAIM) && !word_broken(spare, units->main, WORD_GUARDS_MAIN))) {
+	while (likely(word_fits(spare, units->main, WORD_GUARDS_MAIN, WORD_CLAIM))) {
 		/* ORDER(ledger): acquire, pairs with the release in ledger_give_at_once(): we see all that the previous
 		 * holders of these units wrote. Failure is relaxed: `spare` is only tried again. */
 		if (likely(at_cas_weak(&word->spare, &spare, spare - units->main, acquire, relaxed, ledger))) {

@@ -120,6 +120,8 @@ static struct slot_cache *own_cache(struct slots *slots)
 	if (!cache)
 		return NULL;
 	memset(cache, 0, sizeof(*cache));
+	at_init(&cache->bias, slots->bias_first);
+	cache->bias_wait = slots->bias_first ? UINT32_MAX : 0;
 	/* ORDER(slots_cache): release, pairs with the acquire in slots_count(). */
 	at_store(&slots->cache[index + 1], cache, release, slots_cache);
 	return cache;
@@ -237,9 +239,8 @@ NOINLINE uint32_t slots_get_slow(struct slots *slots)
 {
 	struct slot_cache *cache = own_cache(slots);
 	/* A thread that has its number only now finds what the number's last holder left. */
-	uint32_t at_hand = slots_get_at_hand(slots);
-	if (at_hand != SLOTS_NONE)
-		return at_hand;
+	if (slots_at_hand(cache))
+		return slots_get_at_hand(cache);
 	/* Counted before it is had: see slots_made. */
 	draw(slots, cache, 1, 0);
 	uint32_t first = pop_chain(slots);

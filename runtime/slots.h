@@ -43,6 +43,11 @@ struct slot_link {
  * drawn - free are what this number got less what it put, and a get or a put changes one word by one. */
 struct slot_cache {
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) state;
+	/* For the book (book.c, "Bias"). */
+	_Atomic(uint32_t) busy; /* number + 1 of the slot that the holder is releasing, 0: none */
+	_Atomic(uint32_t) bias; /* 0: the holder needs no locked instruction for it */
+	uint32_t bias_wait;	/* publishes before it is tried again */
+	uint32_t bias_waited;	/* of these */
 	uint32_t slot[SLOTS_CACHE_MAX];
 };
 
@@ -52,6 +57,7 @@ struct slots {
 	uint32_t cache_max;  /* 0: no caches, every slot comes from the stack and goes there */
 	uint32_t slot_shift; /* a slot has 1 << slot_shift bytes */
 	uint32_t made_max;   /* numbers end below it */
+	uint32_t bias_first; /* what a cache's bias is at first */
 	void (*slot_init)(void *slot, uint32_t number);
 	char *flat; /* one range for all segments; NULL: each has its own */
 	size_t flat_bytes;
@@ -108,10 +114,9 @@ static ALWAYS_INLINE void *slots_at(struct slots *slots, uint32_t number, uint32
 /* The slot of any number below 1 << SLOTS_BITS; NULL if there never was one. */
 static ALWAYS_INLINE void *slots_find(struct slots *slots, uint32_t number, uint32_t slot_shift)
 {
-	/* Relaxed: slots_at() acquires it. */
-	if (unlikely(!at_load(&slots->segment[number >> SLOTS_SEGMENT_BITS], relaxed, none)))
-		return NULL;
-	return slots_at(slots, number, slot_shift);
+	/* ORDER(slots_segment): acquire, as in slots_at(). */
+	char *segment = at_load(&slots->segment[number >> SLOTS_SEGMENT_BITS], acquire, slots_segment);
+	return likely(segment) ? segment + ((size_t)(number & (SLOTS_SEGMENT - 1)) << slot_shift) : NULL;
 }
 
 /* The calling thread's cache: NULL before its first slow path, and for threads without number. Relaxed: only the
@@ -121,14 +126,17 @@ static ALWAYS_INLINE struct slot_cache *slots_cache(struct slots *slots)
 	return at_load(&slots->cache[thread_index_plus_one], relaxed, none);
 }
 
-/* A free slot from the calling thread's cache, now the caller's; SLOTS_NONE: there is none at hand. Calls nothing. */
-static ALWAYS_INLINE uint32_t slots_get_at_hand(struct slots *slots)
+/* Has the calling thread's cache (or NULL) a free slot? */
+static ALWAYS_INLINE bool slots_at_hand(struct slot_cache *cache)
 {
-	struct slot_cache *cache = slots_cache(slots);
-	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : 0;
-	if (unlikely(!(uint32_t)state))
-		return SLOTS_NONE;
-	at_store(&cache->state, --state, relaxed, none);
+	return likely(cache) && likely((uint32_t)at_load(&cache->state, relaxed, none));
+}
+
+/* A free slot from a cache that has one, now the caller's. Calls nothing. */
+static ALWAYS_INLINE uint32_t slots_get_at_hand(struct slot_cache *cache)
+{
+	uint64_t state = at_load(&cache->state, relaxed, none) - 1;
+	at_store(&cache->state, state, relaxed, none);
 	return cache->slot[(uint32_t)state];
 }
 
@@ -153,8 +161,8 @@ static ALWAYS_INLINE void slots_put_at_hand(struct slot_cache *cache, uint64_t s
 /* A free slot, now the caller's; SLOTS_NONE: live_max are in use (or the host has no memory). */
 static ALWAYS_INLINE uint32_t slots_get(struct slots *slots)
 {
-	uint32_t number = slots_get_at_hand(slots);
-	return likely(number != SLOTS_NONE) ? number : slots_get_slow(slots);
+	struct slot_cache *cache = slots_cache(slots);
+	return slots_at_hand(cache) ? slots_get_at_hand(cache) : slots_get_slow(slots);
 }
 
 /* Give a slot back. */

@@ -29,7 +29,7 @@ struct weir_tracker {
 
 /* What was taken becomes a grant, and the name its. */
 static ALWAYS_INLINE weir_grant tracker_publish(struct weir_tracker *tracker, uint32_t slot, struct name *name,
-						const struct taken *taken)
+						const struct taken *taken, uint32_t owner)
 {
 	struct book_record record = {.main = taken->units.main,
 				     .counted = taken->units.counted,
@@ -38,8 +38,12 @@ static ALWAYS_INLINE weir_grant tracker_publish(struct weir_tracker *tracker, ui
 				     .name = name ? names_number(name) : 0};
 	if (name)
 		names_bind(name, book_handle(tracker->book, slot));
-	return book_publish(tracker->book, slot, &record);
+	return book_publish_for(tracker->book, slot, &record, owner);
 }
+
+/* Beside the ledger's flags: the calling thread will most likely release it, too. Not for tasks: whoever holds the room's
+ * token takes for them, and the worker releases. */
+enum { TRACKER_OWN = 1 << 16 };
 
 /* name: claimed for the grant, and bound to it if it is taken; NULL: none. */
 static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *tracker, const struct packed *units,
@@ -50,9 +54,11 @@ static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *
 	uint32_t slot = book_reserve(tracker->book);
 	if (unlikely(slot == BOOK_FULL))
 		return LEDGER_BOOK_FULL;
-	enum ledger_answer answer = ledger_take(&tracker->ledger, units, floor, place, flags, taken, why, waiters);
+	enum ledger_answer answer =
+		ledger_take(&tracker->ledger, units, floor, place, flags & ~TRACKER_OWN, taken, why, waiters);
 	if (likely(answer == LEDGER_TAKEN))
-		*grant = tracker_publish(tracker, slot, name, taken);
+		*grant = tracker_publish(tracker, slot, name, taken,
+					 flags & TRACKER_OWN ? book_owner_slow(tracker->book) : 0);
 	else
 		book_cancel(tracker->book, slot);
 	return answer;
@@ -89,19 +95,18 @@ static ALWAYS_INLINE weir_status tracker_give(struct weir_tracker *tracker, weir
 
 /* The two where they are simple, as they nearly always are: one word, room, a slot at hand. They call nothing, so that
  * their callers save no registers for it: stores ahead of a locked instruction cost as much as others. False: nothing
- * happened, and the long way tells why or does it. */
+ * happened, and the long way tells why or does it. The caller knows that a take is one word. */
 static ALWAYS_INLINE bool tracker_take_at_once(struct weir_tracker *tracker, const struct packed *units, uint32_t place,
 					       struct name *name, weir_grant *grant)
 {
 	struct taken taken;
-	uint32_t slot;
-	if (unlikely(!tracker->ledger.one_word || (slot = book_reserve_at_hand(tracker->book)) == BOOK_FULL))
+	struct slot_cache *cache = slots_cache(&tracker->book->slots);
+	if (unlikely(!slots_at_hand(cache) || book_bias_is_due(cache) ||
+		     !ledger_take_at_once(&tracker->ledger, units, place, &taken)))
 		return false;
-	if (unlikely(!ledger_take_at_once(&tracker->ledger, units, place, &taken))) {
-		book_cancel_at_hand(tracker->book, slot);
-		return false;
-	}
-	*grant = tracker_publish(tracker, slot, name, &taken);
+	/* The slot last, so that nothing is to be put back. */
+	uint32_t slot = book_reserve_at_hand(cache);
+	*grant = tracker_publish(tracker, slot, name, &taken, book_owner(cache));
 	return true;
 }
 

@@ -137,8 +137,8 @@ static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const st
 	for (uint32_t i = 0; i < count && answer != LEDGER_TAKEN; i++) {
 		struct taken taken;
 		struct shortage why;
-		answer = tracker_take_named(tracker, &wish->units, NULL, rank[i].node, 0, name, grant, &taken, &why,
-					    &waiters);
+		answer = tracker_take_named(tracker, &wish->units, NULL, rank[i].node, TRACKER_OWN, name, grant, &taken,
+					    &why, &waiters);
 		if (answer == LEDGER_TAKEN && out_node)
 			*out_node = rank[i].node;
 	}
@@ -152,7 +152,7 @@ static ALWAYS_INLINE weir_status take_wish(struct weir_tracker *tracker, const s
 					   weir_grant *grant, uint32_t *out_node)
 {
 	uint32_t first = wish->home == NO_NODE ? 0 : wish->home;
-	if (unlikely(!tracker_take_at_once(tracker, &wish->units, first, name, grant)))
+	if (unlikely(!tracker->ledger.one_word || !tracker_take_at_once(tracker, &wish->units, first, name, grant)))
 		return take_in_order(tracker, wish, name, grant, out_node);
 	if (out_node)
 		*out_node = first;
@@ -208,6 +208,12 @@ weir_status weir_tracker_allocate(weir_tracker *tracker, const char *id, const w
 	return status;
 }
 
+/* What says whose a packed demand is, and whether taking it is one word. */
+static ALWAYS_INLINE uint64_t packed_sign(const struct weir_tracker *tracker)
+{
+	return (uintptr_t)tracker | !tracker->ledger.one_word;
+}
+
 weir_status weir_tracker_pack(weir_tracker *tracker, const weir_demand *demand, weir_packed *out)
 {
 	if (!tracker || !out)
@@ -221,8 +227,10 @@ weir_status weir_tracker_pack(weir_tracker *tracker, const weir_demand *demand, 
 		return why_not(tracker, &wish, LEDGER_SHORT);
 	out->word[0] = wish.units.main;
 	out->word[1] = wish.units.counted;
-	out->word[2] = wish.home_only ? wish.home : NO_NODE;
-	out->word[3] = (uintptr_t)tracker;
+	/* The first node that will do, and the one behind the last. */
+	out->word[2] =
+		wish.home_only ? wish.home | (uint64_t)(wish.home + 1) << 32 : (uint64_t)tracker->ledger.nodes << 32;
+	out->word[3] = packed_sign(tracker);
 	return WEIR_OK;
 }
 
@@ -231,19 +239,18 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 {
 	if (unlikely(!tracker || !packed || !out))
 		return error_set(WEIR_EINVAL, "tracker, packed or out is NULL");
-	if (unlikely(packed->word[3] != (uintptr_t)tracker))
+	if (unlikely(packed->word[3] != packed_sign(tracker)))
 		return error_set(WEIR_EINVAL,
 				 "packed is not from weir_tracker_pack(), or from that of another tracker");
 	struct packed units = {.main = packed->word[0], .counted = packed->word[1]};
-	uint32_t only = (uint32_t)packed->word[2];
-	uint32_t first = only == NO_NODE ? 0 : only;
-	uint32_t end = only == NO_NODE ? tracker->ledger.nodes : only + 1;
+	uint32_t first = (uint32_t)packed->word[2];
+	uint32_t end = (uint32_t)(packed->word[2] >> 32);
 	enum ledger_answer answer = LEDGER_SHORT;
 	bool waiters = false;
 	for (uint32_t n = first; n < end && answer != LEDGER_TAKEN; n++) {
 		struct taken taken;
 		struct shortage why;
-		answer = tracker_take_named(tracker, &units, NULL, n, 0, NULL, out, &taken, &why, &waiters);
+		answer = tracker_take_named(tracker, &units, NULL, n, TRACKER_OWN, NULL, out, &taken, &why, &waiters);
 		if (answer == LEDGER_TAKEN && out_node)
 			*out_node = n;
 	}
@@ -262,7 +269,7 @@ weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *p
 	if (unlikely(!tracker || !packed || !out || packed->word[3] != (uintptr_t)tracker))
 		return take_packed_anywhere(tracker, packed, out, out_node);
 	struct packed units = {.main = packed->word[0]};
-	uint32_t node = (uint32_t)packed->word[2] == NO_NODE ? 0 : (uint32_t)packed->word[2];
+	uint32_t node = (uint32_t)packed->word[2];
 	if (unlikely(!tracker_take_at_once(tracker, &units, node, NULL, out)))
 		return take_packed_anywhere(tracker, packed, out, out_node);
 	if (out_node)

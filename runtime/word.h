@@ -95,6 +95,15 @@ static inline uint64_t word_broken(uint64_t spare, uint64_t amount, uint64_t gua
 	return broken;
 }
 
+/* Does `amount` fit, and are all of these flags of spare clear? In one test: no borrow passes the highest guard. */
+static inline bool word_fits(uint64_t spare, uint64_t amount, uint64_t guards, uint64_t flags)
+{
+#ifdef WEIR_SEED_BUG_GUARD
+	guards &= ~WORD_GUARD_MEMORY;
+#endif
+	return (((spare | guards) - amount) & (guards | flags)) == guards;
+}
+
 /* L3: no field has run over or under. */
 static inline bool word_is_sound(uint64_t spare, uint64_t guards)
 {

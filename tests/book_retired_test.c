@@ -20,6 +20,8 @@
 #define book_each brief_book_each
 #define book_count brief_book_count
 #define book_unpublish brief_book_unpublish
+#define book_change brief_book_change
+#define book_owner_slow brief_book_owner_slow
 #include "runtime/book.c"
 
 enum { GENERATIONS = (1 << BOOK_GENERATION_BITS) - 1, ROUNDS = 5000 };

@@ -25,12 +25,15 @@
 #define at_and(object, value, order, edge) atomic_fetch_and_explicit((object), (value), AT_ORDER_(order, edge))
 
 /* Failure order is given apart: what a failed exchange read is usually only tried again. */
-#define at_cas(object, expected, desired, order, failure, edge)                                                        \
-	atomic_compare_exchange_strong_explicit((object), (expected), (desired), AT_ORDER_(order, edge),               \
+#define at_cas(object, expected, desired, order, failure, edge)                                          \
+	atomic_compare_exchange_strong_explicit((object), (expected), (desired), AT_ORDER_(order, edge), \
 						AT_ORDER_(failure, edge))
-#define at_cas_weak(object, expected, desired, order, failure, edge)                                                   \
-	atomic_compare_exchange_weak_explicit((object), (expected), (desired), AT_ORDER_(order, edge),                 \
+#define at_cas_weak(object, expected, desired, order, failure, edge)                                   \
+	atomic_compare_exchange_weak_explicit((object), (expected), (desired), AT_ORDER_(order, edge), \
 					      AT_ORDER_(failure, edge))
+
+/* Keeps the compiler alone from moving accesses across: see membarrier.h. */
+#define at_signal_fence() atomic_signal_fence(memory_order_seq_cst)
 
 /* In a spin loop: tells the core that nothing useful happens here. */
 static inline void at_pause(void)

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run.sh - check the model of the waiting room: the code's protocol must hold in every scene, and each variant, which leaves one
-# thing out, must be found out. Skips (77) without spin or a C compiler.
+# run.sh - check the models: the code's protocol must hold in every scene, and each variant, which leaves one thing out, must
+# be found out. Skips (77) without spin or a C compiler.
 set -eu
-model=$(cd "$(dirname "$0")" && pwd)/room.pml
+models=$(cd "$(dirname "$0")" && pwd)
+model=$models/room.pml
 compiler=${CC:-cc}
 command -v spin >/dev/null && command -v "$compiler" >/dev/null || exit 77
 work=$(mktemp -d)
@@ -53,4 +54,15 @@ scene 2 "cancelled, and no room ever comes"
 scene 3 "cancelled while room comes"
 scene 4 "three give at once"
 scene 5 "a claim goes from one to another"
+
+model=$models/bias.pml
+variant 1 0 "no barrier between taking the bias off and looking at what the owner is at"
+variant 2 0 "an owner that does not say what it is at"
+variant 3 0 "the bias put back on while others are in the middle"
+variant 4 0 "busy cleared before the state is stored"
+variant 5 0 "an owner that does not look at its bias"
+variant 6 0 "busy cleared before the owner's exchange"
+variant 7 0 "busy not looked at"
+scene 0 "an owner and two others release, then the slot's next use"
+scene 1 "an owner and three others release"
 exit $failed
