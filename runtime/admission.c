@@ -76,6 +76,7 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->clock = options->clock;
 	admission->claimed_place = NO_NODE;
 	at_init(&admission->rule, (int)options->rule);
+	admission_tick_init(admission);
 	budget_init(&admission->budget, options->retry_permille ? options->retry_permille : BUDGET_PERMILLE_DEFAULT,
 		    clock_now_ns(&options->clock));
 	const weir_strategy *strategy = options->strategy ? options->strategy : WEIR_FIRST_FIT;
@@ -312,6 +313,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		decision->node = waiter->node;
 		*kick = attempt.waiters;
 		retry_deferrals = 0;
+		admission_stay_awake(admission);
 		if (unlikely(at_load(&admission->waiting, relaxed, none)))
 			at_add(&admission->passed, 1, relaxed, none);
 		admission_count(admission, task_class, decision);
@@ -333,6 +335,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		waiter->since_ns = clock_now_ns(&admission->clock);
 		admission_count(admission, task_class, decision);
 		push_arrival(admission, waiter);
+		admission_stay_awake(admission);
 		*kick = true;
 		return;
 	}

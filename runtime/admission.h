@@ -14,6 +14,7 @@
 #include "private/tally.h"
 #include "runtime/budget.h"
 #include "runtime/counts.h"
+#include "runtime/park.h"
 #include "runtime/rates.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
@@ -38,6 +39,13 @@ struct strategy_box {
 	uint64_t epoch;
 };
 
+/* Things that are done when a time has come (tick.c). */
+enum admission_due {
+	DUE_ROOM,   /* look at the room: somebody in it has waited long enough */
+	DUE_PERIOD, /* rates and pressure, while something is held or waits */
+	DUES
+};
+
 struct weir_admission {
 	struct weir_tracker *tracker;
 	_Atomic(struct strategy_box *) strategy; /* RCU */
@@ -52,6 +60,7 @@ struct weir_admission {
 	struct tally tally;
 	struct rates rates;   /* of releases */
 	struct budget budget; /* of retries */
+	_Atomic(uint32_t) awake; /* the period goes on; 0: who takes room starts it */
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;
 	_Atomic(uint32_t) sweep; /* somebody was cancelled */
@@ -59,6 +68,11 @@ struct weir_admission {
 	_Atomic(uint64_t) waiting_max_seen;
 	_Atomic(uint32_t) passed; /* grants at once while somebody waited, since the last scan */
 	CACHE_ALIGNED _Atomic(struct waiter *) arrivals;
+	/* When there is something to do without being asked, and who sleeps until then (tick.c). */
+	CACHE_ALIGNED _Atomic(uint64_t) due_ns[DUES];
+	_Atomic(uint32_t) ticking;
+	struct park alarm;
+	uint64_t period_ns;
 	/* The token holder's. */
 	CACHE_ALIGNED struct room room;
 	uint64_t now_ns; /* as a scan began */
@@ -146,6 +160,23 @@ uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter 
 
 /* Limits changed: look whether who waits can still be granted, and settle. */
 void admission_revalidate(struct weir_admission *admission);
+
+/* Something will have to be done at when_ns, by the admission's clock, or before. Costs a load where it is known to be due
+ * earlier. Thread: any. */
+void admission_due(struct weir_admission *admission, enum admission_due what, uint64_t when_ns);
+/* The earliest of all. UINT64_MAX: nothing is due. */
+uint64_t admission_next_ns(const struct weir_admission *admission);
+/* Do what is due by now, or leave it to who is doing it. Thread: any; never blocks. */
+void admission_tick(struct weir_admission *admission);
+void admission_rouse(struct weir_admission *admission);
+
+/* Room was taken, or somebody waits for it: the period goes on. */
+static ALWAYS_INLINE void admission_stay_awake(struct weir_admission *admission)
+{
+	if (unlikely(!at_load(&admission->awake, relaxed, none)))
+		admission_rouse(admission);
+}
+void admission_tick_init(struct weir_admission *admission);
 
 /* From now on everything is refused with SHUTDOWN. */
 void admission_close(struct weir_admission *admission);

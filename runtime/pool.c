@@ -14,6 +14,7 @@
 #include "numa/arena.h"
 #include "private/error.h"
 #include "private/log.h"
+#include "runtime/keeper.h"
 #include "runtime/options.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
@@ -148,6 +149,8 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 					     options->monitoring_interval_ns);
 	if (!status)
 		status = weir_monitor_start(pool->monitor);
+	if (!status)
+		status = keeper_start(&pool->keeper, pool->admission, options->monitoring_interval_ns);
 	return status;
 }
 
@@ -207,6 +210,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 static void dismantle(weir_pool *pool)
 {
 	workers_stop(pool);
+	keeper_stop(pool->keeper);
 	for (uint32_t n = 0; pool->queue && n < pool->nodes; n++) {
 		free(pool->queue[n].member);
 		idlers_fini(&pool->queue[n].idle);

@@ -105,6 +105,7 @@ struct weir_pool {
 	weir_admission *admission;
 	weir_scheduler *scheduler;
 	weir_monitor *monitor;
+	struct keeper *keeper;
 	struct node_queues *queue; /* by node; a node without workers has none in use */
 	uint32_t *queue_of;	   /* the node whose workers serve a node */
 	_Atomic(struct worker *) *worker; /* by number; grows by stand-ins; NULL: not filled in yet */

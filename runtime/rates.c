@@ -76,17 +76,6 @@ void rates_note_shared(struct rates *rates, const struct taken *taken)
 	}
 }
 
-static bool anything_held(const struct ledger *ledger)
-{
-	bool held = false;
-	for (uint32_t n = 0; n < ledger->nodes && !held; n++) {
-		struct packed spare = ledger_own_spare(ledger, n);
-		struct packed limit = ledger_own_limit(ledger, n);
-		held = spare.main != limit.main || spare.counted != limit.counted;
-	}
-	return held;
-}
-
 static void forget(struct rates *rates)
 {
 	for (int s = 0; s < RATES_SCALES; s++) {
@@ -120,7 +109,7 @@ static void show(struct rates *rates)
 		at_store(&rates->rate[rates->nodes * RATES_ROW + r], all[r], relaxed, none);
 }
 
-void rates_sample(struct rates *rates, const struct ledger *ledger, uint64_t now_ns)
+void rates_sample(struct rates *rates, struct book *book, uint64_t now_ns)
 {
 	uint64_t sampled_ns = at_load(&rates->sampled_ns, relaxed, none);
 	if (now_ns < sampled_ns + rates->interval_ns)
@@ -141,7 +130,7 @@ void rates_sample(struct rates *rates, const struct ledger *ledger, uint64_t now
 		uint64_t *before = rates->before;
 		rates->before = rates->now;
 		rates->now = before;
-		rates->held = anything_held(ledger);
+		rates->held = book_count(book) != 0;
 		at_store(&rates->sampled_ns, now_ns, relaxed, none);
 	}
 	/* ORDER(rates): release, pairs with the acquire above. */

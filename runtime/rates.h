@@ -9,6 +9,7 @@
 #define WEIR_RUNTIME_RATES_H
 
 #include "private/tally.h"
+#include "runtime/book.h"
 #include "runtime/ledger.h"
 
 #define RATES_ETA_NS_MAX WEIR_NS_PER_S
@@ -39,9 +40,9 @@ struct rates {
 weir_status rates_init(struct rates *rates, uint32_t nodes, uint64_t now_ns);
 void rates_fini(struct rates *rates);
 
-/* Bring the rates up to date. Nothing happens if that was done less than interval_ns ago, or is being done.
+/* Bring the rates up to date. book: who holds what. Nothing happens if that was done less than interval_ns ago, or is being done.
  * Thread: any; never blocks. */
-void rates_sample(struct rates *rates, const struct ledger *ledger, uint64_t now_ns);
+void rates_sample(struct rates *rates, struct book *book, uint64_t now_ns);
 
 /* In how long a place will have room for units and what the floor (NULL: none) keeps, at the rates of the last sample: the
  * longest over what is short, at most RATES_ETA_NS_MAX. 0: nothing is short. RATES_UNKNOWN: something is short of which no

@@ -37,7 +37,7 @@ uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter 
 	const struct wish *wish = &waiter->wish;
 	const struct packed *floors = admission_floors(admission, waiter->demand.task_class);
 	uint64_t soonest = RATES_UNKNOWN;
-	rates_sample(&admission->rates, ledger, clock_now_ns(&admission->clock));
+	rates_sample(&admission->rates, admission->tracker->book, clock_now_ns(&admission->clock));
 	for (uint32_t n = 0; n < ledger->nodes; n++) {
 		if (wish->home_only && n != wish->home)
 			continue;

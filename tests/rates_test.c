@@ -20,7 +20,7 @@ static weir_grant turn_over(struct house *house, weir_grant grant, const weir_de
 		now_ns += every_ns;
 		release(house, grant);
 		grant = admit(house, demand);
-		rates_sample(&house->admission->rates, &house->tracker->ledger, now_ns);
+		rates_sample(&house->admission->rates, house->tracker->book, now_ns);
 	}
 	return grant;
 }
@@ -121,7 +121,7 @@ static void a_burst_is_seen_within_milliseconds_and_a_pause_is_forgotten(void **
 	assert_in_range(eta(&house, WEIR_DEMAND(.cores = 4)), WEIR_NS_PER_MS, 2 * WEIR_NS_PER_MS);
 	release(&house, one);
 	now_ns += 2 * WEIR_NS_PER_MS;
-	rates_sample(&house.admission->rates, &house.tracker->ledger, now_ns);
+	rates_sample(&house.admission->rates, house.tracker->book, now_ns);
 	now_ns += 60 * WEIR_NS_PER_S;
 	one = admit(&house, WEIR_DEMAND(.cores = 4));
 	assert_int_equal(eta(&house, WEIR_DEMAND(.cores = 4)), RATES_UNKNOWN);

@@ -31,7 +31,8 @@ typedef struct weir_options {
 	uint64_t spin_ns;     /* how long an idle worker looks for work before it sleeps; 0: 20 us; at most 1 s */
 	uint64_t monitoring_interval_ns;    /* 0: 100 ms; at least 1 ms. Only a resource-aware pool has a monitor */
 	const weir_monitor_source *monitor; /* NULL: the host's own files. Copied */
-	weir_clock clock;
+	weir_clock clock; /* of admission; a resource-aware pool looks at a virtual one every 1 to 16 ms while something is due:
+			   * weir_admission_tick(weir_pool_admission(pool)) does it at once */
 	bool no_environment; /* do not read WEIR_* variables */
 } weir_options;
 
