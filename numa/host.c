@@ -7,7 +7,6 @@
  */
 #include "numa/host.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,85 +53,47 @@ long host_file_read(const char *root, const char *path, char *text, size_t size)
 
 /* Per-node memory. ---------------------------------------------------------------------------------------------- */
 
-/* Without per-node files (a kernel without NUMA) there is one node, and /proc/meminfo is about it. */
-static bool whole_host_memory(const char *root, struct host_node_memory *out)
+/* The kernel's own estimate of what is available knows the watermarks it keeps; the lists of pages, which are all that
+ * the nodes' files have, do not. */
+bool host_memory_parse(const char *text, size_t length, struct host_memory *out)
+{
+	struct hostfile_node_memory read;
+	uint64_t kib;
+	if (!hostfile_node_memory(text, length, &read))
+		return false;
+	uint64_t listed = read.free_bytes + read.reclaimable_bytes;
+	*out = (struct host_memory){read.total_bytes, read.free_bytes, listed, 1};
+	if (hostfile_field(text, length, "MemAvailable", &kib) && kib < listed / 1024) {
+		out->available_bytes = kib * 1024;
+		out->part = (double)out->available_bytes / (double)listed;
+	}
+	return true;
+}
+
+static bool read_host(const char *root, struct host_memory *out)
 {
 	char text[HOST_SMALL_FILE_BYTES];
 	long length = host_file_read(root, "/proc/meminfo", text, sizeof(text));
+	return length >= 0 && host_memory_parse(text, (size_t)length, out);
+}
+
+bool host_node_parse(const char *text, size_t length, double part, struct host_node_memory *out)
+{
 	struct hostfile_node_memory read;
-	uint64_t available_kib;
-	if (length < 0 || !hostfile_node_memory(text, (size_t)length, &read))
+	if (!hostfile_node_memory(text, length, &read))
 		return false;
-	out->total_bytes = read.total_bytes;
-	out->free_bytes = read.free_bytes;
-	out->available_bytes = read.free_bytes + read.reclaimable_bytes;
-	if (hostfile_field(text, (size_t)length, "MemAvailable", &available_kib) &&
-	    available_kib < out->available_bytes / 1024)
-		out->available_bytes = available_kib * 1024;
+	double listed = (double)(read.free_bytes + read.reclaimable_bytes);
+	*out = (struct host_node_memory){read.total_bytes, read.free_bytes, (uint64_t)(listed * part)};
 	return true;
 }
 
-static bool node_number(const char *name, uint32_t *number)
-{
-	if (strncmp(name, "node", 4) != 0 || name[4] < '0' || name[4] > '9')
-		return false;
-	char *end;
-	unsigned long value = strtoul(name + 4, &end, 10);
-	*number = (uint32_t)value;
-	return *end == '\0' && value < UINT32_MAX;
-}
-
-static bool read_node(const char *root, uint32_t number, struct hostfile_node_memory *out)
+static bool read_node(const char *root, uint32_t number, double part, struct host_node_memory *out)
 {
 	char path[64], text[HOST_SMALL_FILE_BYTES];
-	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", number);
+	snprintf(path, sizeof(path), HOST_NODE_MEMORY_PATH, number);
 	long length = host_file_read(root, path, text, sizeof(text));
-	return length >= 0 && hostfile_node_memory(text, (size_t)length, out);
+	return length >= 0 && host_node_parse(text, (size_t)length, part, out);
 }
-
-/* The kernel's own estimate knows the watermarks it keeps; the nodes' files do not. So each node gets its share of it.
- */
-static void cut_to_estimate(const char *root, uint64_t sum, uint32_t nodes, struct host_node_memory *out)
-{
-	struct host_node_memory host;
-	if (!whole_host_memory(root, &host) || host.available_bytes >= sum)
-		return;
-	double part = (double)host.available_bytes / (double)sum;
-	for (uint32_t i = 0; i < nodes; i++)
-		out[i].available_bytes = (uint64_t)((double)out[i].available_bytes * part);
-}
-
-bool host_nodes_memory(const char *root, uint32_t nodes, const uint32_t *physical, struct host_node_memory *out)
-{
-	char path[HOST_PATH_BYTES];
-	DIR *directory = path_in(root, "/sys/devices/system/node", path) ? opendir(path) : NULL;
-	if (!directory)
-		return nodes == 1 && whole_host_memory(root, out);
-	uint64_t sum = 0;
-	uint32_t found = 0;
-	struct dirent *entry;
-	while ((entry = readdir(directory))) {
-		uint32_t number;
-		struct hostfile_node_memory read;
-		if (!node_number(entry->d_name, &number) || !read_node(root, number, &read))
-			continue;
-		uint64_t available = read.free_bytes + read.reclaimable_bytes;
-		sum += available;
-		for (uint32_t i = 0; i < nodes; i++) {
-			if (physical[i] != number)
-				continue;
-			out[i] = (struct host_node_memory){read.total_bytes, read.free_bytes, available};
-			found++;
-		}
-	}
-	closedir(directory);
-	if (found != nodes)
-		return false;
-	cut_to_estimate(root, sum, nodes, out);
-	return true;
-}
-
-/* Control groups. ----------------------------------------------------------------------------------------------- */
 
 static bool directory_is_there(const char *root, const char *path)
 {
@@ -140,6 +101,24 @@ static bool directory_is_there(const char *root, const char *path)
 	struct stat status;
 	return path_in(root, path, full) && stat(full, &status) == 0 && S_ISDIR(status.st_mode);
 }
+
+bool host_nodes_memory(const char *root, uint32_t nodes, const uint32_t *physical, struct host_node_memory *out)
+{
+	struct host_memory host = {.part = 1};
+	bool known = read_host(root, &host);
+	if (!directory_is_there(root, "/sys/devices/system/node")) {
+		if (!known || nodes != 1)
+			return false;
+		*out = (struct host_node_memory){host.total_bytes, host.free_bytes, host.available_bytes};
+		return true;
+	}
+	for (uint32_t i = 0; i < nodes; i++)
+		if (!read_node(root, physical[i], host.part, &out[i]))
+			return false;
+	return true;
+}
+
+/* Control groups. ----------------------------------------------------------------------------------------------- */
 
 /* The part of a group's path below the root of its mount; "" where the two do not fit together, as in a container that
  * sees the host's path: the mount itself is then the best we can see. */
@@ -151,12 +130,20 @@ static const char *below(const char *mount_root, const char *path)
 	return strcmp(path + length, "/") == 0 ? "" : path + length;
 }
 
-static bool find_hierarchy(const char *root, const char *groups, size_t groups_length, const char *mounts,
-			   size_t mounts_length, const char *controller, char *directory, char *top)
+/* What the kernel says of our groups and of all mounts. */
+struct texts {
+	const char *groups;
+	long groups_length;
+	const char *mounts;
+	long mounts_length;
+};
+
+static bool find_hierarchy(const char *root, const struct texts *t, const char *controller, char *directory, char *top)
 {
 	char path[HOST_PATH_BYTES], mount_root[HOST_PATH_BYTES];
-	if (!hostfile_cgroup_path(groups, groups_length, controller, path, sizeof(path)) ||
-	    !hostfile_cgroup_mount(mounts, mounts_length, controller, mount_root, top, HOST_PATH_BYTES))
+	*directory = '\0';
+	if (!hostfile_cgroup_path(t->groups, (size_t)t->groups_length, controller, path, sizeof(path)) ||
+	    !hostfile_cgroup_mount(t->mounts, (size_t)t->mounts_length, controller, mount_root, top, HOST_PATH_BYTES))
 		return false;
 	int length = snprintf(directory, HOST_PATH_BYTES, "%s%s", top, below(mount_root, path));
 	if (length >= HOST_PATH_BYTES || !directory_is_there(root, directory))
@@ -167,19 +154,20 @@ static bool find_hierarchy(const char *root, const char *groups, size_t groups_l
 void host_cgroup_find(const char *root, struct host_cgroup *out)
 {
 	enum { MOUNTS_BYTES = 1 << 20 };
-	char groups[HOST_SMALL_FILE_BYTES];
+	char groups[HOST_SMALL_FILE_BYTES], top[HOST_PATH_BYTES];
 	char *mounts = malloc(MOUNTS_BYTES);
 	*out = (struct host_cgroup){0};
-	long groups_length = host_file_read(root, "/proc/self/cgroup", groups, sizeof(groups));
-	long mounts_length = mounts ? host_file_read(root, "/proc/self/mountinfo", mounts, MOUNTS_BYTES) : -1;
-	if (groups_length >= 0 && mounts_length >= 0) {
-		size_t g = (size_t)groups_length, m = (size_t)mounts_length;
-		out->cpu_v2 = !find_hierarchy(root, groups, g, mounts, m, "cpu", out->cpu, out->cpu_top);
-		if (out->cpu_v2 && !find_hierarchy(root, groups, g, mounts, m, NULL, out->cpu, out->cpu_top))
-			out->cpu[0] = '\0';
-		out->memory_v2 = !find_hierarchy(root, groups, g, mounts, m, "memory", out->memory, out->memory_top);
-		if (out->memory_v2 && !find_hierarchy(root, groups, g, mounts, m, NULL, out->memory, out->memory_top))
-			out->memory[0] = '\0';
+	struct texts t = {groups, host_file_read(root, HOST_GROUPS_PATH, groups, sizeof(groups)), mounts,
+			  mounts ? host_file_read(root, "/proc/self/mountinfo", mounts, MOUNTS_BYTES) : -1};
+	if (t.groups_length >= 0 && t.mounts_length >= 0) {
+		out->cpu_v2 = !find_hierarchy(root, &t, "cpu", out->cpu, out->cpu_top);
+		if (out->cpu_v2)
+			(void)find_hierarchy(root, &t, NULL, out->cpu, out->cpu_top);
+		out->memory_v2 = !find_hierarchy(root, &t, "memory", out->memory, out->memory_top);
+		if (out->memory_v2)
+			(void)find_hierarchy(root, &t, NULL, out->memory, out->memory_top);
+		(void)find_hierarchy(root, &t, "cpuacct", out->cpuacct, top);
+		(void)find_hierarchy(root, &t, NULL, out->unified, top);
 	}
 	free(mounts);
 }
@@ -192,6 +180,12 @@ static bool climb(char *directory, const char *top)
 		return false;
 	*slash = '\0';
 	return true;
+}
+
+static void say_where(const char *directory, char *where)
+{
+	if (where)
+		memcpy(where, directory, strlen(directory) + 1);
 }
 
 static long read_group_file(const char *root, const char *directory, const char *name, char *text, size_t size)
@@ -226,7 +220,7 @@ static bool quota_of(const char *root, const char *directory, bool v2, double *c
 	return true;
 }
 
-bool host_cgroup_cores(const char *root, const struct host_cgroup *group, double *cores)
+bool host_cgroup_cores(const char *root, const struct host_cgroup *group, double *cores, char *where)
 {
 	char directory[HOST_PATH_BYTES];
 	bool known = false;
@@ -235,10 +229,11 @@ bool host_cgroup_cores(const char *root, const struct host_cgroup *group, double
 	memcpy(directory, group->cpu, sizeof(directory));
 	do {
 		double here;
-		if (quota_of(root, directory, group->cpu_v2, &here) && (!known || here < *cores)) {
-			*cores = here;
-			known = true;
-		}
+		if (!quota_of(root, directory, group->cpu_v2, &here) || (known && here >= *cores))
+			continue;
+		*cores = here;
+		known = true;
+		say_where(directory, where);
 	} while (climb(directory, group->cpu_top));
 	return known;
 }
@@ -253,17 +248,11 @@ static bool memory_number(const char *root, const char *directory, bool v2, cons
 	return true;
 }
 
-bool host_cgroup_memory_used(const char *root, const struct host_cgroup *group, uint64_t *bytes)
-{
-	return group->memory[0] &&
-	       memory_number(root, group->memory, group->memory_v2, "memory.current", "memory.usage_in_bytes", bytes);
-}
-
 /* What one group says of itself. */
 typedef bool (*group_fn)(const char *root, const char *directory, bool v2, uint64_t *bytes);
 
 /* The least that the group and those above it say. */
-static bool least_memory(const char *root, const struct host_cgroup *group, group_fn say, uint64_t *bytes)
+static bool least_memory(const char *root, const struct host_cgroup *group, group_fn say, uint64_t *bytes, char *where)
 {
 	char directory[HOST_PATH_BYTES];
 	bool known = false;
@@ -272,10 +261,11 @@ static bool least_memory(const char *root, const struct host_cgroup *group, grou
 	memcpy(directory, group->memory, sizeof(directory));
 	do {
 		uint64_t here;
-		if (say(root, directory, group->memory_v2, &here) && (!known || here < *bytes)) {
-			*bytes = here;
-			known = true;
-		}
+		if (!say(root, directory, group->memory_v2, &here) || (known && here >= *bytes))
+			continue;
+		*bytes = here;
+		known = true;
+		say_where(directory, where);
 	} while (climb(directory, group->memory_top));
 	return known;
 }
@@ -285,30 +275,39 @@ static bool memory_max_of(const char *root, const char *directory, bool v2, uint
 	return memory_number(root, directory, v2, "memory.max", "memory.limit_in_bytes", max);
 }
 
-bool host_cgroup_memory_max(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+bool host_cgroup_memory_max(const char *root, const struct host_cgroup *group, uint64_t *bytes, char *where)
 {
-	return least_memory(root, group, memory_max_of, bytes);
+	return least_memory(root, group, memory_max_of, bytes, where);
+}
+
+static bool memory_high_of(const char *root, const char *directory, bool v2, uint64_t *high)
+{
+	return v2 && read_group_number(root, directory, "memory.high", high);
+}
+
+bool host_cgroup_memory_high(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+{
+	return least_memory(root, group, memory_high_of, bytes, NULL);
 }
 
 /* What of a group's use the kernel would drop before it refuses: page cache, without shared memory and tmpfs. */
 static uint64_t page_cache_of(const char *root, const char *directory, bool v2)
 {
+	static const char *const v1_key[] = {"total_active_file", "total_inactive_file"};
+	static const char *const v2_key[] = {"active_file", "inactive_file"};
 	char text[HOST_SMALL_FILE_BYTES];
-	uint64_t active = 0, inactive = 0;
+	uint64_t bytes[2] = {0, 0}, sum;
 	long length = read_group_file(root, directory, "memory.stat", text, sizeof(text));
-	if (length >= 0) {
-		hostfile_field(text, (size_t)length, v2 ? "active_file" : "total_active_file", &active);
-		hostfile_field(text, (size_t)length, v2 ? "inactive_file" : "total_inactive_file", &inactive);
-	}
-	uint64_t sum;
-	return __builtin_add_overflow(active, inactive, &sum) ? UINT64_MAX : sum;
+	if (length >= 0)
+		(void)hostfile_fields(text, (size_t)length, v2 ? v2_key : v1_key, 2, bytes);
+	return __builtin_add_overflow(bytes[0], bytes[1], &sum) ? UINT64_MAX : sum;
 }
 
 static bool room_of(const char *root, const char *directory, bool v2, uint64_t *room)
 {
 	uint64_t max = UINT64_MAX, high = UINT64_MAX, used;
 	bool limited = memory_max_of(root, directory, v2, &max);
-	if (v2 && read_group_number(root, directory, "memory.high", &high) && high < max)
+	if (memory_high_of(root, directory, v2, &high) && high < max)
 		max = high;
 	if (!limited || max == UINT64_MAX ||
 	    !memory_number(root, directory, v2, "memory.current", "memory.usage_in_bytes", &used))
@@ -319,7 +318,7 @@ static bool room_of(const char *root, const char *directory, bool v2, uint64_t *
 	return true;
 }
 
-bool host_cgroup_memory_room(const char *root, const struct host_cgroup *group, uint64_t *bytes)
+bool host_cgroup_memory_room(const char *root, const struct host_cgroup *group, uint64_t *bytes, char *where)
 {
-	return least_memory(root, group, room_of, bytes);
+	return least_memory(root, group, room_of, bytes, where);
 }

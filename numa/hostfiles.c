@@ -109,51 +109,62 @@ bool hostfile_number(const char *text, size_t length, uint64_t *out)
 	return take_number_or_max(&c, out);
 }
 
-/* A node's meminfo has "Node 0 MemFree:", the others "MemFree:" or "inactive_file": the key may be any word of its
- * line. */
-bool hostfile_field(const char *text, size_t length, const char *key, uint64_t *out)
+/* A node's meminfo has "Node 0 MemFree:", the others "MemFree:" or "inactive_file". */
+static bool take_key(struct cursor *line, struct cursor *key)
 {
-	struct cursor c = cursor_of(text, length);
-	struct cursor line, token;
-	while (next_line(&c, &line)) {
-		while (take_token(&line, &token)) {
-			if (token.end[-1] == ':')
-				token.end--;
-			if (!token_is(&token, key))
-				continue;
-			skip_blanks(&line);
-			return take_number(&line, out);
-		}
-	}
-	return false;
+	uint64_t node;
+	if (take_word(line, "Node ") && !take_number(line, &node))
+		return false;
+	if (!take_token(line, key))
+		return false;
+	if (key->end[-1] == ':')
+		key->end--;
+	return true;
 }
 
-static bool field_kib(const char *text, size_t length, const char *key, uint64_t *out)
+uint32_t hostfile_fields(const char *text, size_t length, const char *const *key, uint32_t keys, uint64_t *out)
 {
-	uint64_t kib;
-	if (!hostfile_field(text, length, key, &kib) || kib > UINT64_MAX / 1024)
-		return false;
-	*out = kib * 1024;
-	return true;
+	uint32_t all = keys < HOSTFILE_FIELDS_MAX ? (UINT32_C(1) << keys) - 1 : UINT32_MAX, found = 0;
+	struct cursor c = cursor_of(text, length);
+	struct cursor line, word;
+	while (found != all && next_line(&c, &line)) {
+		if (!take_key(&line, &word))
+			continue;
+		for (uint32_t i = 0; i < keys && i < HOSTFILE_FIELDS_MAX; i++) {
+			if (found & UINT32_C(1) << i || !token_is(&word, key[i]))
+				continue;
+			skip_blanks(&line);
+			if (take_number(&line, &out[i]))
+				found |= UINT32_C(1) << i;
+			break;
+		}
+	}
+	return found;
+}
+
+bool hostfile_field(const char *text, size_t length, const char *key, uint64_t *out)
+{
+	return hostfile_fields(text, length, &key, 1, out) != 0;
 }
 
 bool hostfile_node_memory(const char *text, size_t length, struct hostfile_node_memory *out)
 {
-	struct hostfile_node_memory read = {0};
-	if (!field_kib(text, length, "MemTotal", &read.total_bytes) ||
-	    !field_kib(text, length, "MemFree", &read.free_bytes) || read.free_bytes > read.total_bytes)
+	enum { TOTAL, FREE, ACTIVE, INACTIVE, SLAB, FIELDS };
+	static const char *const key[FIELDS] = {"MemTotal", "MemFree", "Active(file)", "Inactive(file)",
+						"SReclaimable"};
+	uint64_t kib[FIELDS] = {0};
+	uint32_t found = hostfile_fields(text, length, key, FIELDS, kib);
+	const uint32_t needed = 1u << TOTAL | 1u << FREE;
+	if ((found & needed) != needed || kib[TOTAL] > UINT64_MAX / 1024 || kib[FREE] > kib[TOTAL])
 		return false;
-	static const char *const reclaimable[] = {"Active(file)", "Inactive(file)", "SReclaimable"};
-	for (size_t i = 0; i < sizeof(reclaimable) / sizeof(reclaimable[0]); i++) {
-		uint64_t bytes;
-		if (field_kib(text, length, reclaimable[i], &bytes) &&
-		    __builtin_add_overflow(read.reclaimable_bytes, bytes, &read.reclaimable_bytes))
-			read.reclaimable_bytes = UINT64_MAX;
-	}
+	uint64_t reclaimable = 0;
+	for (int i = ACTIVE; i <= SLAB; i++)
+		if (__builtin_add_overflow(reclaimable, kib[i], &reclaimable))
+			reclaimable = UINT64_MAX;
 	/* The counters are not read at one instant: no more may come back than was taken. */
-	if (read.reclaimable_bytes > read.total_bytes - read.free_bytes)
-		read.reclaimable_bytes = read.total_bytes - read.free_bytes;
-	*out = read;
+	if (reclaimable > kib[TOTAL] - kib[FREE])
+		reclaimable = kib[TOTAL] - kib[FREE];
+	*out = (struct hostfile_node_memory){kib[TOTAL] * 1024, kib[FREE] * 1024, reclaimable * 1024};
 	return true;
 }
 
@@ -183,8 +194,10 @@ uint32_t hostfile_cpu_times(const char *text, size_t length, hostfile_cpu_fn fn,
 	uint32_t cpus = 0;
 	while (next_line(&c, &line)) {
 		uint64_t cpu, busy, idle;
-		if (!take_word(&line, "cpu") || !take_number(&line, &cpu) || cpu >= UINT32_MAX ||
-		    !take_cpu_times(&line, &busy, &idle))
+		/* Without a newline behind it the last number may be cut. */
+		if (!take_word(&line, "cpu") || line.end == text + length)
+			break;
+		if (!take_number(&line, &cpu) || cpu >= UINT32_MAX || !take_cpu_times(&line, &busy, &idle))
 			continue;
 		fn((uint32_t)cpu, busy, idle, context);
 		cpus++;
@@ -211,22 +224,41 @@ static bool take_decimal(struct cursor *c, double *out)
 	return true;
 }
 
-bool hostfile_pressure(const char *text, size_t length, double *some, double *full)
+/* "avg10=0.00 avg60=0.00 avg300=0.00 total=58060" */
+static bool take_stall(struct cursor line, double *avg10, uint64_t *total_us)
 {
-	struct cursor c = cursor_of(text, length);
-	struct cursor line;
-	double value[2];
 	bool known[2] = {false, false};
-	while (next_line(&c, &line)) {
-		int which = take_word(&line, "some ") ? 0 : take_word(&line, "full ") ? 1 : -1;
-		if (which >= 0 && take_word(&line, "avg10="))
-			known[which] = take_decimal(&line, &value[which]) && value[which] <= 100;
+	struct cursor word;
+	double average = 0;
+	uint64_t total = 0;
+	while (take_token(&line, &word)) {
+		if (take_word(&word, "avg10="))
+			known[0] = take_decimal(&word, &average) && average <= 100;
+		else if (take_word(&word, "total="))
+			known[1] = take_number(&word, &total);
 	}
 	if (!known[0] || !known[1])
 		return false;
-	*some = value[0];
-	*full = value[1];
+	*avg10 = average;
+	*total_us = total;
 	return true;
+}
+
+bool hostfile_pressure(const char *text, size_t length, struct hostfile_pressure *out)
+{
+	struct cursor c = cursor_of(text, length);
+	struct cursor line;
+	struct hostfile_pressure read = {0};
+	bool known = false;
+	while (next_line(&c, &line)) {
+		if (take_word(&line, "some "))
+			known = take_stall(line, &read.some_avg10, &read.some_total_us);
+		else if (take_word(&line, "full "))
+			(void)take_stall(line, &read.full_avg10, &read.full_total_us);
+	}
+	if (known)
+		*out = read;
+	return known;
 }
 
 bool hostfile_cpu_max(const char *text, size_t length, uint64_t *quota_us, uint64_t *period_us)
@@ -243,16 +275,17 @@ bool hostfile_cpu_max(const char *text, size_t length, uint64_t *quota_us, uint6
 	return true;
 }
 
-bool hostfile_resident_pages(const char *text, size_t length, uint64_t *out)
+bool hostfile_pages(const char *text, size_t length, uint64_t *mapped, uint64_t *resident)
 {
 	struct cursor c = cursor_of(text, length);
-	uint64_t size, resident;
-	if (!take_number(&c, &size))
+	uint64_t all, part;
+	if (!take_number(&c, &all))
 		return false;
 	skip_blanks(&c);
-	if (!take_number(&c, &resident))
+	if (!take_number(&c, &part))
 		return false;
-	*out = resident;
+	*mapped = all;
+	*resident = part;
 	return true;
 }
 

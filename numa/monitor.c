@@ -2,11 +2,13 @@
 /*
  * monitor.c - takes readings in a thread of its own and shows the last one to whoever asks.
  *
- * Holds:     two readings: the one that is shown, and the one that the next is written into.
- * Invariant: M2  a reading that is shown is not written: what a reader copies is one reading, never parts of two.
- * Progress:  weir_monitor_read() is wait-free; stopping wakes the thread at once and waits for at most one reading.
+ * Holds:     some readings: the one that is shown, the one that the next is written into, and those that were shown and may
+ *            still be read; the queue's delay as it was noted last.
+ * Invariant: M2  a reading that is shown is not written: what a reader copies is one reading, never parts of two. The
+ *                queue's delay is not the source's and is added to the copy.
+ * Progress:  weir_monitor_read() and _note_queue_delay() are wait-free; stopping wakes the thread at once and waits for at most one reading.
  * Together:            read  start  stop  destroy
- *            read       -      -     -       X      "-" safe together, "X" the caller must exclude
+ *            read, note -      -     -       X      "-" safe together, "X" the caller must exclude
  *            start      -      -     -       X
  *            stop       -      -     -       X
  * Not here:  the host's files (monitor_host.c), what follows from a reading (runtime/).
@@ -23,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "numa/monitor.h"
 #include "numa/monitor_host.h"
 #include "numa/topology.h"
 #include "private/check.h"
@@ -35,16 +38,29 @@
 #define INTERVAL_MIN_NS WEIR_NS_PER_MS
 #define INTERVAL_MAX_NS (UINT64_C(1) << 61) /* 73 years: never, and added to a time it still fits */
 
+/* A grace period is a quarter of what a reading costs; one for several readings will do. */
+enum { READINGS = 8 };
+
 struct weir_monitor {
 	uint32_t nodes;
+	bool lent;
 	weir_monitor_source source;
 	struct monitor_host *host; /* NULL: the source is the user's */
 	uint64_t interval_ns;
 	_Atomic(weir_reading *) shown;
-	weir_reading *spare;  /* owned by whoever samples: the starting thread, then the monitor's own */
+	_Atomic(uint64_t) queue_delay_ns, queue_noted_at_ns;
+	/* Owned by whoever samples: the starting thread, then the monitor's own. */
+	weir_reading *spare;
+	weir_reading *unused[READINGS]; /* nobody sees them */
+	weir_reading *gone[READINGS];	/* were shown since the last grace period */
+	uint32_t unused_count, gone_count;
 	pthread_mutex_t life; /* guards all below: start and stop */
 	bool running;
-	bool said_failed; /* the sampling thread's while it runs */
+	/* The sampling thread's while it runs. */
+	bool said_failed;
+	uint64_t readings, early_readings;
+	weir_monitor_watch watch[WEIR_MONITOR_WATCHES];
+	uint32_t watches;
 	int stop_event;
 	pthread_t thread;
 };
@@ -66,13 +82,13 @@ static weir_node_reading *nodes_of(weir_reading *reading)
 }
 
 /* Ask the source. Its answer is held to the room it was given. */
-static weir_status sample(weir_monitor *m)
+static weir_status sample(weir_monitor *m, bool early)
 {
 	weir_reading *r = m->spare;
 	CHECK("M2", r != at_load(&m->shown, relaxed, none));
 	weir_node_reading *node = nodes_of(r);
 	memset(node, 0, m->nodes * sizeof(*node));
-	*r = (weir_reading){.size = sizeof(*r), .nodes_capacity = m->nodes, .node = node};
+	*r = (weir_reading){.size = sizeof(*r), .early = early, .nodes_capacity = m->nodes, .node = node};
 	const weir_monitor *outer = sampling;
 	sampling = m;
 	weir_status status = m->source.read(m->source.context, r);
@@ -84,33 +100,78 @@ static weir_status sample(weir_monitor *m)
 		r->nodes = m->nodes;
 	if (r->taken_at_ns == 0)
 		r->taken_at_ns = weir_clock_monotonic_ns();
+	m->readings += status == WEIR_OK;
+	m->early_readings += status == WEIR_OK && early;
+	r->readings = m->readings;
+	r->early_readings = m->early_readings;
 	return status;
 }
 
 static void show(weir_monitor *m)
 {
 	/* ORDER(reading): release, pairs with the acquire in weir_monitor_read(): who sees the pointer sees the
-	 * reading. The grace period lets readers of the old one go before it becomes the spare. */
-	m->spare = at_swap(&m->shown, m->spare, release, reading);
-	rcu_synchronize_all();
+	 * reading. The grace period lets readers of old ones go before any of them is written again. */
+	m->gone[m->gone_count++] = at_swap(&m->shown, m->spare, release, reading);
+	if (m->unused_count == 0) {
+		rcu_synchronize_all();
+		memcpy(m->unused, m->gone, m->gone_count * sizeof(m->gone[0]));
+		m->unused_count = m->gone_count;
+		m->gone_count = 0;
+	}
+	m->spare = m->unused[--m->unused_count];
 }
 
 /* The thread. --------------------------------------------------------------------------------------------------- */
 
-/* Sleep until due. True: stop instead. */
-static bool sleep_until(const weir_monitor *m, uint64_t due_ns)
+enum wake { WAKE_DUE, WAKE_STALL, WAKE_STOP };
+
+/* What is watched but broken, as the pressure file of a group that is gone, would wake us for ever. */
+static bool rings(weir_monitor *m, const struct pollfd *watched)
+{
+	bool found = false;
+	for (uint32_t i = 0, kept = 0, all = m->watches; i < all; i++) {
+		bool asked = watched[i].revents & watched[i].events;
+		bool broken = watched[i].revents & (POLLERR | POLLNVAL) || (watched[i].revents && !asked);
+		found |= asked && !broken;
+		if (!broken)
+			m->watch[kept++] = m->watch[i];
+		m->watches = kept;
+	}
+	return found;
+}
+
+/* Sleep until due, or until it is told to stop, or what is watched rings. */
+static enum wake sleep_until(weir_monitor *m, uint64_t due_ns, bool watching)
 {
 	for (;;) {
 		uint64_t now = weir_clock_monotonic_ns();
 		uint64_t left = due_ns > now ? due_ns - now : 0;
 		struct timespec timeout = {.tv_sec = (time_t)(left / WEIR_NS_PER_S),
 					   .tv_nsec = (long)(left % WEIR_NS_PER_S)};
-		struct pollfd stop = {.fd = m->stop_event, .events = POLLIN};
-		int events = ppoll(&stop, 1, &timeout, NULL);
-		if (events > 0)
-			return true;
+		struct pollfd fd[1 + WEIR_MONITOR_WATCHES] = {{.fd = m->stop_event, .events = POLLIN}};
+		uint32_t watches = watching ? m->watches : 0;
+		for (uint32_t i = 0; i < watches; i++)
+			fd[1 + i] = (struct pollfd){.fd = m->watch[i].fd, .events = m->watch[i].events};
+		int events = ppoll(fd, 1 + watches, &timeout, NULL);
+		if (events > 0 && fd[0].revents)
+			return WAKE_STOP;
+		if (events > 0 && rings(m, fd + 1))
+			return WAKE_STALL;
 		if (events == 0 && weir_clock_monotonic_ns() >= due_ns)
-			return false;
+			return WAKE_DUE;
+	}
+}
+
+static void take(weir_monitor *m, bool early)
+{
+	weir_status status = sample(m, early);
+	if (status == WEIR_OK) {
+		m->spare->cost_ns = clock_thread_cpu_ns();
+		show(m);
+	} else if (!m->said_failed) {
+		m->said_failed = true;
+		LOG(WEIR_LOG_WARN, "monitor: the source failed (%s): the last good reading stays",
+		    weir_status_text(status));
 	}
 }
 
@@ -118,20 +179,18 @@ static void *run(void *argument)
 {
 	weir_monitor *m = argument;
 	uint64_t due = weir_clock_monotonic_ns() + m->interval_ns;
-	while (!sleep_until(m, due)) {
-		weir_status status = sample(m);
-		if (status == WEIR_OK) {
-			show(m);
-		} else if (!m->said_failed) {
-			m->said_failed = true;
-			LOG(WEIR_LOG_WARN, "monitor: the source failed (%s): the last good reading stays",
-			    weir_status_text(status));
-		}
+	bool watching = true;
+	for (;;) {
+		enum wake wake = sleep_until(m, due, watching);
+		if (wake == WAKE_STOP)
+			return NULL;
+		take(m, wake == WAKE_STALL);
+		/* At most every other reading is early, whatever rings. */
+		watching = wake != WAKE_STALL;
 		/* Readings that were missed, as on a stopped machine, are not made up for. */
 		uint64_t now = weir_clock_monotonic_ns();
-		due = due + m->interval_ns > now ? due + m->interval_ns : now + m->interval_ns;
+		due = wake == WAKE_DUE && due + m->interval_ns > now ? due + m->interval_ns : now + m->interval_ns;
 	}
-	return NULL;
 }
 
 /* Signals are the application's threads' business. */
@@ -159,7 +218,11 @@ static void stop_source(weir_monitor *m)
 static weir_status start_sampling(weir_monitor *m)
 {
 	m->said_failed = false;
-	weir_status status = sample(m);
+	m->readings = m->early_readings = 0;
+	m->watches = m->source.watch ? m->source.watch(m->source.context, m->watch, WEIR_MONITOR_WATCHES) : 0;
+	if (m->watches > WEIR_MONITOR_WATCHES)
+		m->watches = WEIR_MONITOR_WATCHES;
+	weir_status status = sample(m, false);
 	if (status)
 		return status;
 	show(m);
@@ -258,6 +321,9 @@ weir_status weir_monitor_create(weir_monitor **out, const weir_machine *machine,
 	m->spare = reading_create(m->nodes);
 	weir_reading *first = reading_create(m->nodes);
 	at_init(&m->shown, first);
+	bool made = m->spare && first;
+	for (; made && m->unused_count < READINGS - 1; m->unused_count += made)
+		made = (m->unused[m->unused_count] = reading_create(m->nodes)) != NULL;
 	if (source)
 		memcpy(&m->source, source, sizeof(m->source));
 	else
@@ -266,8 +332,10 @@ weir_status weir_monitor_create(weir_monitor **out, const weir_machine *machine,
 		m->source = (weir_monitor_source){.size = sizeof(m->source),
 						  .start = monitor_host_start,
 						  .read = monitor_host_read,
+						  .stop = monitor_host_stop,
+						  .watch = monitor_host_watch,
 						  .context = m->host};
-	if (!m->spare || !first || !m->source.read) {
+	if (!made || !m->source.read) {
 		weir_monitor_destroy(m);
 		return error_set(WEIR_ENOMEM, "no memory for a monitor of %u nodes", machine->nodes);
 	}
@@ -275,16 +343,52 @@ weir_status weir_monitor_create(weir_monitor **out, const weir_machine *machine,
 	return WEIR_OK;
 }
 
+void monitor_lend(weir_monitor *monitor, bool lent)
+{
+	monitor->lent = lent;
+}
+
 void weir_monitor_destroy(weir_monitor *monitor)
 {
 	if (!monitor)
 		return;
+	if (monitor->lent) {
+		LOG(WEIR_LOG_ERROR, "monitor: it is a pool's and goes with weir_pool_destroy(); nothing happens");
+		return;
+	}
 	weir_monitor_stop(monitor);
 	monitor_host_destroy(monitor->host);
 	free(monitor->spare);
+	for (uint32_t i = 0; i < monitor->unused_count; i++)
+		free(monitor->unused[i]);
+	for (uint32_t i = 0; i < monitor->gone_count; i++)
+		free(monitor->gone[i]);
 	free(at_load(&monitor->shown, relaxed, none));
 	pthread_mutex_destroy(&monitor->life);
 	free(monitor);
+}
+
+void weir_monitor_note_queue_delay(weir_monitor *monitor, uint64_t delay_ns)
+{
+	if (!monitor)
+		return;
+	uint64_t now = weir_clock_monotonic_ns();
+	at_store(&monitor->queue_delay_ns, delay_ns, relaxed, none);
+	/* ORDER(queue_note): release, pairs with the acquire in add_queue(): who sees that something was noted sees it. */
+	at_store(&monitor->queue_noted_at_ns, now, release, queue_note);
+}
+
+/* A delay that a source fills in stands where nobody noted one. */
+static void add_queue(const weir_monitor *monitor, weir_reading *out)
+{
+	/* ORDER(queue_note): acquire, pairs with the release in weir_monitor_note_queue_delay(): the delay is at least as new
+	 * as its time says. */
+	uint64_t noted = at_load(&monitor->queue_noted_at_ns, acquire, queue_note);
+	if (noted == 0)
+		return;
+	out->queue_delay_ns = at_load(&monitor->queue_delay_ns, relaxed, none);
+	out->read_at_ns[WEIR_PART_QUEUE] = noted;
+	out->known |= WEIR_KNOWN_QUEUE_DELAY;
 }
 
 weir_status weir_monitor_read(const weir_monitor *monitor, weir_reading *out)
@@ -311,6 +415,7 @@ weir_status weir_monitor_read(const weir_monitor *monitor, weir_reading *out)
 		out->nodes = shown->nodes < capacity ? shown->nodes : capacity;
 		if (out->nodes)
 			memcpy(node, shown->node, out->nodes * sizeof(*node));
+		add_queue(monitor, out);
 	}
 	rcu_leave();
 	return taken ? WEIR_OK : error_set(WEIR_EAGAIN, "nothing was read yet: start the monitor");

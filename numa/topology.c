@@ -215,7 +215,7 @@ static void cut_to_quota(struct making *m, const struct host_cgroup *group)
 	machine->cores = m->cores;
 	machine->cores_quota = m->cores;
 	double quota;
-	if (!machine->is_this || !host_cgroup_cores(m->root, group, &quota) || quota >= m->cores)
+	if (!machine->is_this || !host_cgroup_cores(m->root, group, &quota, NULL) || quota >= m->cores)
 		return;
 	machine->cores_quota = quota;
 	machine->cores = (uint32_t)quota;
@@ -282,7 +282,7 @@ static weir_status default_memory(struct weir_machine *machine, const struct hos
 	}
 	uint64_t room;
 	double part = 1;
-	if (host_cgroup_memory_room(root, group, &room) && (double)room < sum)
+	if (host_cgroup_memory_room(root, group, &room, NULL) && (double)room < sum)
 		part = (double)room / sum;
 	uint32_t ranks = ranks_on_this_host();
 	for (uint32_t i = 0; i < machine->nodes; i++)

@@ -10,3 +10,10 @@ uint64_t weir_clock_monotonic_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * WEIR_NS_PER_S + (uint64_t)now.tv_nsec;
 }
+
+uint64_t clock_thread_cpu_ns(void)
+{
+	struct timespec spent;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (uint64_t)spent.tv_sec * WEIR_NS_PER_S + (uint64_t)spent.tv_nsec;
+}

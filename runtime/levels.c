@@ -92,7 +92,12 @@ void levels_read(struct levels *levels, const weir_reading *reading, bool group,
 		levels->base_bytes = used;
 	}
 	input->used_bytes = used > levels->base_bytes ? used - levels->base_bytes : 0;
-	input->stall_percent = reading->known & WEIR_KNOWN_MEMORY_PRESSURE ? reading->memory_pressure_full : 0;
+	/* The host's full says that nobody gets on; the group's own, which the host's hides when others run, that we do not. */
+	double host = reading->known & WEIR_KNOWN_MEMORY_PRESSURE ? reading->pressure[WEIR_STALL_MEMORY].full : 0;
+	double own = reading->known & WEIR_KNOWN_CGROUP_MEMORY_PRESSURE
+			     ? reading->cgroup_pressure[WEIR_STALL_MEMORY].full
+			     : 0;
+	input->stall_percent = own > host ? own : host;
 }
 
 static uint32_t permille(double part)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "numa/arena.h"
+#include "numa/monitor.h"
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/keeper.h"
@@ -147,8 +148,10 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 	if (!status)
 		status = weir_monitor_create(&pool->monitor, pool->machine, options->monitor,
 					     options->monitoring_interval_ns);
-	if (!status)
+	if (!status) {
+		monitor_lend(pool->monitor, true);
 		status = weir_monitor_start(pool->monitor);
+	}
 	if (!status)
 		status = keeper_start(&pool->keeper, pool->admission, options->monitoring_interval_ns);
 	return status;
@@ -226,6 +229,8 @@ static void dismantle(weir_pool *pool)
 		arenas_destroy(pool->arenas);
 	if (pool->tally.shared)
 		tally_fini(&pool->tally);
+	if (pool->monitor)
+		monitor_lend(pool->monitor, false);
 	weir_monitor_destroy(pool->monitor);
 	if (pool->scheduler) {
 		scheduler_lend(pool->scheduler, false);

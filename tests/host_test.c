@@ -40,14 +40,18 @@ static void the_tightest_limit_up_the_tree_counts(void **state)
 	host_cgroup_find(f.root, &group);
 	assert_string_equal(group.memory, "/cg/a/b/c");
 	assert_true(group.memory_v2 && group.cpu_v2);
-	assert_true(host_cgroup_cores(f.root, &group, &cores));
+	char where[HOST_PATH_BYTES] = "";
+	assert_true(host_cgroup_cores(f.root, &group, &cores, where));
 	assert_true(cores == 2.5);
-	assert_true(host_cgroup_memory_used(f.root, &group, &bytes));
-	assert_int_equal(bytes, MIB);
-	assert_true(host_cgroup_memory_max(f.root, &group, &bytes));
+	assert_string_equal(where, "/cg/a/b");
+	assert_true(host_cgroup_memory_max(f.root, &group, &bytes, where));
 	assert_int_equal(bytes, 100 * MIB);
-	assert_true(host_cgroup_memory_room(f.root, &group, &bytes));
+	assert_string_equal(where, "/cg/a/b");
+	assert_true(host_cgroup_memory_high(f.root, &group, &bytes));
+	assert_int_equal(bytes, 90 * MIB);
+	assert_true(host_cgroup_memory_room(f.root, &group, &bytes, where));
 	assert_int_equal(bytes, 30 * MIB);
+	assert_string_equal(where, "/cg/a");
 	fixture_destroy(&f);
 }
 
@@ -75,17 +79,18 @@ static void version_one_and_both_at_once(void **state)
 	host_cgroup_find(f.root, &group);
 	assert_false(group.cpu_v2);
 	assert_false(group.memory_v2);
-	assert_true(host_cgroup_cores(f.root, &group, &cores));
+	assert_true(host_cgroup_cores(f.root, &group, &cores, NULL));
 	assert_true(cores == 1.5);
-	assert_true(host_cgroup_memory_used(f.root, &group, &bytes));
-	assert_int_equal(bytes, 4096);
-	assert_true(host_cgroup_memory_max(f.root, &group, &bytes));
+	assert_false(host_cgroup_memory_high(f.root, &group, &bytes));
+	assert_string_equal(group.unified, "/cg/unified");
+	assert_string_equal(group.cpuacct, "/cg/cpu/job/step");
+	assert_true(host_cgroup_memory_max(f.root, &group, &bytes, NULL));
 	assert_true(bytes == UINT64_MAX);
-	assert_false(host_cgroup_memory_room(f.root, &group, &bytes));
+	assert_false(host_cgroup_memory_room(f.root, &group, &bytes, NULL));
 	fixture_text(&f, "/cg/memory/m/memory.limit_in_bytes", "104857600\n");
 	fixture_text(&f, "/cg/memory/m/memory.stat",
 		     "active_file 9\ntotal_active_file 1096\ntotal_inactive_file 1000\n");
-	assert_true(host_cgroup_memory_room(f.root, &group, &bytes));
+	assert_true(host_cgroup_memory_room(f.root, &group, &bytes, NULL));
 	assert_int_equal(bytes, 100 * MIB - 2000);
 	fixture_destroy(&f);
 }
@@ -120,7 +125,7 @@ static void containers_see_their_mount(void **state)
 		fixture_text(&f, "/proc/self/mountinfo", text);
 		host_cgroup_find(f.root, &group);
 		assert_string_equal(group.cpu, cases[i].found);
-		assert_true(host_cgroup_cores(f.root, &group, &cores));
+		assert_true(host_cgroup_cores(f.root, &group, &cores, NULL));
 		assert_true(cores == 3);
 	}
 	fixture_destroy(&f);
@@ -135,10 +140,11 @@ static void without_groups_nothing_is_known(void **state)
 	uint64_t bytes;
 	fixture_create(&f);
 	host_cgroup_find(f.root, &group);
-	assert_false(host_cgroup_cores(f.root, &group, &cores));
-	assert_false(host_cgroup_memory_used(f.root, &group, &bytes));
-	assert_false(host_cgroup_memory_max(f.root, &group, &bytes));
-	assert_false(host_cgroup_memory_room(f.root, &group, &bytes));
+	assert_false(host_cgroup_cores(f.root, &group, &cores, NULL));
+	assert_false(host_cgroup_memory_high(f.root, &group, &bytes));
+	assert_string_equal(group.unified, "");
+	assert_false(host_cgroup_memory_max(f.root, &group, &bytes, NULL));
+	assert_false(host_cgroup_memory_room(f.root, &group, &bytes, NULL));
 	fixture_destroy(&f);
 }
 
@@ -161,7 +167,8 @@ static void nodes_share_the_kernels_estimate(void **state)
 	assert_int_equal(memory[0].available_bytes, 300 * 1024);
 	assert_int_equal(memory[1].available_bytes, 100 * 1024);
 	/* 400 kB seem to be there, the kernel says 200: each node's are halved. */
-	fixture_text(&f, "/proc/meminfo", "MemTotal: 3000 kB\nMemFree: 300 kB\nMemAvailable: 200 kB\n");
+	fixture_text(&f, "/proc/meminfo",
+		     "MemTotal: 3000 kB\nMemFree: 300 kB\nMemAvailable: 200 kB\nInactive(file): 100 kB\n");
 	assert_true(host_nodes_memory(f.root, 2, physical, memory));
 	assert_int_equal(memory[0].available_bytes, 150 * 1024);
 	assert_int_equal(memory[1].available_bytes, 50 * 1024);

@@ -125,36 +125,69 @@ static void processor_times_are_read_line_by_line(void **state)
 	assert_int_equal(seen.cpu[1], 7);
 	assert_int_equal(seen.busy[1], 3);
 	assert_int_equal(seen.idle[1], 7);
+	/* A line that the buffer cut off may have lost digits. */
+	struct seen cut = {0};
+	assert_int_equal(hostfile_cpu_times(TEXT("cpu0 1 1 1 1\ncpu1 1 1 1 12"), remember, &cut), 1);
 }
 
-static void pressure_needs_both_lines(void **state)
+static void pressure_needs_the_line_some(void **state)
 {
 	(void)state;
-	double some = -1, full = -1;
-	assert_true(hostfile_pressure(
-		TEXT("some avg10=1.25 avg60=9.00 avg300=9.00 total=1\nfull avg10=0.07 avg60=0 total=2\n"), &some,
-		&full));
-	assert_true(some == 1.25);
-	assert_true(full > 0.0699 && full < 0.0701);
+	struct hostfile_pressure p = {.some_avg10 = -1};
+	assert_true(hostfile_pressure(TEXT("some avg10=1.25 avg60=9.00 avg300=9.00 total=17\n"
+					   "full avg10=0.07 avg60=0 avg300=0 total=18446744073709551615\n"),
+				      &p));
+	assert_true(p.some_avg10 == 1.25);
+	assert_int_equal(p.some_total_us, 17);
+	assert_true(p.full_avg10 > 0.0699 && p.full_avg10 < 0.0701);
+	assert_true(p.full_total_us == UINT64_MAX);
+	/* Older kernels have no line "full" for the CPU; and a broken one is none. */
+	assert_true(hostfile_pressure(TEXT("some avg10=2.00 total=3\n"), &p));
+	assert_true(p.some_avg10 == 2 && p.full_avg10 == 0 && p.full_total_us == 0);
+	assert_true(hostfile_pressure(TEXT("full avg10=1000 total=1\nsome total=3 avg10=2.00"), &p));
+	assert_true(p.some_avg10 == 2 && p.full_avg10 == 0);
 	static const char *const refused[] = {
 		"",
+		"full avg10=1.00 total=1\n",
 		"some avg10=1.00\n",
-		"full avg10=1.00\n",
-		"some avg10=\nfull avg10=1\n",
-		"some avg10=1.\nfull avg10=1\n",
-		"some avg10=101.00\nfull avg10=1\n",
-		"some avg10=nan\nfull avg10=inf\n",
-		"some avg60=1\nfull avg60=1\n",
+		"some avg10= total=1\n",
+		"some avg10=1. total=1\n",
+		"some avg10=101.00 total=1\n",
+		"some avg10=nan total=1\n",
+		"some avg60=1 total=1\n",
+		"some avg10=1.00 total=-1\n",
+		"some avg10=1.00 total=18446744073709551616\n",
+		"someavg10=1.00 total=1\n",
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
-		assert_false(hostfile_pressure(TEXT(refused[i]), &some, &full));
-	assert_true(some == 1.25);
+		assert_false(hostfile_pressure(TEXT(refused[i]), &p));
+	assert_true(p.some_avg10 == 2);
+}
+
+/* Several words in one pass; bit i is for the i-th. */
+static void many_fields_are_found_at_once(void **state)
+{
+	(void)state;
+	static const char events[] = "low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 6\n";
+	static const char *const key[] = {"oom", "oom_kill", "absent", "max"};
+	uint64_t value[4] = {70, 71, 72, 73};
+	assert_int_equal(hostfile_fields(TEXT(events), key, 4, value), 1 | 2 | 8);
+	assert_int_equal(value[0], 4);
+	assert_int_equal(value[1], 5);
+	assert_int_equal(value[2], 72);
+	assert_int_equal(value[3], 3);
+	/* What is no number may be one further down. */
+	assert_int_equal(hostfile_fields(TEXT("oom x\noom -1\n\noom 9\noom 10\n"), key, 1, value), 1);
+	assert_int_equal(value[0], 9);
+	assert_int_equal(
+		hostfile_fields(TEXT("Node x MemFree: 3 kB\nNode 99999999999999999999 MemFree: 3 kB\n"), key, 1, value),
+		0);
 }
 
 static void quotas_and_resident_pages(void **state)
 {
 	(void)state;
-	uint64_t quota = 77, period = 77, pages = 77;
+	uint64_t quota = 77, period = 77, pages = 77, mapped = 77;
 	assert_true(hostfile_cpu_max(TEXT("150000 100000\n"), &quota, &period));
 	assert_int_equal(quota, 150000);
 	assert_int_equal(period, 100000);
@@ -163,10 +196,12 @@ static void quotas_and_resident_pages(void **state)
 	static const char *const refused[] = {"", "max", "100", "100 0", "100 -1", "x 100", "-1 100000"};
 	for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
 		assert_false(hostfile_cpu_max(TEXT(refused[i]), &quota, &period));
-	assert_true(hostfile_resident_pages(TEXT("5000 123 4 5 0 6 0\n"), &pages));
+	assert_true(hostfile_pages(TEXT("5000 123 4 5 0 6 0\n"), &mapped, &pages));
+	assert_int_equal(mapped, 5000);
 	assert_int_equal(pages, 123);
-	assert_false(hostfile_resident_pages(TEXT("5000\n"), &pages));
-	assert_false(hostfile_resident_pages(TEXT("x 5\n"), &pages));
+	assert_false(hostfile_pages(TEXT("6000\n"), &mapped, &pages));
+	assert_false(hostfile_pages(TEXT("x 5\n"), &mapped, &pages));
+	assert_int_equal(mapped, 5000);
 }
 
 static void groups_are_found_in_either_version(void **state)
@@ -230,7 +265,9 @@ static void ignore(uint32_t cpu, uint64_t busy, uint64_t idle, void *context)
 static void feed_all(const char *text, size_t length)
 {
 	uint64_t a, b;
-	double some, full;
+	struct hostfile_pressure pressure;
+	uint64_t found[4];
+	static const char *const key[] = {"MemFree", "max", "some", "cpu"};
 	uint32_t lines = 0;
 	struct hostfile_node_memory memory;
 	char path[32], directory[32];
@@ -239,11 +276,13 @@ static void feed_all(const char *text, size_t length)
 	if (hostfile_node_memory(text, length, &memory))
 		assert_true(memory.free_bytes + memory.reclaimable_bytes <= memory.total_bytes);
 	assert_int_equal(hostfile_cpu_times(text, length, ignore, &lines), lines);
-	if (hostfile_pressure(text, length, &some, &full))
-		assert_true(some >= 0 && some <= 100 && full >= 0 && full <= 100);
+	assert_in_range(hostfile_fields(text, length, key, 4, found), 0, 15);
+	if (hostfile_pressure(text, length, &pressure))
+		assert_true(pressure.some_avg10 >= 0 && pressure.some_avg10 <= 100 && pressure.full_avg10 >= 0 &&
+			    pressure.full_avg10 <= 100);
 	if (hostfile_cpu_max(text, length, &a, &b))
 		assert_true(b > 0);
-	(void)hostfile_resident_pages(text, length, &a);
+	(void)hostfile_pages(text, length, &a, &b);
 	(void)hostfile_slurm_tasks(text, length, 5, &a);
 	if (hostfile_cgroup_path(text, length, "memory", path, sizeof(path)))
 		assert_true(path[0] == '/' && strlen(path) < sizeof(path));
@@ -275,6 +314,8 @@ static void garbage_is_harmless_and_nothing_behind_it_is_read(void **state)
 		"some ",
 		"full ",
 		"avg10=",
+		"total=",
+		"Node 0 ",
 		".",
 		"MemTotal:",
 		"MemFree:",
@@ -323,7 +364,8 @@ int main(void)
 		cmocka_unit_test(fields_are_found_by_their_whole_name),
 		cmocka_unit_test(a_nodes_memory_is_read_with_what_can_be_reclaimed),
 		cmocka_unit_test(processor_times_are_read_line_by_line),
-		cmocka_unit_test(pressure_needs_both_lines),
+		cmocka_unit_test(pressure_needs_the_line_some),
+		cmocka_unit_test(many_fields_are_found_at_once),
 		cmocka_unit_test(quotas_and_resident_pages),
 		cmocka_unit_test(groups_are_found_in_either_version),
 		cmocka_unit_test(slurms_lists_are_indexed),

@@ -208,6 +208,28 @@ static void the_first_reading_is_the_base(void **state)
 	assert_int_equal(input.used_bytes, 0);
 }
 
+/* Of the host's stalls and the group's own the worse counts, and only what is known. */
+static void the_worse_stall_counts(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t known;
+		double percent;
+	} cases[] = {{0, 0},
+		     {WEIR_KNOWN_MEMORY_PRESSURE, 3},
+		     {WEIR_KNOWN_CGROUP_MEMORY_PRESSURE, 8},
+		     {WEIR_KNOWN_MEMORY_PRESSURE | WEIR_KNOWN_CGROUP_MEMORY_PRESSURE, 8}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct levels levels = make((weir_level_options){0});
+		struct levels_input input = {0};
+		weir_reading reading = {.size = sizeof(reading), .known = cases[i].known};
+		reading.pressure[WEIR_STALL_MEMORY].full = 3;
+		reading.cgroup_pressure[WEIR_STALL_MEMORY].full = 8;
+		levels_read(&levels, &reading, true, &input);
+		assert_true(input.stall_percent == cases[i].percent);
+	}
+}
+
 static void off_finds_nothing(void **state)
 {
 	(void)state;
@@ -273,6 +295,7 @@ int main(void)
 		cmocka_unit_test(pressure_is_what_no_grant_covers),
 		cmocka_unit_test(the_largest_of_the_three_counts),
 		cmocka_unit_test(the_first_reading_is_the_base),
+		cmocka_unit_test(the_worse_stall_counts),
 		cmocka_unit_test(off_finds_nothing),
 		cmocka_unit_test(no_history_keeps_a_level_without_pressure),
 		cmocka_unit_test(wrong_options_are_named),

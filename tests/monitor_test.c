@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* monitor_test.c - readings: from this host, from recorded and garbage files, from the application's own source; while
+/* monitor_test.c - readings: from this host and from the application's own source; while
  * threads read, sources fail and the monitor is stopped and started. */
 #include <dirent.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include <weir/log.h>
+#include <weir/pool.h>
 
-#include "fixture.h"
-#include "numa/monitor_host.h"
-#include "numa/topology.h"
 #include "private/atomics.h"
 #include "private/compiler.h"
 
@@ -116,119 +116,11 @@ static void another_machines_nodes_are_not_this_hosts(void **state)
 	weir_machine_destroy(machine);
 }
 
-/* One recorded host, two instants apart: exact numbers. The nodes are made up; their threads are 0, 1 and 2, 3. */
-static void recorded_files_give_exact_readings(void **state)
-{
-	(void)state;
-	struct fixture f;
-	fixture_create(&f);
-	fixture_text(&f, "/proc/self/cgroup", "0::/g\n");
-	fixture_text(&f, "/proc/self/mountinfo", "30 20 0:26 / /cg rw - cgroup2 cgroup2 rw\n");
-	fixture_text(&f, "/cg/g/memory.current", "12345\n");
-	fixture_text(&f, "/cg/g/memory.max", "99999\n");
-	fixture_text(&f, "/proc/pressure/memory", "some avg10=3.50 avg60=0 total=0\nfull avg10=1.25 avg60=0 total=0\n");
-	fixture_text(&f, "/proc/self/statm", "100 7 0 0 0 0 0\n");
-	fixture_text(&f, "/sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 800 kB\nNode 0 MemFree: 300 kB\n");
-	fixture_text(&f, "/sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 900 kB\nNode 1 MemFree: 10 kB\n");
-	fixture_text(&f, "/proc/stat", "cpu0 0 0 0 0\ncpu1 50 0 0 50\ncpu2 9 0 0 9\ncpu3 0 0 0 0\ncpu4 1 1 1 1\n");
-	weir_machine *machine = machine_of("numa:2 core:2 pu:1");
-	machine->is_this = true;
-	struct monitor_host *host = monitor_host_create(machine, f.root);
-	assert_non_null(host);
-	weir_node_reading node[2];
-	weir_reading r = READING(node, 2);
-	assert_int_equal(monitor_host_start(host, 1), WEIR_OK);
-	assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
-	const uint32_t all_but_cpu = WEIR_KNOWN_NODE_MEMORY | WEIR_KNOWN_MEMORY_PRESSURE | WEIR_KNOWN_CGROUP_MEMORY |
-				     WEIR_KNOWN_CGROUP_MEMORY_MAX | WEIR_KNOWN_PROCESS;
-	assert_int_equal(r.known, all_but_cpu);
-	assert_int_equal(node[0].memory_total_bytes, 800 * 1024);
-	assert_int_equal(node[0].memory_free_bytes, 300 * 1024);
-	assert_int_equal(node[1].memory_available_bytes, 10 * 1024);
-	assert_true(r.memory_pressure_some == 3.5 && r.memory_pressure_full == 1.25);
-	assert_int_equal(r.cgroup_memory_bytes, 12345);
-	assert_int_equal(r.cgroup_memory_max_bytes, 99999);
-	assert_int_equal(r.process_rss_bytes, 7 * sysconf(_SC_PAGESIZE));
-
-	/* Node 0: 60 + 40 busy of 100 + 100; node 1: cpu2 is away, cpu3's idle went back. */
-	fixture_text(&f, "/proc/stat", "cpu0 60 0 0 40\ncpu1 60 20 10 110\ncpu3 30 0 0 0\n");
-	assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
-	assert_int_equal(r.known, all_but_cpu | WEIR_KNOWN_CPU);
-	assert_true(node[0].cpu_busy == 0.5);
-	assert_true(node[1].cpu_busy == 1);
-	/* No tick has passed: the last shares stand. */
-	assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
-	assert_int_equal(r.known, all_but_cpu | WEIR_KNOWN_CPU);
-	assert_true(node[0].cpu_busy == 0.5);
-	monitor_host_destroy(host);
-	weir_machine_destroy(machine);
-	fixture_destroy(&f);
-}
-
 static void count_lines(weir_log_level level, const char *line, void *context)
 {
 	(void)level;
 	(void)line;
 	++*(int *)context;
-}
-
-static void what_is_missing_is_said_once(void **state)
-{
-	(void)state;
-	int lines = 0;
-	weir_machine *machine = machine_of("numa:2 core:2 pu:1");
-	machine->is_this = true;
-	struct monitor_host *host = monitor_host_create(machine, "/nowhere/at/all");
-	assert_non_null(host);
-	weir_node_reading node[2];
-	weir_reading r = READING(node, 2);
-	assert_int_equal(weir_log_set(WEIR_LOG_INFO, count_lines, &lines, 100), WEIR_OK);
-	for (int i = 0; i < 5; i++) {
-		r.known = UINT32_MAX;
-		assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
-		assert_int_equal(r.known, 0);
-		assert_int_equal(lines, 6);
-	}
-	assert_int_equal(weir_log_set(WEIR_LOG_OFF, NULL, NULL, 0), WEIR_OK);
-	monitor_host_destroy(host);
-	weir_machine_destroy(machine);
-}
-
-static void garbage_files_are_not_known_and_harmless(void **state)
-{
-	(void)state;
-	uint64_t random = fixture_seed("garbage_files_are_not_known_and_harmless");
-	static const char *const files[] = {"/proc/self/cgroup",
-					    "/proc/self/mountinfo",
-					    "/proc/pressure/memory",
-					    "/proc/self/statm",
-					    "/proc/stat",
-					    "/proc/meminfo",
-					    "/sys/devices/system/node/node0/meminfo",
-					    "/sys/devices/system/node/node1/meminfo"};
-	weir_machine *machine = machine_of("numa:2 core:2 pu:1");
-	machine->is_this = true;
-	for (int round = 0; round < 50; round++) {
-		struct fixture f;
-		fixture_create(&f);
-		for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-			unsigned char bytes[2000];
-			size_t length = fixture_random(&random) % sizeof(bytes);
-			/* Bytes above 127 only: nothing of it can be a number, so nothing may be known. */
-			for (size_t b = 0; b < length; b++)
-				bytes[b] = (unsigned char)(fixture_random(&random) | 0x80);
-			fixture_bytes(&f, files[i], bytes, length);
-		}
-		struct monitor_host *host = monitor_host_create(machine, f.root);
-		weir_node_reading node[2];
-		weir_reading r = READING(node, 2);
-		assert_non_null(host);
-		assert_int_equal(monitor_host_read(host, &r), WEIR_OK);
-		assert_int_equal(r.known, 0);
-		monitor_host_destroy(host);
-		fixture_destroy(&f);
-	}
-	weir_machine_destroy(machine);
 }
 
 /* A source of the application's own. ----------------------------------------------------------------------------- */
@@ -241,6 +133,7 @@ struct mine {
 	uint64_t interval_ns;
 	weir_status start_status;
 	bool hostile, meddles;
+	int bell, broken;
 };
 
 static weir_status my_start(void *context, uint64_t interval_ns)
@@ -260,7 +153,7 @@ static weir_status my_read(void *context, weir_reading *out)
 	out->process_rss_bytes = number;
 	out->nodes = out->nodes_capacity;
 	for (uint32_t i = 0; i < out->nodes; i++)
-		out->node[i] = (weir_node_reading){number, number, number, (double)number};
+		out->node[i] = (weir_node_reading){number, number, number, number, (double)number};
 	if (mine->meddles) {
 		weir_monitor_stop(mine->monitor);
 		if (weir_monitor_start(mine->monitor) != WEIR_EBUSY)
@@ -377,6 +270,92 @@ static void a_hostile_source_harms_only_itself(void **state)
 	weir_machine_destroy(machine);
 }
 
+/* What rings on a source's descriptor brings a reading long before its time; what nobody empties does not make the monitor
+ * spin, and what is closed or broken is no longer asked. Fails by waiting for an hour. */
+static uint32_t my_watch(void *context, weir_monitor_watch *out, uint32_t capacity)
+{
+	struct mine *mine = context;
+	assert_true(capacity >= 2);
+	out[0] = (weir_monitor_watch){mine->broken, POLLIN};
+	out[1] = (weir_monitor_watch){mine->bell, POLLIN};
+	return 2;
+}
+
+static void what_rings_brings_an_early_reading(void **state)
+{
+	(void)state;
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	close(ends[1]); /* hangs up for ever */
+	struct mine mine = {.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .broken = ends[0]};
+	weir_machine *machine = machine_of("numa:1 core:1 pu:1");
+	const weir_monitor_source source = {
+		.size = sizeof(source), .read = my_read, .watch = my_watch, .context = &mine};
+	weir_monitor *monitor;
+	weir_reading r = READING(NULL, 0);
+	assert_int_equal(weir_monitor_create(&monitor, machine, &source, HOUR_NS), WEIR_OK);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_false(r.early);
+	const uint64_t one = 1;
+	assert_int_equal(write(mine.bell, &one, sizeof(one)), sizeof(one));
+	do {
+		nap();
+		assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	} while (r.readings < 2);
+	assert_true(r.early);
+	assert_int_equal(r.early_readings, 1);
+	/* It still rings: the next reading is the one that is due, in an hour. */
+	nap();
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_int_equal(r.readings, 2);
+	weir_monitor_destroy(monitor);
+	weir_machine_destroy(machine);
+	close(mine.bell);
+	close(mine.broken);
+}
+
+/* The pool's own news is in each reading at once, and its age with it. */
+static void the_queues_delay_is_part_of_each_reading(void **state)
+{
+	(void)state;
+	struct mine mine = {0};
+	weir_machine *machine = machine_of("numa:1 core:1 pu:1");
+	weir_monitor *monitor = monitor_of(&mine, machine, HOUR_NS);
+	weir_reading r = READING(NULL, 0);
+	weir_monitor_note_queue_delay(NULL, 1);
+	assert_int_equal(weir_monitor_start(monitor), WEIR_OK);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_false(r.known & WEIR_KNOWN_QUEUE_DELAY);
+	uint64_t before = weir_clock_monotonic_ns();
+	weir_monitor_note_queue_delay(monitor, 12345);
+	assert_int_equal(weir_monitor_read(monitor, &r), WEIR_OK);
+	assert_true(r.known & WEIR_KNOWN_QUEUE_DELAY);
+	assert_int_equal(r.queue_delay_ns, 12345);
+	assert_in_range(r.read_at_ns[WEIR_PART_QUEUE], before, weir_clock_monotonic_ns());
+	weir_monitor_destroy(monitor);
+	weir_machine_destroy(machine);
+}
+
+/* A pool's own monitor is not its user's to destroy. Fails by use of freed memory in weir_pool_destroy(). */
+static void a_lent_monitor_is_not_destroyed(void **state)
+{
+	(void)state;
+	static int lines;
+	lines = 0;
+	weir_pool *pool;
+	weir_reading r = READING(NULL, 0);
+	assert_int_equal(
+		weir_pool_create(&pool, WEIR_OPTIONS(.resource_aware = true, .workers = 1, .no_environment = true)),
+		WEIR_OK);
+	assert_int_equal(weir_log_set(WEIR_LOG_ERROR, count_lines, &lines, 100), WEIR_OK);
+	weir_monitor_destroy(weir_pool_monitor(pool));
+	assert_int_equal(lines, 1);
+	assert_int_equal(weir_log_set(WEIR_LOG_OFF, NULL, NULL, 0), WEIR_OK);
+	assert_int_equal(weir_monitor_read(weir_pool_monitor(pool), &r), WEIR_OK);
+	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+}
+
 enum { READERS = 4, NODES = 16 };
 
 struct readers {
@@ -487,12 +466,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(this_host_is_read_by_a_named_thread),
 		cmocka_unit_test(another_machines_nodes_are_not_this_hosts),
-		cmocka_unit_test(recorded_files_give_exact_readings),
-		cmocka_unit_test(what_is_missing_is_said_once),
-		cmocka_unit_test(garbage_files_are_not_known_and_harmless),
 		cmocka_unit_test(an_own_source_replaces_the_hosts_files),
 		cmocka_unit_test(a_failing_source_keeps_the_last_reading_and_is_logged_once),
 		cmocka_unit_test(a_hostile_source_harms_only_itself),
+		cmocka_unit_test(what_rings_brings_an_early_reading),
+		cmocka_unit_test(the_queues_delay_is_part_of_each_reading),
+		cmocka_unit_test(a_lent_monitor_is_not_destroyed),
 		cmocka_unit_test(readers_never_see_parts_of_two_readings),
 		cmocka_unit_test(wrong_arguments_are_refused_with_a_text),
 	};

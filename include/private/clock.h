@@ -10,4 +10,7 @@ static inline uint64_t clock_now_ns(const weir_clock *clock)
 	return clock->now_ns ? clock->now_ns(clock->context) : weir_clock_monotonic_ns();
 }
 
+/* The CPU time that the calling thread has used: what something costs, whatever else the machine does. */
+uint64_t clock_thread_cpu_ns(void);
+
 #endif
