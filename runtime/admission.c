@@ -119,6 +119,18 @@ uint32_t admission_home(const weir_machine *machine, const weir_demand *demand)
 	return demand->near ? pin_node_of_address(machine, demand->near) : NO_NODE;
 }
 
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+	return a + b < a ? UINT64_MAX : a + b;
+}
+
+/* Who starts later cannot make its deadline, which counts from now. */
+static uint64_t latest_start_ns(const struct weir_admission *admission, const weir_demand *demand)
+{
+	uint64_t spare_ns = demand->deadline_ns > demand->run_ns ? demand->deadline_ns - demand->run_ns : 0;
+	return add_saturated(clock_now_ns(&admission->clock), spare_ns);
+}
+
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand)
 {
 	struct packed units;
@@ -128,6 +140,9 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	/* Not the state: who holds an old name of the waiter may be comparing it. */
 	waiter->cancelled = NULL;
 	waiter->decided = NULL;
+	waiter->place = PLACE_COMING;
+	waiter->cause = WEIR_CAUSE_NONE;
+	waiter->expires_ns = demand->deadline_ns ? latest_start_ns(admission, demand) : EXPIRY_NEVER;
 	waiter->grant = (weir_grant){0};
 	waiter->node = 0;
 	waiter->demand = *demand;
@@ -237,27 +252,31 @@ static void decide(weir_decision *decision, weir_verdict verdict, weir_cause cau
 	decision->retry_after_ns = verdict == WEIR_REJECTED ? UINT64_MAX : 0;
 }
 
-/* One more in the room, unless it is full. */
+/* One more in the room, unless it is full. By exchange: an addition that is taken back would make others, for whom there is a
+ * place, see a full room. */
 static bool enter(struct weir_admission *admission)
 {
-	uint64_t waiting = at_add(&admission->waiting, 1, relaxed, none) + 1;
-	if (waiting > admission->waiting_max) {
-		at_sub(&admission->waiting, 1, relaxed, none);
-		return false;
-	}
+	uint64_t waiting = at_load(&admission->waiting, relaxed, none);
+	do {
+		if (waiting >= admission->waiting_max)
+			return false;
+	} while (!at_cas_weak(&admission->waiting, &waiting, waiting + 1, relaxed, relaxed, none));
 	uint64_t most = at_load(&admission->waiting_max_seen, relaxed, none);
-	while (waiting > most && !at_cas_weak(&admission->waiting_max_seen, &most, waiting, relaxed, relaxed, none))
+	while (waiting >= most &&
+	       !at_cas_weak(&admission->waiting_max_seen, &most, waiting + 1, relaxed, relaxed, none))
 		;
 	return true;
 }
 
 static void push_arrival(struct weir_admission *admission, struct waiter *waiter)
 {
-	waiter_set(waiter, WAITER_WAITING);
+	/* ORDER(ticket): release, pairs with the acquire in waiter_move_use(): who cancels it at once finds all of it. */
+	uint64_t tag = at_load(&waiter->state, relaxed, none) / WAITER_STATES;
+	at_store(&waiter->state, tag * WAITER_STATES + WAITER_WAITING, release, ticket);
 	struct waiter *head = at_load(&admission->arrivals, relaxed, none);
 	do {
 		waiter->next = head;
-		/* ORDER(arrivals): release, pairs with the acquire in fetch_arrivals() (kick.c): the holder sees the
+		/* ORDER(arrivals): release, pairs with the acquire in fetch_arrivals() (leave.c): the holder sees the
 		 * waiter.
 		 * ORDER(cancel): seq_cst, before the look at its group's flag in submit.c. */
 	} while (!at_cas_weak(&admission->arrivals, &head, waiter, seq_cst, relaxed, arrivals));
@@ -285,14 +304,50 @@ bool admission_refuse_infeasible(struct weir_admission *admission, const struct 
 	return true;
 }
 
+/* Its deadline is nearer than it runs. */
+static bool is_too_late(const struct weir_admission *admission, const struct waiter *waiter)
+{
+	return unlikely(waiter->expires_ns != EXPIRY_NEVER) && clock_now_ns(&admission->clock) >= waiter->expires_ns;
+}
+
+/* There is no room now. True: it waits, and the caller must kick. */
+static bool wait_or_refuse(struct weir_admission *admission, struct waiter *waiter, bool may_wait,
+			   const struct attempt *attempt, weir_decision *decision)
+{
+	const weir_demand *demand = &waiter->demand;
+	weir_class task_class = demand->task_class;
+	if (demand->when_short == WEIR_FAIL) {
+		decide(decision, WEIR_REJECTED, cause_of(admission, waiter, attempt));
+	} else if (!may_wait || demand->when_short == WEIR_DEFER) {
+		decide(decision, WEIR_DEFERRED, cause_of(admission, waiter, attempt));
+	} else if (!enter(admission)) {
+		decide(decision, WEIR_REJECTED, WEIR_CAUSE_QUEUE_FULL);
+	} else {
+		decide(decision, WEIR_QUEUED, cause_of(admission, waiter, attempt));
+		admission_count(admission, task_class, decision);
+		waiter->since_ns = clock_now_ns(&admission->clock);
+		uint64_t patience_ns = demand->wait_ns_max ? demand->wait_ns_max : EXPIRY_NEVER;
+		uint64_t gives_up_ns = add_saturated(waiter->since_ns, patience_ns);
+		if (gives_up_ns < waiter->expires_ns)
+			waiter->expires_ns = gives_up_ns;
+		push_arrival(admission, waiter);
+		admission_stay_awake(admission);
+		return true;
+	}
+	decision->retry_after_ns = admission_retry_ns(admission, waiter, decision->cause);
+	admission_count(admission, task_class, decision);
+	return false;
+}
+
 static void ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
 		bool *kick)
 {
 	memset(decision, 0, sizeof(*decision));
 	*kick = false;
 	weir_class task_class = waiter->demand.task_class;
-	if (unlikely(at_load(&admission->closed, relaxed, none))) {
-		decide(decision, WEIR_REJECTED, WEIR_CAUSE_SHUTDOWN);
+	if (unlikely(at_load(&admission->closed, relaxed, none) || is_too_late(admission, waiter))) {
+		decide(decision, WEIR_REJECTED,
+		       is_too_late(admission, waiter) ? WEIR_CAUSE_DEADLINE : WEIR_CAUSE_SHUTDOWN);
 		admission_count(admission, task_class, decision);
 		return;
 	}
@@ -324,23 +379,8 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 	decision->short_nodes = attempt.short_nodes;
 	decision->short_total = attempt.why.total;
 	name_shortage(admission, decision);
-	if (admission_refuse_infeasible(admission, waiter, decision))
-		return;
-	if (!may_wait || waiter->demand.when_short == WEIR_DEFER) {
-		decide(decision, WEIR_DEFERRED, cause_of(admission, waiter, &attempt));
-	} else if (!enter(admission)) {
-		decide(decision, WEIR_REJECTED, WEIR_CAUSE_QUEUE_FULL);
-	} else {
-		decide(decision, WEIR_QUEUED, cause_of(admission, waiter, &attempt));
-		waiter->since_ns = clock_now_ns(&admission->clock);
-		admission_count(admission, task_class, decision);
-		push_arrival(admission, waiter);
-		admission_stay_awake(admission);
-		*kick = true;
-		return;
-	}
-	decision->retry_after_ns = admission_retry_ns(admission, waiter, decision->cause);
-	admission_count(admission, task_class, decision);
+	if (!admission_refuse_infeasible(admission, waiter, decision))
+		*kick |= wait_or_refuse(admission, waiter, may_wait, &attempt, decision);
 }
 
 /* Two looks at the clock cost more than a decision: so one in DECISIONS_PER_SAMPLE is timed. */

@@ -14,6 +14,7 @@
 #include "private/tally.h"
 #include "runtime/budget.h"
 #include "runtime/counts.h"
+#include "runtime/expiry.h"
 #include "runtime/park.h"
 #include "runtime/rates.h"
 #include "runtime/room.h"
@@ -63,7 +64,8 @@ struct weir_admission {
 	_Atomic(uint32_t) awake; /* the period goes on; 0: who takes room starts it */
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;
-	_Atomic(uint32_t) sweep; /* somebody was cancelled */
+	_Atomic(uint32_t) sweep; /* groups were cancelled, or limits changed (leave.c) */
+	_Atomic(struct waiter *) cancels;
 	_Atomic(uint64_t) waiting;
 	_Atomic(uint64_t) waiting_max_seen;
 	_Atomic(uint32_t) passed; /* grants at once while somebody waited, since the last scan */
@@ -75,6 +77,7 @@ struct weir_admission {
 	uint64_t period_ns;
 	/* The token holder's. */
 	CACHE_ALIGNED struct room room;
+	struct expiry expiry;
 	uint64_t now_ns; /* as a scan began */
 	struct waiter *claimant;
 	uint32_t claimed_place;
@@ -134,7 +137,10 @@ bool admission_kick(struct weir_admission *admission, struct batch *batch);
 /* Kick and deliver until nothing is left to do. The one loop that callers use. */
 void admission_settle(struct weir_admission *admission);
 
-/* Some waiters, or their groups, were cancelled: the next kick sweeps the room. */
+/* Cancel the waiter if it waits, in the use that the ticket names. False: it does not. The caller settles. */
+bool admission_cancel(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket);
+
+/* Groups were cancelled: the next kick sweeps the room. */
 void admission_sweep(struct weir_admission *admission);
 
 /* Give back what admission granted: as tracker_give(), and counted as a release. */
@@ -158,7 +164,7 @@ bool admission_may_retry(struct weir_admission *admission, const struct waiter *
  * RATES_ETA_NS_MAX; RATES_UNKNOWN: nobody knows. 0: nothing is short now. */
 uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter *waiter);
 
-/* Limits changed: look whether who waits can still be granted, and settle. */
+/* Limits changed: whoever waits and can never fit any more leaves, and the claim is made anew. Settles. */
 void admission_revalidate(struct weir_admission *admission);
 
 /* Something will have to be done at when_ns, by the admission's clock, or before. Costs a load where it is known to be due

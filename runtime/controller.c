@@ -19,7 +19,6 @@ enum { TICKET_BYTES = 512, TICKETS_MAX = 1 << 20 };
 struct ticket {
 	struct slot_link slot;
 	uint32_t index;
-	uint64_t generation;
 	struct waiter waiter;
 	struct weir_admission *admission;
 	weir_granted_fn granted;
@@ -32,7 +31,6 @@ static void init_ticket(void *slot, uint32_t number)
 {
 	struct ticket *ticket = slot;
 	ticket->index = number;
-	ticket->generation = 0;
 	at_init(&ticket->waiter.state, WAITER_NEW);
 }
 
@@ -85,22 +83,18 @@ weir_status weir_admission_destroy(weir_admission *admission)
 
 /* Tickets. ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t number_of(const struct ticket *ticket)
-{
-	return (ticket->generation << SLOTS_BITS) | ticket->index;
-}
-
 static void ticket_decided(struct waiter *waiter)
 {
 	struct ticket *ticket = container_of(waiter, struct ticket, waiter);
 	bool granted = waiter_state(waiter) == WAITER_GRANTED;
 	weir_granted_fn fn = ticket->granted;
 	void *context = ticket->context;
-	uint64_t number = number_of(ticket);
+	uint64_t number = waiter_ticket(&ticket->waiter, ticket->index);
 	weir_grant grant = granted ? waiter->grant : (weir_grant){0};
+	weir_cause cause = waiter->cause;
 	uint32_t node = waiter->node;
 	slots_put(ticket->admission->tickets, ticket->index);
-	fn(number, grant, node, context);
+	fn(number, grant, node, cause, context);
 }
 
 static struct ticket *make_ticket(struct weir_admission *admission, weir_granted_fn granted, void *context)
@@ -138,10 +132,8 @@ weir_decision weir_admission_admit(weir_admission *admission, const weir_demand 
 		return refuse(admission, demand, WEIR_CAUSE_INVALID);
 	}
 	ticket->waiter.decided = ticket_decided;
-	ticket->generation++;
-	/* ORDER(ticket): release: who cancels by the new number finds the waiter of that number. */
-	at_store(&ticket->waiter.state, ticket->generation * WAITER_STATES + WAITER_NEW, release, ticket);
-	uint64_t number = number_of(ticket);
+	waiter_renew(&ticket->waiter);
+	uint64_t number = waiter_ticket(&ticket->waiter, ticket->index);
 	weir_decision decision;
 	bool kick;
 	admission_ask(admission, &ticket->waiter, granted != NULL, &decision, &kick);
@@ -169,16 +161,11 @@ weir_status weir_admission_cancel(weir_admission *admission, uint64_t number)
 {
 	if (!admission)
 		return error_set(WEIR_EINVAL, "admission is NULL");
-	struct ticket *ticket =
-		slots_find(admission->tickets, (uint32_t)number & SLOTS_MAX, admission->tickets->slot_shift);
-	uint64_t tag = (number >> SLOTS_BITS) * WAITER_STATES;
-	uint64_t waiting = tag + WAITER_WAITING;
-	/* ORDER(ticket): acquire, pairs with the release in weir_admission_admit(). The generation is in the state, so
-	 * a ticket that is in use again is not cancelled in the old one's stead. */
-	if (!ticket || !at_cas(&ticket->waiter.state, &waiting, tag + WAITER_CANCELLED, acquire, relaxed, ticket))
-		return error_set(WEIR_ESTALE, "ticket %#llx does not wait: it was granted or cancelled before",
+	struct ticket *ticket = slots_find(admission->tickets, ticket_slot(number), admission->tickets->slot_shift);
+	if (!ticket || !admission_cancel(admission, &ticket->waiter, number))
+		return error_set(WEIR_ESTALE,
+				 "ticket %#llx does not wait: it was granted, cancelled or given up before",
 				 (unsigned long long)number);
-	admission_sweep(admission);
 	admission_settle(admission);
 	return WEIR_OK;
 }

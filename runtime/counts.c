@@ -48,6 +48,8 @@ weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_
 	counts_sum_decisions(tally, out);
 	out->granted_later = tally_sum(tally, COUNT_GRANTED_LATER);
 	out->cancelled = tally_sum(tally, COUNT_CANCELLED);
+	out->expired = tally_sum(tally, COUNT_EXPIRED);
+	out->infeasible_later = tally_sum(tally, COUNT_INFEASIBLE_LATER);
 	out->overtakes = tally_sum(tally, COUNT_OVERTAKES);
 	out->claims = tally_sum(tally, COUNT_CLAIMS);
 	out->waiting = at_load(&admission->waiting, relaxed, none);

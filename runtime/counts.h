@@ -16,6 +16,8 @@ enum admission_counter {
 	COUNT_DECISIONS = 0, /* [class][verdict][cause]; the class of an invalid demand may be none */
 	COUNT_GRANTED_LATER = COUNT_DECISIONS + (WEIR_CLASSES + 1) * WEIR_VERDICTS * WEIR_CAUSES,
 	COUNT_CANCELLED,
+	COUNT_EXPIRED,
+	COUNT_INFEASIBLE_LATER,
 	COUNT_OVERTAKES,
 	COUNT_CLAIMS,
 	COUNT_FIRST_TRIES, /* of demands that do not wait */

@@ -321,6 +321,21 @@ void weir_group_cancel(weir_group *group)
 	}
 }
 
+weir_status weir_task_cancel(weir_pool *pool, uint64_t ticket)
+{
+	if (!pool)
+		return error_set(WEIR_EINVAL, "pool is NULL");
+	struct task_need *need = slots_find(pool->needs, ticket_slot(ticket), pool->needs->slot_shift);
+	if (need && waiter_move_use(&need->waiter, ticket, WAITER_HELD, WAITER_CANCELLED))
+		return WEIR_OK; /* whoever starts its group's tasks ends it */
+	if (!need || !pool->aware || !admission_cancel(pool->admission, &need->waiter, ticket))
+		return error_set(WEIR_ESTALE,
+				 "ticket %#llx does not wait: its task was started, cancelled or given up before",
+				 (unsigned long long)ticket);
+	admission_settle(pool->admission);
+	return WEIR_OK;
+}
+
 /* Waiting. ------------------------------------------------------------------------------------------------------- */
 
 static bool is_done(weir_group *group, uint32_t epoch)
@@ -407,8 +422,13 @@ static weir_status wait_inside(struct worker *worker, weir_task *self, weir_grou
 weir_status group_outcome(const weir_group *group)
 {
 	weir_status error = at_load(&group->error, relaxed, none);
+	if (error == WEIR_ETIME)
+		return error_set(error,
+				 "a task of the group was given up, or answered so itself: it could not start within "
+				 "demand.wait_ns_max, or end within demand.deadline_ns");
 	if (error)
-		return error_set(error, "a task of the group ended with status %d (%s)", error, weir_status_text(error));
+		return error_set(error, "a task of the group ended with status %d (%s)", error,
+				 weir_status_text(error));
 	if (at_load(&group->cancelled, relaxed, none))
 		return error_set(WEIR_ECANCELED, "the group was cancelled");
 	return WEIR_OK;

@@ -471,8 +471,8 @@ weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes)
 		return error_set(WEIR_EINVAL,
 				 "demand.task_class is %d: give WEIR_NORMAL, HIGH, CRITICAL or BEST_EFFORT",
 				 (int)demand->task_class);
-	if ((unsigned)demand->when_short > WEIR_DEFER)
-		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE or WEIR_DEFER",
+	if ((unsigned)demand->when_short > WEIR_FAIL)
+		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE, WEIR_DEFER or WEIR_FAIL",
 				 (int)demand->when_short);
 	if (demand->home > nodes)
 		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes",

@@ -24,7 +24,9 @@ enum { GROUPS_MAX = 1 << 20, DRAIN_LOOK_NS = 1000000 };
 
 static void init_need(void *slot, uint32_t number)
 {
-	((struct task_need *)slot)->index = number;
+	struct task_need *need = slot;
+	need->index = number;
+	at_init(&need->waiter.state, WAITER_NEW);
 }
 
 static void init_group(void *slot, uint32_t number)

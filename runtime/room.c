@@ -105,9 +105,11 @@ void room_add(struct room *room, struct waiter *waiter)
 	waiter->sequence = room->sequence++;
 	waiter->next = NULL;
 	waiter->overtaken = 0;
+	waiter->place = PLACE_LISTED;
 	count(room, waiter, 1);
 	struct waiter **link = find_shape(room, waiter);
 	if (*link) {
+		waiter->before = (*link)->last;
 		(*link)->last->next = waiter;
 		(*link)->last = waiter;
 		return;
@@ -122,14 +124,18 @@ void room_add(struct room *room, struct waiter *waiter)
 	link_after(class, waiter, place);
 }
 
-void room_remove(struct room *room, struct waiter *leader)
+static void remove_follower(struct waiter *leader, struct waiter *follower)
 {
-	struct waiter **link = find_shape(room, leader);
+	follower->before->next = follower->next;
+	*(follower->next ? &follower->next->before : &leader->last) = follower->before;
+}
+
+static void remove_leader(struct room *room, struct waiter *leader, struct waiter **link)
+{
 	struct room_class *class = class_of(room, leader);
 	struct waiter *heir = leader->next;
 	struct waiter *place = leader->before;
 	unlink_leader(class, leader);
-	count(room, leader, UINT32_MAX);
 	if (!heir) {
 		*link = leader->chain;
 		return;
@@ -145,34 +151,35 @@ void room_remove(struct room *room, struct waiter *leader)
 	link_after(class, heir, place);
 }
 
-/* Drop the cancelled ones behind a leader. */
-static struct waiter *sweep_followers(struct room *room, struct waiter *leader, struct waiter *out)
+void room_remove(struct room *room, struct waiter *waiter)
 {
-	struct waiter *kept = leader;
-	for (struct waiter *one = leader->next, *next; one; one = next) {
-		next = one->next;
-		if (waiter_is_cancelled(one)) {
-			count(room, one, UINT32_MAX);
-			one->next = out;
-			out = one;
-		} else {
-			kept->next = one;
-			kept = one;
-		}
-	}
-	kept->next = NULL;
-	leader->last = kept;
-	return out;
+	struct waiter **link = find_shape(room, waiter);
+	waiter->place = PLACE_ASIDE;
+	count(room, waiter, UINT32_MAX);
+	if (*link == waiter)
+		remove_leader(room, waiter, link);
+	else
+		remove_follower(*link, waiter);
 }
 
-struct waiter *room_sweep(struct room *room)
+struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waiter, void *context), void *context)
 {
 	struct waiter *out = NULL;
 	for (uint32_t s = 0; s < WEIR_CLASSES; s++) {
+		/* The followers first: who comes after a leader that leaves was asked already. */
 		for (struct waiter *leader = room->service[s].first, *after; leader; leader = after) {
 			after = leader->after;
-			out = sweep_followers(room, leader, out);
-			if (waiter_is_cancelled(leader)) {
+			for (struct waiter *one = leader->next, *next; one; one = next) {
+				next = one->next;
+				if (!leaves(one, context))
+					continue;
+				remove_follower(leader, one);
+				count(room, one, UINT32_MAX);
+				one->place = PLACE_ASIDE;
+				one->next = out;
+				out = one;
+			}
+			if (leaves(leader, context)) {
 				room_remove(room, leader);
 				leader->next = out;
 				out = leader;

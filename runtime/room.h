@@ -7,27 +7,56 @@
 #ifndef WEIR_RUNTIME_ROOM_H
 #define WEIR_RUNTIME_ROOM_H
 
+#include <weir/admission.h>
+
 #include "private/atomics.h"
+#include "runtime/slots.h"
 #include "runtime/strategy.h"
 
-enum waiter_state { WAITER_NEW, WAITER_WAITING, WAITER_GRANTED, WAITER_CANCELLED, WAITER_STATES = 4 };
+enum waiter_state {
+	WAITER_NEW,
+	WAITER_HELD, /* its owner keeps it back, and asks later */
+	WAITER_WAITING,
+	WAITER_GRANTED,
+	WAITER_CANCELLED,
+	WAITER_REFUSED, /* it waited, and will not be granted: its cause says why */
+	WAITER_STATES = 8
+};
+
+/* Where the holder of the token has it. */
+enum waiter_place {
+	PLACE_COMING,  /* it is not fetched yet */
+	PLACE_LISTED,  /* in the lists of the room */
+	PLACE_ASIDE,   /* cancelled, and taken out; it leaves when who cancelled it has said so */
+	PLACE_FORGONE, /* who cancelled it has said so, but it is not fetched yet; then it leaves */
+};
+
+struct expiry_link {
+	struct waiter *up, *left, *right;
+};
 
 /* A demand on its way through admission; part of a task, or of a ticket. */
 struct waiter {
-	struct waiter *next;   /* of the arrivals, of its shape, of a batch: one after another */
-	struct waiter *last;   /* leader of a shape: its youngest */
-	struct waiter *before; /* leaders of a class, in the order of service */
+	struct waiter *next; /* of the arrivals, of its shape, of a batch: one after another */
+	struct waiter *last; /* leader of a shape: its youngest */
+	struct waiter
+		*before; /* leaders of a class, in the order of service; a follower: who is before it in its shape */
 	struct waiter *after;
-	struct waiter *chain; /* leaders with the same hash */
+	struct waiter *chain;  /* leaders with the same hash */
+	struct waiter *cancel; /* who was cancelled before and is not looked at yet */
+	struct expiry_link expiry;
 	weir_demand demand;
 	struct wish wish;
 	uint64_t sequence;
 	uint64_t since_ns;
+	uint64_t expires_ns; /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
 	uint32_t overtaken;
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
 	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
 	weir_grant grant;
 	uint32_t node;
+	uint8_t place;				/* enum waiter_place */
+	weir_cause cause;			/* REFUSED: why */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
 };
 
@@ -57,12 +86,13 @@ uint32_t room_service(weir_class task_class);
 
 void room_add(struct room *room, struct waiter *waiter);
 
-/* Remove the oldest of a shape. Its follower leads from now on, at the place of its own age. */
-void room_remove(struct room *room, struct waiter *leader);
+/* Remove one. Where it led a shape, its follower leads from now on, at the place of its own age. */
+void room_remove(struct room *room, struct waiter *waiter);
 
-/* Remove all that are cancelled, by themselves or with their group; they come back linked by next. */
-struct waiter *room_sweep(struct room *room);
+/* Remove all of whom `leaves` says so; they come back linked by next. Who stays may be asked again. */
+struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waiter, void *context), void *context);
 
+/* By itself, or with its group. */
 bool waiter_is_cancelled(const struct waiter *waiter);
 
 static inline enum waiter_state waiter_state(const struct waiter *waiter)
@@ -84,6 +114,38 @@ static inline void waiter_set(struct waiter *waiter, enum waiter_state to)
 {
 	uint64_t state = at_load(&waiter->state, relaxed, none);
 	at_store(&waiter->state, state - state % WAITER_STATES + to, relaxed, none);
+}
+
+/* Tickets: the number of the waiter's slot, and the tag of this use of it, never 0. */
+#define WAITER_TAG_MAX ((UINT64_C(1) << (64 - SLOTS_BITS)) - 1)
+
+static inline uint64_t waiter_ticket(const struct waiter *waiter, uint32_t slot)
+{
+	return at_load(&waiter->state, relaxed, none) / WAITER_STATES << SLOTS_BITS | slot;
+}
+
+static inline uint32_t ticket_slot(uint64_t ticket)
+{
+	return (uint32_t)ticket & ((UINT32_C(1) << SLOTS_BITS) - 1);
+}
+
+/* A new use of the slot: its fields are filled in, its tickets are good from now on, old ones no more. */
+static inline void waiter_renew(struct waiter *waiter)
+{
+	uint64_t tag = at_load(&waiter->state, relaxed, none) / WAITER_STATES;
+	tag = tag < WAITER_TAG_MAX ? tag + 1 : 1;
+	/* ORDER(ticket): release, pairs with the acquire in waiter_move_use(): who comes with the new tag finds the waiter of
+	 * this use. */
+	at_store(&waiter->state, tag * WAITER_STATES + WAITER_NEW, release, ticket);
+}
+
+/* As waiter_move(), but only in the use that the ticket names. */
+static inline bool waiter_move_use(struct waiter *waiter, uint64_t ticket, enum waiter_state from, enum waiter_state to)
+{
+	uint64_t tag = (ticket >> SLOTS_BITS) * WAITER_STATES;
+	uint64_t state = tag + from;
+	/* ORDER(ticket): acquire, pairs with the releases in waiter_renew() and push_arrival(). */
+	return at_cas(&waiter->state, &state, tag + to, acquire, relaxed, ticket);
 }
 
 #endif

@@ -126,7 +126,7 @@ struct pending {
 	void *context;
 };
 
-static void pending_decided(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void pending_decided(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
 	struct pending *pending = context;
 	struct pending done = *pending;
@@ -140,6 +140,7 @@ static void pending_decided(uint64_t ticket, weir_grant grant, uint32_t node, vo
 		place(done.scheduler, &placement);
 	} else {
 		placement.decision.verdict = WEIR_REJECTED;
+		placement.decision.cause = cause;
 		placement.decision.retry_after_ns = UINT64_MAX;
 	}
 	at_sub(&done.scheduler->pending, 1, relaxed, none);

@@ -84,7 +84,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 			 relaxed, none);
 		need->waiter.cancelled = &task->group->cancelled;
 		need->waiter.decided = task_decided;
-		at_store(&need->waiter.state, WAITER_NEW, relaxed, none);
+		waiter_renew(&need->waiter);
 	} else {
 		status = carry_need(pool, need, demand);
 	}
@@ -115,6 +115,8 @@ static weir_status refusal(const weir_decision *decision, bool asked_to_be_defer
 		return error_set(WEIR_EFULL, "%s", text);
 	case WEIR_CAUSE_SHUTDOWN:
 		return error_set(WEIR_ESHUTDOWN, "%s", text);
+	case WEIR_CAUSE_DEADLINE:
+		return error_set(WEIR_ETIME, "%s", text);
 	default:
 		return error_set(WEIR_EAGAIN, "%s", text);
 	}
@@ -127,10 +129,13 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 	struct task_need *need = task->need;
 	bool asked_to_be_deferred = need->waiter.demand.when_short == WEIR_DEFER;
 	bool kick = false;
+	uint64_t ticket = waiter_ticket(&need->waiter, need->index);
 	/* ORDER(ungranted): seq_cst on all four, with waits.c: we were counted before; of adder and holder one sees the
 	 * other. */
 	bool may_wait = at_load(&group->holders, seq_cst, ungranted) == 0;
 	admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
+	if (decision->verdict == WEIR_QUEUED)
+		decision->ticket = ticket; /* the task may be gone by now */
 	if (decision->verdict == WEIR_ADMITTED) {
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
 		task_bind(pool, task, decision->node);
@@ -153,7 +158,9 @@ void task_start(weir_pool *pool, weir_task *task)
 {
 	weir_group *group = task->group;
 	bool asks = task->need && pool->aware;
-	if (task_is_cancelled(task)) {
+	/* Nobody has its ticket's say any more but who cancelled it before. */
+	bool cancelled = asks && !waiter_move(&task->need->waiter, WAITER_HELD, WAITER_NEW);
+	if (cancelled || task_is_cancelled(task)) {
 		/* ORDER(ungranted): seq_cst; counted since launch(), without a gap. */
 		if (asks)
 			at_sub(&group->ungranted, 1, seq_cst, ungranted);
@@ -190,6 +197,21 @@ static weir_status check_submit(const weir_group *group, weir_task_fn fn)
 	return WEIR_OK;
 }
 
+/* Keep it back until the groups before its own are done; it can be cancelled meanwhile. False: they are. */
+static bool hold(weir_group *group, weir_task *task, bool asks, weir_decision *decision)
+{
+	if (asks) {
+		decision->ticket = waiter_ticket(&task->need->waiter, task->need->index);
+		waiter_set(&task->need->waiter, WAITER_HELD);
+	}
+	if (group_hold(group, task))
+		return true;
+	decision->ticket = 0;
+	if (asks)
+		waiter_set(&task->need->waiter, WAITER_NEW);
+	return false;
+}
+
 /* Count in; from here on the task is the pool's, unless ask() refuses it. */
 static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decision)
 {
@@ -205,7 +227,7 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 		if (asks && admission_refuse_infeasible(pool->admission, &task->need->waiter, decision)) {
 			at_sub(&group->ungranted, 1, seq_cst, ungranted);
 			status = refusal(decision, false);
-		} else if (group_hold(group, task)) {
+		} else if (hold(group, task, asks, decision)) {
 			decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;
 			decision->allowed = !asks;
 			return WEIR_OK;

@@ -153,7 +153,15 @@ void task_settle(weir_pool *pool, weir_task *task, bool ran, weir_status status)
 		admission_settle(pool->admission);
 }
 
-/* A grant makes a task READY; a cancellation ends it. */
+/* What the group of a task learns that waited and was not granted. */
+static weir_status status_of(const struct waiter *waiter)
+{
+	if (waiter_state(waiter) == WAITER_CANCELLED)
+		return WEIR_ECANCELED;
+	return waiter->cause == WEIR_CAUSE_INFEASIBLE ? WEIR_EINFEASIBLE : WEIR_ETIME;
+}
+
+/* A grant makes a task READY; anything else ends it. */
 void task_decided(struct waiter *waiter)
 {
 	struct task_need *need = container_of(waiter, struct task_need, waiter);
@@ -162,7 +170,7 @@ void task_decided(struct waiter *waiter)
 	/* ORDER(ungranted): seq_cst, with waits.c and ask(). */
 	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
 	if (waiter_state(waiter) != WAITER_GRANTED) {
-		task_settle(pool, task, false, WEIR_ECANCELED);
+		task_settle(pool, task, false, status_of(waiter));
 		return;
 	}
 	task_bind(pool, task, waiter->node);

@@ -270,8 +270,9 @@ struct chain {
 	uint32_t depth, deepest;
 };
 
-static void release_at_once(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void release_at_once(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
+	(void)cause;
 	(void)ticket;
 	(void)node;
 	struct chain *chain = context;

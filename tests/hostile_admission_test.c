@@ -30,8 +30,9 @@ struct decided {
 	weir_grant grant;
 };
 
-static void on_decided(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void on_decided(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
+	(void)cause;
 	struct decided *decided = context;
 	(void)ticket;
 	(void)node;
@@ -81,7 +82,7 @@ static void an_old_ticket_cancels_nothing(void **state)
 		assert_int_equal(decided.cancels + decided.grants, 0);
 		assert_ok(weir_admission_cancel(f.admission, decision.ticket));
 		assert_error(weir_admission_cancel(f.admission, decision.ticket), WEIR_ESTALE,
-			     "granted or cancelled before");
+			     "granted, cancelled or given up before");
 		assert_int_equal(decided.cancels, 1);
 		old = decision.ticket;
 	}

@@ -114,7 +114,7 @@ static void a_wrong_demand_is_named_on_a_plain_pool_too(void **state)
 		{WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(2)), "demand.home is WEIR_NODE(2): the machine has 2 nodes"},
 		{WEIR_DEMAND(.cores = 1, .home_only = true), "demand.home_only"},
 		{WEIR_DEMAND(.cores = 1, .task_class = (weir_class)4), "demand.task_class is 4"},
-		{WEIR_DEMAND(.cores = 1, .when_short = (weir_when_short)2), "demand.when_short is 2"},
+		{WEIR_DEMAND(.cores = 1, .when_short = (weir_when_short)3), "demand.when_short is 3"},
 		{&(weir_demand){.cores = 1}, "demand.size is 0"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -48,8 +48,8 @@ static inline weir_admission_counts counts_of(const struct house *house)
 	return counts;
 }
 
-/* A3: the first verdicts sum to what was asked, by cause and by class; whoever queued was granted, was cancelled or
- * waits. And at the end A2: nobody waits, so no word says so; L2: everything is back. */
+/* A3: the first verdicts sum to what was asked, by cause and by class; whoever queued was granted, was
+ * cancelled, gave up or waits. And at the end A2: nobody waits, so no word says so; L2: everything is back. */
 static inline void pull_down(struct house *house, uint64_t asked)
 {
 	weir_admission_counts counts = counts_of(house);
@@ -66,7 +66,9 @@ static inline void pull_down(struct house *house, uint64_t asked)
 	assert_int_equal(verdicts, counts.asked);
 	assert_int_equal(counts.asked, asked);
 	assert_in_range(classes, counts.asked - invalid, counts.asked);
-	assert_int_equal(counts.granted_later + counts.cancelled + counts.waiting, counts.verdict[WEIR_QUEUED]);
+	assert_int_equal(counts.granted_later + counts.cancelled + counts.expired + counts.infeasible_later +
+				 counts.waiting,
+			 counts.verdict[WEIR_QUEUED]);
 	assert_int_equal(counts.waiting, 0);
 	const struct ledger *ledger = &house->tracker->ledger;
 	for (uint32_t w = 0; w < ledger->words; w++)
@@ -99,16 +101,17 @@ struct told {
 	uint64_t ticket;
 	weir_grant grant;
 	uint32_t node;
+	weir_cause cause;
 	const void *context;
 };
 
 static struct told told[TOLD_MAX];
 static uint32_t told_count;
 
-static inline void tell(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static inline void tell(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
 	assert_true(told_count < TOLD_MAX);
-	told[told_count++] = (struct told){ticket, grant, node, context};
+	told[told_count++] = (struct told){ticket, grant, node, cause, context};
 }
 
 static inline weir_decision queue(struct house *house, const weir_demand *demand, void *context)

@@ -14,8 +14,9 @@ enum { TEXT_BYTES = 1 << 20 };
 
 static char text[TEXT_BYTES];
 
-static void forget(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void forget(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
+	(void)cause;
 	(void)ticket;
 	(void)node;
 	*(weir_grant *)context = grant;

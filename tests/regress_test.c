@@ -171,8 +171,9 @@ enum { TICKETS = 200000 };
 static weir_admission *released_from;
 static atomic_int granted_count;
 
-static void release_at_once(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void release_at_once(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
+	(void)cause;
 	(void)ticket, (void)node, (void)context;
 	atomic_fetch_add(&granted_count, 1);
 	(void)weir_admission_release(released_from, grant);
@@ -204,8 +205,9 @@ static uint64_t no_time(void *context)
 	return 1;
 }
 
-static void note_grant(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void note_grant(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
+	(void)cause;
 	(void)ticket, (void)node;
 	*(weir_grant *)context = grant;
 }

@@ -125,6 +125,12 @@ static void a_follower_stands_at_the_place_of_its_own_age(void **state)
 }
 
 /* A sweep takes out who is cancelled, by its own state or by its group's flag, wherever it stands, and nobody else. */
+static bool is_cancelled(struct waiter *waiter, void *context)
+{
+	(void)context;
+	return waiter_is_cancelled(waiter);
+}
+
 static void a_sweep_takes_out_the_cancelled_and_nobody_else(void **state)
 {
 	(void)state;
@@ -148,7 +154,7 @@ static void a_sweep_takes_out_the_cancelled_and_nobody_else(void **state)
 			cancelled += waiter_is_cancelled(&waiter[i]);
 		}
 		int swept = 0;
-		for (struct waiter *one = room_sweep(&room); one; one = one->next, swept++)
+		for (struct waiter *one = room_sweep(&room, is_cancelled, NULL); one; one = one->next, swept++)
 			assert_true(waiter_is_cancelled(one));
 		assert_int_equal(swept, cancelled);
 		assert_int_equal(room.count, WAITERS - cancelled);
@@ -157,7 +163,7 @@ static void a_sweep_takes_out_the_cancelled_and_nobody_else(void **state)
 			for (struct waiter *leader = room.service[s].first; leader; leader = leader->after)
 				for (struct waiter *one = leader; one; one = one->next)
 					assert_false(waiter_is_cancelled(one));
-		assert_null(room_sweep(&room));
+		assert_null(room_sweep(&room, is_cancelled, NULL));
 		room_fini(&room);
 	}
 }

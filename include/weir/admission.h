@@ -61,10 +61,10 @@ typedef struct weir_decision {
 	uint64_t short_nodes;	  /* bit n: node n < 64 was short */
 	bool short_total;	  /* a total, rather than a node, was short */
 	char short_name[32];	  /* the first counted resource that was short, as the limits name it; "": none */
-	uint64_t retry_after_ns;  /* DEFERRED, QUEUE_FULL, RETRIES: how long to wait first; UINT64_MAX: never; else 0 */
+	uint64_t retry_after_ns;  /* DEFERRED, or REJECTED but not for good: how long to wait first; UINT64_MAX: never; else 0 */
 	uint32_t node;		  /* ADMITTED */
 	weir_grant grant;	  /* ADMITTED: give it back by weir_admission_release() */
-	uint64_t ticket;	  /* QUEUED: for weir_admission_cancel() */
+	uint64_t ticket;	  /* QUEUED: for weir_admission_cancel(), weir_task_cancel() */
 } weir_decision;
 
 /* The decision in words, "queued: memory is short on nodes 0 and 2". Returns the length, as snprintf(). Thread: any. */
@@ -94,12 +94,14 @@ WEIR_API WEIR_MUST_USE weir_status weir_admission_create(weir_admission **out, w
 /* Errors: WEIR_EBUSY while demands wait (cancel them first), or a pool or a scheduler is built on it. */
 WEIR_API weir_status weir_admission_destroy(weir_admission *admission);
 
-/* Called once for each QUEUED demand, from the thread whose release or cancellation decided it: with its grant and
- * node, or with a zero grant if it was cancelled. May call weir; must not block. */
-typedef void (*weir_granted_fn)(uint64_t ticket, weir_grant grant, uint32_t node, void *context);
+/* Called once for each QUEUED demand, from the thread whose release, cancellation or look at the time decided it: with its
+ * grant and node; or with a zero grant and why: WEIR_CAUSE_NONE: it was cancelled, WEIR_CAUSE_DEADLINE: wait_ns_max or
+ * deadline_ns was over, WEIR_CAUSE_INFEASIBLE: the limits came down below it. May call weir; must not block. */
+typedef void (*weir_granted_fn)(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context);
 
 /* Decide about a demand. Where it is short and demand->when_short is WEIR_QUEUE, it waits and granted is called later;
- * with granted NULL it is deferred instead.
+ * with granted NULL it is deferred instead. WEIR_FAIL: it is rejected, with the same causes. A deadline_ns that is over before
+ * it could end (run_ns) is rejected at once.
  * Thread: any; never blocks. */
 WEIR_API weir_decision weir_admission_admit(weir_admission *admission, const weir_demand *demand,
 					    weir_granted_fn granted, void *context);
@@ -130,9 +132,11 @@ typedef struct weir_admission_counts {
 	uint64_t verdict[WEIR_VERDICTS]; /* first verdicts: they sum to asked */
 	uint64_t cause[WEIR_VERDICTS][WEIR_CAUSES];
 	uint64_t by_class[WEIR_CLASSES][WEIR_VERDICTS];
-	uint64_t granted_later; /* QUEUED, then granted */
-	uint64_t cancelled;	/* QUEUED, then cancelled */
-	uint64_t waiting;	/* now in the room */
+	uint64_t granted_later;	   /* QUEUED, then granted */
+	uint64_t cancelled;	   /* QUEUED, then cancelled */
+	uint64_t expired;	   /* QUEUED, then given up: wait_ns_max or deadline_ns was over */
+	uint64_t infeasible_later; /* QUEUED, then given up: the limits came down below it */
+	uint64_t waiting;	   /* now in the room */
 	uint64_t waiting_max_seen;
 	uint64_t overtakes;	 /* waiting demands passed by a younger one */
 	uint64_t claims;	 /* times that room was kept for a demand that waited too long */

@@ -27,10 +27,12 @@ WEIR_API weir_status weir_group_destroy(weir_group *group);
 /* Submit a task to a group. argument is passed on as it is. demand: copied; NULL: a plain task, which pays nothing for
  * admission. On a plain pool a demand gives class, home and cores, and no room is asked for.
  * Errors:  WEIR_EINVAL (the demand: the text names the field), WEIR_EINFEASIBLE (more than the limits), WEIR_EFULL
- *          (tasks_max or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER; see weir_submit_decision()),
+ *          (tasks_max or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER or WEIR_FAIL; see
+ *          weir_submit_decision()), WEIR_ETIME (demand->deadline_ns is nearer than run_ns),
  *          WEIR_ESHUTDOWN, WEIR_ECANCELED (the group was cancelled), WEIR_EDEADLK (a task that holds a grant waits for
  *          this group, and this demand has no room now), WEIR_ENOMEM. The task will then not run, and nothing is held
- *          for it.
+ *          for it. A task that waits and whose wait_ns_max or deadline_ns is over ends without running: WEIR_ETIME is then
+ *          its group's error; WEIR_EINFEASIBLE if the limits come down below it.
  * Thread:  any, inside tasks and outside. */
 WEIR_API WEIR_MUST_USE weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument,
 					       const weir_demand *demand);
@@ -56,6 +58,13 @@ WEIR_API bool weir_group_cancelled(const weir_group *group);
 
 /* Forget the error and the cancellation. Errors: WEIR_EBUSY while tasks are pending. */
 WEIR_API weir_status weir_group_reset(weir_group *group);
+
+/* Cancel one task that waits for room, or for the groups before its own: by decision.ticket of weir_submit_decision(). WEIR_OK:
+ * it will never run; it counts as cancelled, and its group's error is WEIR_ECANCELED if it is the first: WEIR_OK of a group
+ * says that all its tasks ran.
+ * Errors:  WEIR_ESTALE: it does not wait any more, or the groups before its own are done and it asks for room at this moment.
+ *          WEIR_EINVAL. Thread: any. */
+WEIR_API weir_status weir_task_cancel(weir_pool *pool, uint64_t ticket);
 
 /* `later` starts when the tasks that `first` has now are done: until then its tasks, submitted from now on, are kept
  * back. Several calls add up. A task that is kept back and then refused (no room in the waiting room, shut down) ends

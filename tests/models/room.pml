@@ -5,13 +5,15 @@
  * Modelled:  two words (spare, WAIT, CLAIM) and three places: place 0 has word 0; places 1 and 2 share word 1, as a node without
  *            memory shares its neighbour's. Waiters that any place would do for, and such that one place only would do for;
  *            each tries for itself first, is granted once, and gives back what it got. Outside holders that give. A canceller.
- *            The token (IDLE, BUSY, AGAIN), arrivals, sweep, wait_at, one claim, batches of at most BATCH.
+ *            The token (IDLE, BUSY, AGAIN), arrivals, sweep, cancels, wait_at, one claim, batches of at most BATCH. One whose time
+ *            ends at any moment, and who keeps time.
  * Steps:     every access to a shared word is a step of its own, together with what its process does alone after it. A
  *            compare-and-swap loop is one step.
  * Who holds the token does not matter, so one process, the door, does what the holder does; a kicker that gets the token opens
  * it and need not wait, which allows more orders than the code has.
  *
- * Properties: A1 nobody is decided twice; whoever was cancelled is not granted.
+ * Properties: A1 nobody is decided twice; whoever was cancelled is not granted. X2 nobody is granted by a look that began after its
+ *            time was over.
  *            No lost wake-up: all waiters end (one that waits for ever is an invalid end state), although in some scenes one
  *            gives back only when another has started, so that no later give makes up for a wake-up that was lost.
  *            A2 at rest the token is IDLE, room and arrivals are empty, WAIT and CLAIM are clear, all room is back.
@@ -57,6 +59,17 @@
 #define LATE(i) true
 #define GATE(g) (g == 0 -> wst[2] == GRANTED : wst[1] == GRANTED)
 #define SETUP only[0] = 0; only[1] = 1; only[2] = 1; need[0] = 1; need[1] = 2; need[2] = 1; gives[0] = 1; gives[1] = 0; spare[1] = SPARE
+#elif SCENE == 6 /* one gives up, and no room ever comes for it at word 0 */
+#define W 2
+#define GIVERS 1
+#define LIMITED 0
+#define SETUP only[0] = 0; only[1] = ANY; need[0] = 1; need[1] = 1; gives[0] = 1
+#elif SCENE == 7 /* its time is over, it is cancelled, and room comes, all at once */
+#define W 2
+#define GIVERS 1
+#define LIMITED 0
+#define CANCEL 0
+#define SETUP only[0] = 0; only[1] = ANY; need[0] = 1; need[1] = 1; gives[0] = 0
 #endif
 #ifndef LATE
 #define LATE(i) passed[i]
@@ -82,6 +95,7 @@
 #define WAITING 1
 #define GRANTED 2
 #define CANCELLED 3
+#define REFUSED 4
 
 #define NOBODY 7
 #define WORD(place) (place == 0 -> 0 : 1)
@@ -102,6 +116,11 @@ byte room;
 byte token = IDLE;
 bool open; /* the token was taken: the door looks */
 bool sweep;
+byte cancels; /* sets: cancelled by their state; put aside by the holder; cancelled before they were fetched */
+byte aside;
+byte forgone;
+bool late; /* the time of LIMITED is over */
+bool due;  /* the holder says that somebody's time ends */
 bool wait_at[3];
 byte claimant = NOBODY;
 byte claimed_place;
@@ -156,6 +175,7 @@ inline drop_claim()
 inline leave(i)
 {
 	room = room & ~BIT(i);
+	aside = aside & ~BIT(i);
 	batch = batch | BIT(i);
 	count++;
 	if
@@ -166,28 +186,78 @@ inline leave(i)
 
 inline take_sweep()
 {
+	d_step { gone = cancels; cancels = 0 };
 	d_step { swept = sweep; sweep = 0 }
 }
 
 inline fetch_arrivals()
 {
-	d_step { room = room | arrivals; arrivals = 0 }
+	d_step {
+		i = arrivals & forgone;
+		room = room | (arrivals & ~i);
+		arrivals = 0;
+		aside = aside | i; /* who cancelled them has said so: they leave */
+		gone = gone | i;
+		forgone = forgone & ~i;
+		i = 0
+	}
 }
 
+/* Inside a step: out of the lists. */
+inline unlist(i)
+{
+	room = room & ~BIT(i);
+	aside = aside | BIT(i);
+	if
+	:: claimant == i -> drop_claim()
+	:: else
+	fi
+}
+
+/* Those who were cancelled, by themselves or with their group, and who gave up. */
 inline sweep_room()
 {
 	d_step {
 		do
 		:: i < W ->
 			if
-			:: swept && IN(room, i) && IS_CANCELLED(i) -> wst[i] = CANCELLED; leave(i)
+			:: IN(gone, i) && IN(room | aside, i) -> unlist(i); leave(i)
+			:: IN(gone, i) && !IN(room | aside, i) -> 
+				assert(!ended[i] && !IN(batch, i));
+				forgone = forgone | BIT(i)
 			:: else
 			fi;
 			i++
 		:: else -> break
 		od;
 		i = 0;
-		swept = 0
+		gone = 0
+	};
+	do
+	:: d_step {
+		   i < W ->
+		   if
+		   :: swept && IN(room, i) && flag[i] && wst[i] == WAITING -> wst[i] = CANCELLED; unlist(i); leave(i)
+		   :: else
+		   fi;
+		   i++
+	   }
+	:: i >= W -> break
+	od;
+	i = 0;
+	d_step {
+		swept = 0;
+#ifdef LIMITED
+		if
+		:: now && IN(room, LIMITED) ->
+			unlist(LIMITED);
+			if
+			:: wst[LIMITED] == WAITING -> wst[LIMITED] = REFUSED; leave(LIMITED)
+			:: else
+			fi
+		:: else
+		fi
+#endif
 	}
 }
 
@@ -264,18 +334,31 @@ inline admit()
 		   :: wst[i] == WAITING && !flag[i] ->
 #endif
 			   wst[i] = GRANTED;
+#ifdef LIMITED
+			   assert(!(now && i == LIMITED));
+#endif
 			   n = 0;
 			   do
 			   :: n < i -> passed[n] = passed[n] || IN(room, n); n++
 			   :: else -> break
 			   od;
 			   n = 0
-		   :: else ->
-			   spare[w] = spare[w] + need[i];
-			   wst[i] = CANCELLED
+#if VAR == 12
+		   :: else -> spare[w] = spare[w] + need[i]; wst[i] = CANCELLED
+#else
+		   :: wst[i] == WAITING && flag[i] -> spare[w] = spare[w] + need[i]; wst[i] = CANCELLED
+		   :: else -> spare[w] = spare[w] + need[i]; unlist(i)
+#endif
 		   fi;
 		   ok = 0;
-		   leave(i);
+		   if
+#if VAR == 8
+		   :: true -> leave(i)
+#else
+		   :: IN(room, i) -> leave(i)
+		   :: else
+#endif
+		   fi;
 		   passed[i] = 0;
 		   next_waiter(i + 1)
 	   }
@@ -301,7 +384,8 @@ inline claim_for_head()
 proctype door()
 {
 	byte i, n, w, batch, count, clears, sets;
-	bool ok, cleared, changed, had, swept;
+	bool ok, cleared, changed, had, swept, now;
+	byte gone;
 end_closed:
 	do
 	:: d_step { open -> open = 0 };
@@ -310,6 +394,7 @@ end_closed:
 		token = BUSY;
 #endif
 	again:
+		now = late;
 #if VAR != 11
 		take_sweep();
 #endif
@@ -370,6 +455,10 @@ end_closed:
 			batch = 0;
 			had = 0;
 			cleared = 0;
+			now = 0;
+#if defined(LIMITED) && VAR != 13
+			due = IN(room, LIMITED);
+#endif
 			if
 			:: count >= BATCH ->
 				count = 0;
@@ -460,7 +549,7 @@ proctype waiter(byte me)
 	if
 	:: d_step { wst[me] == GRANTED && HOLD(me) -> GIVE(at[me], need[me]) };
 		kick_if_seen()
-	:: d_step { wst[me] == CANCELLED -> done++ }
+	:: d_step { wst[me] == CANCELLED || wst[me] == REFUSED -> done++ }
 	fi
 }
 
@@ -470,14 +559,27 @@ proctype waiter(byte me)
 proctype canceller()
 {
 	if
-	:: d_step { wst[CANCEL] == WAITING -> wst[CANCEL] = CANCELLED; cancel_said_yes = 1 }
-	:: flag[CANCEL] = 1
+	:: d_step { wst[CANCEL] == WAITING -> wst[CANCEL] = CANCELLED; cancel_said_yes = 1 };
+		cancels = cancels | BIT(CANCEL)
+	:: flag[CANCEL] = 1;
+		sweep = 1
 	fi;
-	sweep = 1;
 	d_step { kick(); done++ }
 }
 #else
 #define CANCELLERS 0
+#endif
+
+#ifdef LIMITED
+/* Time passes, and whoever keeps it settles when it is due. */
+proctype keeper()
+{
+	late = 1;
+end_nothing_due:
+	do
+	:: d_step { due -> due = 0; kick() }
+	od
+}
 #endif
 
 init
@@ -499,10 +601,13 @@ init
 #ifdef CANCEL
 		run canceller()
 #endif
+#ifdef LIMITED
+		run keeper()
+#endif
 	};
 	d_step {
 		done == GIVERS + W + CANCELLERS && token == IDLE && !again_calls;
-		assert(room == 0 && arrivals == 0 && claimant == NOBODY);
+		assert(room == 0 && aside == 0 && arrivals == 0 && cancels == 0 && claimant == NOBODY);
 		assert(!WAIT[0] && !WAIT[1] && !CLAIM[0] && !CLAIM[1]);
 		assert(spare[0] + spare[1] == GIVERS + SPARE);
 #ifdef CANCEL

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* stress_admission_test.c - eight threads ask, queue, cancel and release on one admission controller while strategy and
+/* stress_admission_test.c - eight threads ask, queue, cancel, give up and release on one controller while strategy and
  * rule change: every ticket is decided exactly once (A1, C1), verdicts sum up (A3), no limit is passed (L1), the room
  * is empty at the end (A2: whoever was left waiting would hang the test). */
 #include "stress.h"
@@ -20,16 +20,18 @@ struct ask {
 	uint64_t ticket;
 	weir_grant grant;
 	uint32_t node;
+	weir_cause cause;
 	atomic_int decided; /* by the callback, or at once */
 	bool in_use;
 	bool cancelled;
 };
 
-static void on_decided(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void on_decided(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
 	struct ask *ask = context;
 	(void)ticket;
 	ask->grant = grant;
+	ask->cause = cause;
 	ask->node = node;
 	if (grant.handle)
 		held_change(&ask->shared->held, &ask->demand, node, ask->shared->memory_unit, 1);
@@ -51,15 +53,21 @@ static void start(struct stress_thread *self, struct shared *shared, struct ask 
 {
 	ask->shared = shared;
 	ask->demand = random_demand(&self->random);
-	ask->demand.when_short = fixture_random(&self->random) % 8 ? WEIR_QUEUE : WEIR_DEFER;
+	uint64_t r = fixture_random(&self->random);
+	ask->demand.when_short = r % 8 ? WEIR_QUEUE : r & 8 ? WEIR_DEFER : WEIR_FAIL;
+	if (!(r & 0x70))
+		ask->demand.wait_ns_max = 1 + (r >> 8) % 1000000;
+	if (!(r & 0x30080))
+		ask->demand.deadline_ns = 1000 + (r >> 20) % 1000000;
 	ask->cancelled = false;
 	atomic_store(&ask->decided, 0);
 	weir_decision decision = weir_admission_admit(shared->admission, &ask->demand, on_decided, ask);
 	ask->in_use = decision.verdict == WEIR_ADMITTED || decision.verdict == WEIR_QUEUED;
 	ask->ticket = decision.ticket;
 	if (decision.verdict == WEIR_ADMITTED)
-		on_decided(0, decision.grant, decision.node, ask);
-	if (decision.verdict == WEIR_REJECTED ||
+		on_decided(0, decision.grant, decision.node, decision.cause, ask);
+	bool refusable = ask->demand.when_short == WEIR_FAIL || decision.cause == WEIR_CAUSE_DEADLINE;
+	if ((decision.verdict == WEIR_REJECTED && !refusable) ||
 	    (decision.verdict == WEIR_DEFERRED && ask->demand.when_short == WEIR_QUEUE))
 		weir_decision_text(&decision, self->wrong, sizeof(self->wrong));
 	self->refusals += !ask->in_use;
@@ -69,8 +77,10 @@ static void finish(struct stress_thread *self, struct shared *shared, struct ask
 {
 	ask->in_use = false;
 	if (!ask->grant.handle) {
-		if (!ask->cancelled)
-			snprintf(self->wrong, sizeof(self->wrong), "decided without a grant, and not cancelled");
+		bool may_give_up = ask->demand.wait_ns_max || ask->demand.deadline_ns;
+		if (ask->cancelled ? ask->cause != WEIR_CAUSE_NONE : !may_give_up || ask->cause != WEIR_CAUSE_DEADLINE)
+			snprintf(self->wrong, sizeof(self->wrong), "decided without a grant: %s",
+				 weir_cause_name(ask->cause));
 		return;
 	}
 	held_change(&shared->held, &ask->demand, ask->node, shared->memory_unit, -1);
@@ -117,6 +127,8 @@ static void *ask_and_release(void *argument)
 		}
 		if (self->number == 0)
 			switch_something(self, shared);
+		if (self->number == 1 && weir_admission_tick(shared->admission, NULL))
+			snprintf(self->wrong, sizeof(self->wrong), "%s", weir_error_text());
 	}
 	if (self->number == 0 && (weir_admission_set_strategy(shared->admission, WEIR_FIRST_FIT) ||
 				  weir_admission_set_rule(shared->admission, WEIR_ADMIT_HARD)))
@@ -151,13 +163,15 @@ static void every_ticket_is_decided_once(void **state)
 	weir_admission_counts counts = {.size = sizeof(counts)};
 	assert_ok(weir_admission_counts_get(shared.admission, &counts));
 	assert_int_equal(counts.waiting, 0);
-	assert_int_equal(counts.verdict[WEIR_QUEUED], counts.granted_later + counts.cancelled);
+	assert_int_equal(counts.verdict[WEIR_QUEUED], counts.granted_later + counts.cancelled + counts.expired);
 	assert_int_equal(counts.asked, counts.verdict[WEIR_ADMITTED] + counts.verdict[WEIR_QUEUED] +
 					       counts.verdict[WEIR_DEFERRED] + counts.verdict[WEIR_REJECTED]);
-	print_message("%llu operations: %llu asked, %llu queued, %llu granted later, %llu cancelled, %llu claims\n",
+	print_message("%llu operations: %llu asked, %llu queued, %llu granted later, %llu cancelled, %llu gave up, "
+		      "%llu claims\n",
 		      (unsigned long long)operations_of(threads), (unsigned long long)counts.asked,
 		      (unsigned long long)counts.verdict[WEIR_QUEUED], (unsigned long long)counts.granted_later,
-		      (unsigned long long)counts.cancelled, (unsigned long long)counts.claims);
+		      (unsigned long long)counts.cancelled, (unsigned long long)counts.expired,
+		      (unsigned long long)counts.claims);
 	assert_ok(weir_admission_destroy(shared.admission));
 	assert_ok(weir_tracker_destroy(shared.tracker));
 }

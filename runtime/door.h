@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * door.h - what the holder of the room's token does, in three files: the scan (kick.c), who leaves without a grant (leave.c),
+ * whom room is kept for (claim.c). Nobody else may call these.
+ */
+#ifndef WEIR_RUNTIME_DOOR_H
+#define WEIR_RUNTIME_DOOR_H
+
+#include "runtime/admission.h"
+
+/* kick.c: a waiter was decided, and goes into the batch; it is out of the lists already. */
+void door_deliver(struct weir_admission *admission, struct waiter *waiter, struct batch *batch);
+
+/* kick.c: out of the room's lists, and of all that is noted about it. */
+void door_unlist(struct weir_admission *admission, struct waiter *waiter);
+
+/* leave.c: fetch what arrived, and send away who leaves without a grant. */
+void leave_and_fetch(struct weir_admission *admission, struct batch *batch);
+
+/* leave.c: if a waiter in the lists was cancelled, by itself or with its group, take it out. */
+bool leave_if_cancelled(struct weir_admission *admission, struct waiter *waiter, struct batch *batch);
+
+/* claim.c: forget the claim, if there is one. */
+void claim_drop(struct weir_admission *admission);
+
+/* claim.c: before a scan's tries: does the claim still stand where it should? */
+void claim_check(struct weir_admission *admission);
+
+/* claim.c: after a scan's tries: has the head of the first class that waits been passed by too often, or too long? True:
+ * another's claim went to it, and what that one kept is open. */
+bool claim_for_head(struct weir_admission *admission, const struct attempt *head_attempt);
+
+/* claim.c: a grant goes past the head of its class, and past those of the classes that are served before it. */
+void claim_note_overtaken(struct weir_admission *admission, uint32_t service, const struct waiter *granted);
+
+#endif
