@@ -150,6 +150,8 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 				     .units = units,
 				     .home = admission_home(admission->tracker->machine, demand),
 				     .home_only = demand->home_only};
+	if (unlikely(elastic_is(demand)))
+		elastic_pack(&admission->tracker->ledger.limits, demand, &waiter->wish.elastic);
 	return WEIR_OK;
 }
 
@@ -185,6 +187,18 @@ static void count_grant(struct weir_admission *admission, uint32_t node)
 	tally_add(&admission->tally, COUNT_GRANTS + node * STRATEGY_KINDS + kind, 1);
 }
 
+static ALWAYS_INLINE enum ledger_answer take(struct weir_admission *admission, struct waiter *waiter,
+					     const struct packed *floor, uint32_t node, int flags, struct taken *taken,
+					     struct shortage *why, bool *waiters)
+{
+	const struct wish *wish = &waiter->wish;
+	if (unlikely(wish->elastic.steps))
+		return tracker_take_elastic(admission->tracker, &wish->units, &wish->elastic, floor, node, flags, NULL,
+					    &waiter->grant, taken, why, waiters);
+	return tracker_take_named(admission->tracker, &wish->units, floor, node, flags, NULL, &waiter->grant, taken,
+				  why, waiters);
+}
+
 /* Try the permitted nodes in the strategy's order. */
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt)
@@ -195,9 +209,8 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		uint32_t node = rank[i].node;
 		struct taken taken;
 		struct shortage why = {0};
-		enum ledger_answer answer =
-			tracker_take_named(admission->tracker, &waiter->wish.units, floors ? &floors[node] : NULL, node,
-					   flags, NULL, &waiter->grant, &taken, &why, &attempt->waiters);
+		enum ledger_answer answer = take(admission, waiter, floors ? &floors[node] : NULL, node, flags, &taken,
+						 &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
 			count_grant(admission, node);

@@ -133,9 +133,50 @@ static weir_status parse_counted(weir_demand *demand, const char *name, const ch
 		if (names[c] && !strcmp(names[c], name))
 			return parse_whole(&demand->counted[c], name, value, UINT32_MAX);
 	return error_set(WEIR_EINVAL,
-			 "\"%s\" is no resource here: give cores, memory, bandwidth, class, priority, node or a "
-			 "counted resource that has a limit",
+			 "\"%s\" is no resource here: give cores, memory, bandwidth, steps, class, priority, node "
+			 "or a counted resource that has a limit",
 			 name);
+}
+
+/* "2..8": what is before the dots, at least; *value is then what is after them. NULL: no range. */
+static char *take_least(char **value)
+{
+	char *least = *value, *dots = strstr(least, "..");
+	if (!dots)
+		return NULL;
+	*dots = '\0';
+	*value = dots + 2;
+	return least;
+}
+
+static weir_status parse_core_range(weir_demand *demand, char *value)
+{
+	char *least = take_least(&value);
+	demand->cores_min = 0;
+	weir_status status = least ? parse_cores(&demand->cores_min, least) : WEIR_OK;
+	if (!status)
+		status = parse_cores(&demand->cores, value);
+	if (!status && least && !(demand->cores_min > 0 && demand->cores_min <= demand->cores))
+		status = error_set(WEIR_EINVAL, "cores=%s..%s: give the least first, more than 0, and then the most",
+				   least, value);
+	return status;
+}
+
+static weir_status parse_byte_range(uint64_t *min, uint64_t *most, const char *name, char *value)
+{
+	char *least = take_least(&value);
+	uint64_t from = 0, to = 0;
+	weir_status status = least ? weir_bytes_parse(&from, least) : WEIR_OK;
+	if (!status)
+		status = weir_bytes_parse(&to, value);
+	if (!status && least && !(from && from <= to))
+		status = error_set(WEIR_EINVAL, "%s=%s..%s: give the least first, more than 0, and then the most", name,
+				   least, value);
+	if (status)
+		return status;
+	*min = from;
+	*most = to;
+	return WEIR_OK;
 }
 
 static weir_status parse_word(weir_demand *demand, char *word, const char *const names[WEIR_COUNTED_MAX])
@@ -146,11 +187,17 @@ static weir_status parse_word(weir_demand *demand, char *word, const char *const
 	*value++ = '\0';
 	uint64_t node = 0;
 	if (!strcmp(word, "cores"))
-		return parse_cores(&demand->cores, value);
+		return parse_core_range(demand, value);
 	if (!strcmp(word, "memory"))
-		return weir_bytes_parse(&demand->memory_bytes, value);
+		return parse_byte_range(&demand->memory_min_bytes, &demand->memory_bytes, word, value);
 	if (!strcmp(word, "bandwidth"))
-		return weir_bytes_parse(&demand->bandwidth_bytes_s, value);
+		return parse_byte_range(&demand->bandwidth_min_bytes_s, &demand->bandwidth_bytes_s, word, value);
+	if (!strcmp(word, "steps")) {
+		uint64_t steps = 0;
+		weir_status status = parse_whole(&steps, word, value, UINT16_MAX);
+		demand->steps = (uint32_t)steps;
+		return status;
+	}
 	if (!strcmp(word, "class"))
 		return parse_class(&demand->task_class, value);
 	if (!strcmp(word, "priority"))

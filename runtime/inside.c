@@ -51,7 +51,7 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 
 uint32_t weir_task_cores(const weir_task *task)
 {
-	return task && task->need ? task->need->cores : 1;
+	return task && task->need ? at_load(&task->need->cores, relaxed, none) : 1;
 }
 
 uint32_t weir_task_node(const weir_task *task)

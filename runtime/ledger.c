@@ -28,7 +28,7 @@
 
 #include "private/error.h"
 
-enum { STEPS_MAX = 5, CONTENDED_TRIES_MAX = 64 };
+enum { STEPS_MAX = 5, CONTENDED_TRIES_MAX = 64, ELASTIC_TRIES_MAX = 8 };
 
 /* One word's part of a take. */
 struct step {
@@ -253,16 +253,11 @@ static enum ledger_answer look(const struct step *steps, uint32_t count, int fla
 	return worst;
 }
 
-NOINLINE enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units,
-					     const struct packed *floor, uint32_t place, int flags, struct taken *out,
-					     struct shortage *why, bool *waiters)
+/* All words of a plan, or none. */
+static enum ledger_answer take_all(const struct step *steps, uint32_t count, int flags, struct shortage *why,
+				   bool *waiters)
 {
-	struct step steps[STEPS_MAX];
-	*why = (struct shortage){0};
-	out->units = *units;
-	nodes_of_place(ledger, units, place, &out->cpu_node, &out->memory_node);
-	uint32_t count = plan(ledger, units, floor, out->cpu_node, out->memory_node, steps);
-	enum ledger_answer answer = look(steps, count, flags, why);
+	enum ledger_answer answer = LEDGER_TAKEN;
 	uint32_t done = 0;
 	for (; answer == LEDGER_TAKEN && done < count; done++)
 		answer = take_step(&steps[done], done + 1 == count, flags, why);
@@ -274,6 +269,19 @@ NOINLINE enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct
 	for (uint32_t s = 0; s + 1 < count; s++)
 		*waiters |= settle(&steps[s]);
 	return LEDGER_TAKEN;
+}
+
+NOINLINE enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units,
+					     const struct packed *floor, uint32_t place, int flags, struct taken *out,
+					     struct shortage *why, bool *waiters)
+{
+	struct step steps[STEPS_MAX];
+	*why = (struct shortage){0};
+	out->units = *units;
+	nodes_of_place(ledger, units, place, &out->cpu_node, &out->memory_node);
+	uint32_t count = plan(ledger, units, floor, out->cpu_node, out->memory_node, steps);
+	enum ledger_answer answer = look(steps, count, flags, why);
+	return answer == LEDGER_TAKEN ? take_all(steps, count, flags, why, waiters) : answer;
 }
 
 NOINLINE bool ledger_give_slow(struct ledger *ledger, const struct taken *taken)
@@ -298,6 +306,38 @@ static uint32_t plan_for_place(const struct ledger *ledger, const struct packed 
 	uint32_t cpu_node, memory_node;
 	nodes_of_place(ledger, units, place, &cpu_node, &memory_node);
 	return plan(ledger, units, floor, cpu_node, memory_node, steps);
+}
+
+/* The highest step, up to `most`, that looks as if it fitted; the least does. */
+static uint32_t highest_step(const struct ledger *ledger, const struct packed *least, const struct elastic *elastic,
+			     const struct packed *floor, uint32_t place, int flags, uint32_t most)
+{
+	uint32_t fits = 0, above = most + 1;
+	while (above - fits > 1) {
+		uint32_t middle = fits + (above - fits) / 2;
+		struct packed units = elastic_units(least, elastic, middle);
+		struct step steps[STEPS_MAX];
+		struct shortage why = {0};
+		uint32_t count = plan_for_place(ledger, &units, floor, place, steps);
+		*(look(steps, count, flags, &why) == LEDGER_TAKEN ? &fits : &above) = middle;
+	}
+	return fits;
+}
+
+/* The look chooses the step, the exchanges take it or nothing: whoever was quicker makes us choose a lower one. */
+enum ledger_answer ledger_take_elastic(struct ledger *ledger, const struct packed *least, const struct elastic *elastic,
+				       const struct packed *floor, uint32_t place, int flags, struct taken *out,
+				       struct shortage *why, bool *waiters)
+{
+	uint32_t most = flags & LEDGER_LEAST ? 0 : elastic->steps;
+	for (int tries = 0;; tries++) {
+		uint32_t step = highest_step(ledger, least, elastic, floor, place, flags, most);
+		struct packed units = elastic_units(least, elastic, step);
+		enum ledger_answer answer = ledger_take_slow(ledger, &units, floor, place, flags, out, why, waiters);
+		if (answer == LEDGER_TAKEN || !step)
+			return answer;
+		most = tries < ELASTIC_TRIES_MAX ? step - 1 : 0;
+	}
 }
 
 bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why)

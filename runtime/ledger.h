@@ -14,6 +14,7 @@
 #include "private/atomics.h"
 #include "private/check.h"
 #include "private/compiler.h"
+#include "runtime/elastic.h"
 #include "runtime/kept.h"
 #include "runtime/limits.h"
 
@@ -51,6 +52,7 @@ struct shortage {
 
 enum ledger_flags {
 	LEDGER_AS_CLAIMANT = 1, /* what is claimed is the taker's */
+	LEDGER_LEAST = 4,	/* no more than the least, however elastic */
 	LEDGER_BACKFILL = 2,	/* it gives back before the claimant could start: what is claimed may be lent to it */
 };
 
@@ -63,6 +65,12 @@ void ledger_fini(struct ledger *ledger);
  *          place among its tentative takes: the caller must kick the room; never set to false. */
 enum ledger_answer ledger_take_slow(struct ledger *ledger, const struct packed *units, const struct packed *floor,
 				    uint32_t place, int flags, struct taken *out, struct shortage *why, bool *waiters);
+
+/* The same for what is elastic: the most that there is room for, by steps, and never less than the least. What a refusal says
+ * is about the least. out->units: what was taken. */
+enum ledger_answer ledger_take_elastic(struct ledger *ledger, const struct packed *least, const struct elastic *elastic,
+				       const struct packed *floor, uint32_t place, int flags, struct taken *out,
+				       struct shortage *why, bool *waiters);
 
 /* Give back. True: somebody waits for a word of it, or is owed, and the caller must call ledger_collect() and kick the
  * room. Wait-free. */

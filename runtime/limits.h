@@ -59,7 +59,8 @@ weir_status limits_change(const struct limits *made, const weir_machine *machine
  * the field. */
 weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes);
 
-/* Errors: WEIR_EINVAL: the text names the field. Does not ask whether it could ever fit. */
+/* The amounts, of an elastic demand the least. Errors: WEIR_EINVAL: the text names the field. Does not ask whether it could
+ * ever fit. */
 weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out);
 
 /* Two packed words as amounts, at full unit size. */

@@ -22,7 +22,7 @@
 struct task_need {
 	struct slot_link slot;
 	uint32_t index;
-	uint32_t cores;			/* rounded up */
+	_Atomic(uint32_t) cores;	/* rounded up; of a grant, once it is there */
 	uint32_t memory_node;
 	bool granted;			/* holds a grant: waiter.grant */
 	_Atomic(uint64_t) memory_left_bytes;
@@ -148,9 +148,14 @@ static inline struct worker *worker_of(struct forks *forks)
 /* The worker that the calling thread is; NULL: none. */
 extern _Thread_local struct worker *worker_self;
 
+/* resize.c: what an elastic task got is what it may use. */
+void task_measure(weir_pool *pool, weir_task *task);
+
 /* A grant: the task runs on this node and nowhere else. */
 static inline void task_bind(weir_pool *pool, weir_task *task, uint32_t node)
 {
+	if (unlikely(task->need->waiter.wish.elastic.steps))
+		task_measure(pool, task);
 	task->need->granted = true;
 	task->need->memory_node = pool->machine->memory_near[node];
 	task_set_node(task, node);

@@ -51,9 +51,10 @@ static struct room_class *class_of(struct room *room, const struct waiter *waite
 
 static bool same_shape(const struct waiter *a, const struct waiter *b)
 {
-	return a->wish.units.main == b->wish.units.main && a->wish.units.counted == b->wish.units.counted &&
-	       a->wish.home == b->wish.home && a->wish.home_only == b->wish.home_only &&
-	       a->demand.task_class == b->demand.task_class && a->demand.priority == b->demand.priority;
+	return elastic_same(&a->wish.elastic, &b->wish.elastic) && a->wish.units.main == b->wish.units.main &&
+	       a->wish.units.counted == b->wish.units.counted && a->wish.home == b->wish.home &&
+	       a->wish.home_only == b->wish.home_only && a->demand.task_class == b->demand.task_class &&
+	       a->demand.priority == b->demand.priority;
 }
 
 static struct waiter **chain_of(struct room *room, const struct waiter *waiter)

@@ -7,6 +7,7 @@
 
 #include <weir/strategy.h>
 
+#include "runtime/elastic.h"
 #include "runtime/ledger.h"
 
 #define NO_NODE UINT32_MAX
@@ -14,9 +15,10 @@
 /* What ranking needs to know of a demand. */
 struct wish {
 	const weir_demand *demand;
-	struct packed units;
-	uint32_t home; /* NO_NODE: none */
+	struct packed units; /* of an elastic demand the least */
+	uint32_t home;	     /* NO_NODE: none */
 	bool home_only;
+	struct elastic elastic;
 };
 
 /* Strategies are counted by kind: the built-in ones each for itself, the application's own together. */

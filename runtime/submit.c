@@ -90,7 +90,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 	}
 	if (status)
 		return status;
-	need->cores = cores_of(demand);
+	at_store(&need->cores, cores_of(demand), relaxed, none);
 	task->service = (uint8_t)room_service(demand->task_class);
 	if (need->waiter.wish.home != NO_NODE) {
 		task_set_node(task, need->waiter.wish.home);

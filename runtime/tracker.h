@@ -64,6 +64,25 @@ static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *
 	return answer;
 }
 
+/* The same for an elastic demand: taken->units says how much it got. */
+static inline enum ledger_answer tracker_take_elastic(struct weir_tracker *tracker, const struct packed *least,
+						      const struct elastic *elastic, const struct packed *floor,
+						      uint32_t place, int flags, struct name *name, weir_grant *grant,
+						      struct taken *taken, struct shortage *why, bool *waiters)
+{
+	uint32_t slot = book_reserve(tracker->book);
+	if (unlikely(slot == BOOK_FULL))
+		return LEDGER_BOOK_FULL;
+	enum ledger_answer answer = ledger_take_elastic(&tracker->ledger, least, elastic, floor, place,
+							flags & ~TRACKER_OWN, taken, why, waiters);
+	if (answer == LEDGER_TAKEN)
+		*grant = tracker_publish(tracker, slot, name, taken,
+					 flags & TRACKER_OWN ? book_owner_slow(tracker->book) : 0);
+	else
+		book_cancel(tracker->book, slot);
+	return answer;
+}
+
 static inline struct taken tracker_taken(const struct book_record *record)
 {
 	return (struct taken){.units = {.main = record->main, .counted = record->counted},

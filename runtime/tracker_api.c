@@ -94,6 +94,9 @@ static weir_status wish_for(struct weir_tracker *tracker, const weir_demand *dem
 	if (status)
 		return status;
 	wish->demand = demand;
+	wish->elastic.steps = 0;
+	if (unlikely(elastic_is(demand)))
+		elastic_pack(&tracker->ledger.limits, demand, &wish->elastic);
 	wish->home = demand->home ? demand->home - 1 : NO_NODE;
 	wish->home_only = demand->home_only;
 	return WEIR_OK;
@@ -137,8 +140,11 @@ static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const st
 	for (uint32_t i = 0; i < count && answer != LEDGER_TAKEN; i++) {
 		struct taken taken;
 		struct shortage why;
-		answer = tracker_take_named(tracker, &wish->units, NULL, rank[i].node, TRACKER_OWN, name, grant, &taken,
-					    &why, &waiters);
+		answer = wish->elastic.steps
+				 ? tracker_take_elastic(tracker, &wish->units, &wish->elastic, NULL, rank[i].node,
+							TRACKER_OWN, name, grant, &taken, &why, &waiters)
+				 : tracker_take_named(tracker, &wish->units, NULL, rank[i].node, TRACKER_OWN, name,
+						      grant, &taken, &why, &waiters);
 		if (answer == LEDGER_TAKEN && out_node)
 			*out_node = rank[i].node;
 	}
@@ -152,7 +158,8 @@ static ALWAYS_INLINE weir_status take_wish(struct weir_tracker *tracker, const s
 					   weir_grant *grant, uint32_t *out_node)
 {
 	uint32_t first = wish->home == NO_NODE ? 0 : wish->home;
-	if (unlikely(!tracker->ledger.one_word || !tracker_take_at_once(tracker, &wish->units, first, name, grant)))
+	if (unlikely(!tracker->ledger.one_word || wish->elastic.steps ||
+		     !tracker_take_at_once(tracker, &wish->units, first, name, grant)))
 		return take_in_order(tracker, wish, name, grant, out_node);
 	if (out_node)
 		*out_node = first;
@@ -223,6 +230,8 @@ weir_status weir_tracker_pack(weir_tracker *tracker, const weir_demand *demand, 
 	weir_status status = wish_for(tracker, demand, &wish);
 	if (status)
 		return status;
+	if (wish.elastic.steps)
+		return error_set(WEIR_EINVAL, "an elastic demand has no packed form: use weir_tracker_take()");
 	if (!wish_is_feasible(&tracker->ledger, &wish, &why))
 		return why_not(tracker, &wish, LEDGER_SHORT);
 	out->word[0] = wish.units.main;

@@ -75,7 +75,7 @@ void worker_run(struct worker *worker, weir_task *task)
 	if (!(task->flags & TASK_BOUND))
 		task_set_node(task, worker->node);
 	bool granted = task->need && task->need->granted;
-	task_open_help(task, granted ? task->need->cores - 1 : TASK_HELP_ANY);
+	task_open_help(task, granted ? at_load(&task->need->cores, relaxed, none) - 1 : TASK_HELP_ANY);
 	weir_task *outer = at_load(&worker->root, relaxed, none);
 	weir_fork_slot *head = worker->forks.face.head;
 	if (outer)

@@ -100,6 +100,15 @@ static void a_demand_says_what_its_words_say(void **state)
 		{"class=normal node=0", {.home = WEIR_NODE(0), .home_only = true}},
 		{"node=1023", {.home = WEIR_NODE(1023), .home_only = true}},
 		{"cores=1 cores=3", {.cores = 3}},
+		{"cores=2..8", {.cores = 8, .cores_min = 2}},
+		{"cores=.5...75 steps=65535", {.cores = .75, .cores_min = .5, .steps = 65535}},
+		{"memory=1G..1.5G bandwidth=1K..2M",
+		 {.memory_bytes = UINT64_C(3) << 29,
+		  .memory_min_bytes = 1 << 30,
+		  .bandwidth_bytes_s = 2 << 20,
+		  .bandwidth_min_bytes_s = 1 << 10}},
+		{"cores=3..3", {.cores = 3, .cores_min = 3}},
+		{"cores=2..8 memory=1..2 cores=4 memory=3", {.cores = 4, .memory_bytes = 3}},
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 		weir_demand demand;
@@ -112,6 +121,10 @@ static void a_demand_says_what_its_words_say(void **state)
 		assert_int_equal(demand.memory_bytes, expected->memory_bytes);
 		assert_int_equal(demand.bandwidth_bytes_s, expected->bandwidth_bytes_s);
 		assert_memory_equal(demand.counted, expected->counted, sizeof(demand.counted));
+		assert_true(demand.cores_min == expected->cores_min);
+		assert_int_equal(demand.memory_min_bytes, expected->memory_min_bytes);
+		assert_int_equal(demand.bandwidth_min_bytes_s, expected->bandwidth_min_bytes_s);
+		assert_int_equal(demand.steps, expected->steps);
 		assert_int_equal(demand.task_class, expected->task_class);
 		assert_int_equal(demand.priority, expected->priority);
 		assert_int_equal(demand.home, expected->home);
@@ -139,6 +152,17 @@ static void wrong_words_are_refused_and_shown(void **state)
 		{"cores=0x2", {"cores=0x2"}},
 		{"cores=1e999", {"cores=1e999"}},
 		{"memory=1Q", {"1Q", "1.5G"}},
+		{"cores=4..2", {"cores=4..2", "least first"}},
+		{"cores=0..2", {"cores=0..2", "more than 0"}},
+		{"cores=..2", {"cores=", "such as"}},
+		{"cores=1..", {"cores=", "such as"}},
+		{"cores=1..2..3", {"2..3"}},
+		{"memory=2G..1G", {"memory=2G..1G", "least first"}},
+		{"memory=0..1G", {"memory=0..1G", "more than 0"}},
+		{"memory=1..Q", {"\"Q\"", "1.5G"}},
+		{"bandwidth=2..1", {"bandwidth=2..1"}},
+		{"steps=65536", {"steps=65536", "65535"}},
+		{"steps=1.5", {"steps=1.5", "whole number"}},
 		{"class=urgent", {"class=urgent", "critical, high"}},
 		{"priority=1.5", {"priority=1.5", "whole number"}},
 		{"priority=2147483648", {"priority=2147483648"}},

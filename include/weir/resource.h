@@ -59,8 +59,9 @@ typedef struct weir_demand {
 	weir_when_short when_short;
 	const void *near; /* prefer the node that holds this address; used where home is 0 */
 	/* Elastic: where one of these is not zero, the amount above is the most, this the least, and the task gets as much as
-	 * there is room for: all elastic amounts at the same step of `steps` equal ones from least (0) to most. weir_task_cores()
-	 * and weir_tracker_look() say what it got. */
+	 * there is room for: all elastic amounts at the same step of `steps` equal ones from least (0) to most, in one atomic
+	 * operation. It waits for the least, and may ask for more than there is at most. weir_task_cores() and
+	 * weir_tracker_look() say what it got. */
 	double cores_min;
 	uint64_t memory_min_bytes;
 	uint64_t bandwidth_min_bytes_s;
@@ -118,7 +119,7 @@ typedef struct weir_grant {
 } weir_grant;
 
 /* A demand written as text: "cores=2 memory=1G bandwidth=2G gpu=1 class=high node=1", amounts with K, M, G, T (powers
- * of 1024). names: the counted resources, WEIR_COUNTED_MAX entries, NULL where unused; NULL: none.
+ * of 1024). Elastic: "cores=4..16 memory=1G..4G steps=12", least and most. names: the counted resources, WEIR_COUNTED_MAX entries, NULL where unused; NULL: none.
  * Errors:  WEIR_EINVAL, the text names the word, its value and what would do; *out is then unchanged.
  * Thread:  any. */
 WEIR_API WEIR_MUST_USE weir_status weir_demand_parse(weir_demand *out, const char *text,

@@ -92,7 +92,7 @@ static bool same(const char *name, const char *at, size_t bytes)
 /* Is this the name of something that a demand can state? Only asked where a line might be a demand or a command. */
 static bool is_demand_name(const struct reader *r, const char *at, size_t bytes)
 {
-	static const char *const always[] = {"cores", "memory", "bandwidth", "class", "node", "priority"};
+	static const char *const always[] = {"cores", "memory", "bandwidth", "steps", "class", "node", "priority"};
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
 		if (same(always[i], at, bytes))
 			return true;

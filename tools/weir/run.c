@@ -49,8 +49,8 @@ static void complain_of_refusal(const struct run *run, size_t index, weir_status
 	char text[128] = "";
 	uint32_t nodes = weir_machine_nodes(machine);
 	if (demand->home > nodes)
-		snprintf(text, sizeof(text), "node=%u: the machine has %u node%s, counted from 0", demand->home - 1, nodes,
-			 nodes == 1 ? "" : "s");
+		snprintf(text, sizeof(text), "node=%u: the machine has %u node%s, counted from 0", demand->home - 1,
+			 nodes, nodes == 1 ? "" : "s");
 	else if (status == WEIR_EINVAL && demand->bandwidth_bytes_s && !run->options->limits.bandwidth_bytes_s)
 		snprintf(text, sizeof(text), "there is no limit of bandwidth to take it from: give --limit-bandwidth");
 	else if (status == WEIR_EINVAL)
@@ -123,12 +123,13 @@ static int dry_run(const struct run *run)
 	size_t refused = 0;
 	for (size_t i = 0; i < run->file.jobs; i++) {
 		weir_demand demand = demand_of(run, i);
-		weir_packed packed;
-		weir_status status = weir_tracker_pack(tracker, &demand, &packed);
+		weir_grant grant;
+		weir_status status = weir_tracker_take(tracker, &demand, &grant, NULL);
 		if (status) {
 			refused++;
 			complain_of_refusal(run, i, status, weir_tracker_machine(tracker));
 		} else {
+			(void)weir_tracker_give(tracker, grant);
 			puts(run->file.job[i].command);
 		}
 	}

@@ -71,7 +71,8 @@ static const struct argp_option options[] = {
 /* Counted resources must not be mistaken for what a demand says anyway. */
 static bool is_free_name(const struct run_options *o, const char *name, size_t bytes)
 {
-	static const char *const taken[] = {"cores", "memory", "bandwidth", "class", "node", "priority", "jobs"};
+	static const char *const taken[] = {"cores", "memory", "bandwidth", "steps",
+					    "class", "node",   "priority",  "jobs"};
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
 		if (strlen(taken[i]) == bytes && memcmp(taken[i], name, bytes) == 0)
 			return false;
