@@ -20,7 +20,7 @@
 #include "numa/cadence.h"
 #include "numa/host.h"
 #include "numa/hostfiles.h"
-#include "numa/kept.h"
+#include "numa/textfile.h"
 #include "numa/monitor_group.h"
 #include "numa/monitor_nodes.h"
 #include "numa/stall.h"
@@ -38,7 +38,7 @@ struct monitor_host {
 	struct cadence cadence[WEIR_PARTS];
 	struct monitor_group *group;
 	struct monitor_nodes *nodes;
-	struct kept memory, statm, pressure[WEIR_STALLS];
+	struct textfile memory, statm, pressure[WEIR_STALLS];
 	double available_part; /* host_memory_parse()'s */
 	uint32_t node_pieces;  /* how many nodes to read at this turn */
 	weir_reading last;     /* but for its nodes */
@@ -88,7 +88,7 @@ static void read_host_memory(struct monitor_host *host)
 {
 	char text[HOST_SMALL_FILE_BYTES];
 	struct host_memory read;
-	long length = kept_read(&host->memory, text, sizeof(text));
+	long length = textfile_read(&host->memory, text, sizeof(text));
 	bool known = length >= 0 && host_memory_parse(text, (size_t)length, &read);
 	if (known) {
 		host->last.memory_total_bytes = read.total_bytes;
@@ -129,7 +129,7 @@ static void read_host_pressure(struct monitor_host *host)
 	uint32_t known = 0;
 	for (int i = 0; i < WEIR_STALLS; i++) {
 		char text[512];
-		long length = kept_read(&host->pressure[i], text, sizeof(text));
+		long length = textfile_read(&host->pressure[i], text, sizeof(text));
 		if (monitor_pressure_parse(text, length, &host->last.pressure[i]))
 			known |= bit[i];
 	}
@@ -167,7 +167,7 @@ static void read_group_pressure(struct monitor_host *host)
 static void read_process(struct monitor_host *host)
 {
 	char text[256];
-	long length = kept_read(&host->statm, text, sizeof(text));
+	long length = textfile_read(&host->statm, text, sizeof(text));
 	uint64_t mapped, resident, page = (uint64_t)sysconf(_SC_PAGESIZE);
 	struct rlimit limit;
 	struct rusage usage;
@@ -326,10 +326,10 @@ struct monitor_host *monitor_host_create(const weir_machine *machine, const char
 		monitor_host_destroy(host);
 		return NULL;
 	}
-	kept_name(&host->memory, root, "", "/proc/meminfo");
-	kept_name(&host->statm, root, "", "/proc/self/statm");
+	textfile_name(&host->memory, root, "", "/proc/meminfo");
+	textfile_name(&host->statm, root, "", "/proc/self/statm");
 	for (int i = 0; i < WEIR_STALLS; i++)
-		kept_name(&host->pressure[i], root, "", pressure[i]);
+		textfile_name(&host->pressure[i], root, "", pressure[i]);
 	(void)monitor_host_start(host, 0);
 	return host;
 }
@@ -346,9 +346,9 @@ void monitor_host_destroy(struct monitor_host *host)
 	monitor_host_stop(host);
 	monitor_group_destroy(host->group);
 	monitor_nodes_destroy(host->nodes);
-	kept_drop(&host->memory);
-	kept_drop(&host->statm);
+	textfile_drop(&host->memory);
+	textfile_drop(&host->statm);
 	for (int i = 0; i < WEIR_STALLS; i++)
-		kept_drop(&host->pressure[i]);
+		textfile_drop(&host->pressure[i]);
 	free(host);
 }

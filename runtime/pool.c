@@ -158,11 +158,6 @@ static void say_what_it_is(const weir_pool *pool)
 {
 	LOG(WEIR_LOG_INFO, "pool: %u workers on %u nodes of machine %s, %s", pool->workers, pool->nodes,
 	    pool->machine->name, pool->aware ? "resource-aware" : "plain");
-	for (uint32_t n = 0; pool->aware && n < pool->nodes; n++) {
-		weir_amount limit = limits_amount(&pool->tracker->ledger.limits, pool->tracker->ledger.limits.node[n]);
-		LOG(WEIR_LOG_INFO, "pool: node %u: up to %g cores and %llu bytes", n, limit.cores,
-		    (unsigned long long)limit.memory_bytes);
-	}
 }
 
 static weir_status assemble(weir_pool *pool, const weir_options *options)
