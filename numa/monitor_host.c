@@ -35,6 +35,7 @@ struct monitor_host {
 	uint64_t intervals;    /* of 100 ms in the monitor's */
 	uint64_t overhead_ns;  /* of a reading, smoothed: waking up, showing it */
 	uint64_t ended_cpu_ns; /* the reading before, in this thread; 0: there was none */
+	bool first;	       /* nothing was read since the start */
 	struct cadence cadence[WEIR_PARTS];
 	struct monitor_group *group;
 	struct monitor_nodes *nodes;
@@ -228,6 +229,7 @@ weir_status monitor_host_start(void *context, uint64_t interval_ns)
 	host->intervals = intervals < 1 ? 1 : intervals < UINT32_MAX ? intervals : UINT32_MAX;
 	host->overhead_ns = 0;
 	host->ended_cpu_ns = 0;
+	host->first = true;
 	for (size_t i = 0; i < WEIR_PARTS; i++)
 		host->cadence[i] = (struct cadence){0};
 	share_out(host);
@@ -269,7 +271,9 @@ static uint64_t turn(struct monitor_host *host, const struct part *part, bool st
 	host->node_pieces = pieces;
 	part->read(host);
 	uint64_t ended_ns = host->cpu_ns();
-	cadence_paid(cadence, pieces, ended_ns - begun_ns);
+	/* The first time files are opened and all is cold: that says nothing of the next, except where many are alike. */
+	if (!host->first || pieces > 1)
+		cadence_paid(cadence, pieces, ended_ns - begun_ns);
 	host->last.read_at_ns[part->part] = host->last.taken_at_ns;
 	return ended_ns;
 }
@@ -295,6 +299,7 @@ weir_status monitor_host_read(void *context, weir_reading *out)
 		if (!parts[i].of_nodes || host->machine->is_this)
 			now_ns = turn(host, &parts[i], out->early, now_ns);
 	host->ended_cpu_ns = now_ns;
+	host->first = false;
 	uint32_t capacity = out->nodes_capacity, nodes = host->machine->nodes;
 	weir_node_reading *node = out->node;
 	last->early = out->early;
