@@ -16,32 +16,32 @@
 
 #include "numa/host.h"
 #include "numa/hostfiles.h"
-#include "numa/kept.h"
+#include "numa/textfile.h"
 
 struct monitor_group {
 	const char *root;
 	struct host_cgroup at;
 	char memory_binds[HOST_PATH_BYTES]; /* the group whose limit does */
 	char cpu_binds[HOST_PATH_BYTES];
-	struct kept groups; /* /proc/self/cgroup */
-	struct kept memory_use;
-	struct kept memory_events;   /* version 2's memory.events, version 1's memory.oom_control */
-	struct kept memory_failures; /* version 1 alone */
-	struct kept cpu_stat;
-	struct kept cpu_use; /* version 1's cpuacct.usage; version 2's cpu.stat of the group itself */
-	struct kept pressure[WEIR_STALLS];
+	struct textfile groups; /* /proc/self/cgroup */
+	struct textfile memory_use;
+	struct textfile memory_events;	 /* version 2's memory.events, version 1's memory.oom_control */
+	struct textfile memory_failures; /* version 1 alone */
+	struct textfile cpu_stat;
+	struct textfile cpu_use; /* version 1's cpuacct.usage; version 2's cpu.stat of the group itself */
+	struct textfile pressure[WEIR_STALLS];
 	size_t text_length; /* of the text by which the group was found */
 	char text[HOST_SMALL_FILE_BYTES];
 };
 
 /* Which files there are. ------------------------------------------------------------------------------------------ */
 
-static void name_in(const struct monitor_group *g, struct kept *file, const char *directory, const char *name)
+static void name_in(const struct monitor_group *g, struct textfile *file, const char *directory, const char *name)
 {
 	if (*directory)
-		kept_name(file, g->root, directory, name);
+		textfile_name(file, g->root, directory, name);
 	else
-		kept_drop(file);
+		textfile_drop(file);
 }
 
 static void name_memory_events(struct monitor_group *g)
@@ -73,7 +73,7 @@ static void find(struct monitor_group *g)
 static void find_if_moved(struct monitor_group *g)
 {
 	char text[HOST_SMALL_FILE_BYTES];
-	long length = kept_read(&g->groups, text, sizeof(text));
+	long length = textfile_read(&g->groups, text, sizeof(text));
 	if (length < 0 || ((size_t)length == g->text_length && memcmp(text, g->text, g->text_length) == 0))
 		return;
 	memcpy(g->text, text, (size_t)length);
@@ -87,7 +87,7 @@ struct monitor_group *monitor_group_create(const char *root)
 	if (!g)
 		return NULL;
 	g->root = root;
-	kept_name(&g->groups, root, "", HOST_GROUPS_PATH);
+	textfile_name(&g->groups, root, "", HOST_GROUPS_PATH);
 	find_if_moved(g);
 	return g;
 }
@@ -96,12 +96,12 @@ void monitor_group_destroy(struct monitor_group *g)
 {
 	if (!g)
 		return;
-	struct kept *const files[] = {&g->groups,	   &g->memory_use, &g->memory_events,
-				      &g->memory_failures, &g->cpu_stat,   &g->cpu_use};
+	struct textfile *const files[] = {&g->groups,	       &g->memory_use, &g->memory_events,
+					  &g->memory_failures, &g->cpu_stat,   &g->cpu_use};
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		kept_drop(files[i]);
+		textfile_drop(files[i]);
 	for (int i = 0; i < WEIR_STALLS; i++)
-		kept_drop(&g->pressure[i]);
+		textfile_drop(&g->pressure[i]);
 	free(g);
 }
 
@@ -145,17 +145,17 @@ uint32_t monitor_group_limits(struct monitor_group *g, weir_reading *out)
 	return known;
 }
 
-static bool read_number(struct kept *file, uint64_t *out)
+static bool read_number(struct textfile *file, uint64_t *out)
 {
 	char text[64];
-	long length = kept_read(file, text, sizeof(text));
+	long length = textfile_read(file, text, sizeof(text));
 	return length >= 0 && hostfile_number(text, (size_t)length, out);
 }
 
-static uint32_t read_fields(struct kept *file, const char *const *key, uint32_t keys, uint64_t *out)
+static uint32_t read_fields(struct textfile *file, const char *const *key, uint32_t keys, uint64_t *out)
 {
 	char text[HOST_SMALL_FILE_BYTES];
-	long length = kept_read(file, text, sizeof(text));
+	long length = textfile_read(file, text, sizeof(text));
 	return length < 0 ? 0 : hostfile_fields(text, (size_t)length, key, keys, out);
 }
 
@@ -238,7 +238,7 @@ uint32_t monitor_group_pressure(struct monitor_group *g, weir_reading *out)
 	uint32_t known = 0;
 	for (int i = 0; i < WEIR_STALLS; i++) {
 		char text[512];
-		long length = kept_read(&g->pressure[i], text, sizeof(text));
+		long length = textfile_read(&g->pressure[i], text, sizeof(text));
 		if (monitor_pressure_parse(text, length, &out->cgroup_pressure[i]))
 			known |= bit[i];
 	}

@@ -20,7 +20,7 @@
 #include "numa/cadence.h"
 #include "numa/host.h"
 #include "numa/hostfiles.h"
-#include "numa/kept.h"
+#include "numa/textfile.h"
 #include "numa/monitor_group.h"
 #include "numa/monitor_nodes.h"
 #include "numa/stall.h"
@@ -35,10 +35,11 @@ struct monitor_host {
 	uint64_t intervals;    /* of 100 ms in the monitor's */
 	uint64_t overhead_ns;  /* of a reading, smoothed: waking up, showing it */
 	uint64_t ended_cpu_ns; /* the reading before, in this thread; 0: there was none */
+	bool first;	       /* nothing was read since the start */
 	struct cadence cadence[WEIR_PARTS];
 	struct monitor_group *group;
 	struct monitor_nodes *nodes;
-	struct kept memory, statm, pressure[WEIR_STALLS];
+	struct textfile memory, statm, pressure[WEIR_STALLS];
 	double available_part; /* host_memory_parse()'s */
 	uint32_t node_pieces;  /* how many nodes to read at this turn */
 	weir_reading last;     /* but for its nodes */
@@ -88,7 +89,7 @@ static void read_host_memory(struct monitor_host *host)
 {
 	char text[HOST_SMALL_FILE_BYTES];
 	struct host_memory read;
-	long length = kept_read(&host->memory, text, sizeof(text));
+	long length = textfile_read(&host->memory, text, sizeof(text));
 	bool known = length >= 0 && host_memory_parse(text, (size_t)length, &read);
 	if (known) {
 		host->last.memory_total_bytes = read.total_bytes;
@@ -129,7 +130,7 @@ static void read_host_pressure(struct monitor_host *host)
 	uint32_t known = 0;
 	for (int i = 0; i < WEIR_STALLS; i++) {
 		char text[512];
-		long length = kept_read(&host->pressure[i], text, sizeof(text));
+		long length = textfile_read(&host->pressure[i], text, sizeof(text));
 		if (monitor_pressure_parse(text, length, &host->last.pressure[i]))
 			known |= bit[i];
 	}
@@ -167,7 +168,7 @@ static void read_group_pressure(struct monitor_host *host)
 static void read_process(struct monitor_host *host)
 {
 	char text[256];
-	long length = kept_read(&host->statm, text, sizeof(text));
+	long length = textfile_read(&host->statm, text, sizeof(text));
 	uint64_t mapped, resident, page = (uint64_t)sysconf(_SC_PAGESIZE);
 	struct rlimit limit;
 	struct rusage usage;
@@ -228,6 +229,7 @@ weir_status monitor_host_start(void *context, uint64_t interval_ns)
 	host->intervals = intervals < 1 ? 1 : intervals < UINT32_MAX ? intervals : UINT32_MAX;
 	host->overhead_ns = 0;
 	host->ended_cpu_ns = 0;
+	host->first = true;
 	for (size_t i = 0; i < WEIR_PARTS; i++)
 		host->cadence[i] = (struct cadence){0};
 	share_out(host);
@@ -269,7 +271,9 @@ static uint64_t turn(struct monitor_host *host, const struct part *part, bool st
 	host->node_pieces = pieces;
 	part->read(host);
 	uint64_t ended_ns = host->cpu_ns();
-	cadence_paid(cadence, pieces, ended_ns - begun_ns);
+	/* The first time files are opened and all is cold: that says nothing of the next, except where many are alike. */
+	if (!host->first || pieces > 1)
+		cadence_paid(cadence, pieces, ended_ns - begun_ns);
 	host->last.read_at_ns[part->part] = host->last.taken_at_ns;
 	return ended_ns;
 }
@@ -295,6 +299,7 @@ weir_status monitor_host_read(void *context, weir_reading *out)
 		if (!parts[i].of_nodes || host->machine->is_this)
 			now_ns = turn(host, &parts[i], out->early, now_ns);
 	host->ended_cpu_ns = now_ns;
+	host->first = false;
 	uint32_t capacity = out->nodes_capacity, nodes = host->machine->nodes;
 	weir_node_reading *node = out->node;
 	last->early = out->early;
@@ -326,10 +331,10 @@ struct monitor_host *monitor_host_create(const weir_machine *machine, const char
 		monitor_host_destroy(host);
 		return NULL;
 	}
-	kept_name(&host->memory, root, "", "/proc/meminfo");
-	kept_name(&host->statm, root, "", "/proc/self/statm");
+	textfile_name(&host->memory, root, "", "/proc/meminfo");
+	textfile_name(&host->statm, root, "", "/proc/self/statm");
 	for (int i = 0; i < WEIR_STALLS; i++)
-		kept_name(&host->pressure[i], root, "", pressure[i]);
+		textfile_name(&host->pressure[i], root, "", pressure[i]);
 	(void)monitor_host_start(host, 0);
 	return host;
 }
@@ -346,9 +351,9 @@ void monitor_host_destroy(struct monitor_host *host)
 	monitor_host_stop(host);
 	monitor_group_destroy(host->group);
 	monitor_nodes_destroy(host->nodes);
-	kept_drop(&host->memory);
-	kept_drop(&host->statm);
+	textfile_drop(&host->memory);
+	textfile_drop(&host->statm);
 	for (int i = 0; i < WEIR_STALLS; i++)
-		kept_drop(&host->pressure[i]);
+		textfile_drop(&host->pressure[i]);
 	free(host);
 }

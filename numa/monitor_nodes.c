@@ -14,7 +14,7 @@
 
 #include "numa/host.h"
 #include "numa/hostfiles.h"
-#include "numa/kept.h"
+#include "numa/textfile.h"
 #include "numa/topology.h"
 
 /* Descriptors are the application's first: of so many nodes the files stay open, the others' are opened at each reading.
@@ -31,7 +31,7 @@ struct cpu_times {
 };
 
 struct node {
-	struct kept file;
+	struct textfile file;
 	weir_node_reading last;
 	uint64_t busy, idle; /* gathered while /proc/stat is read */
 	bool memory_known, share_known;
@@ -43,7 +43,7 @@ struct monitor_nodes {
 	uint32_t count;
 	uint32_t next;	  /* whose memory is read next */
 	uint32_t unknown; /* nodes of which the memory is not known */
-	struct kept stat;
+	struct textfile stat;
 	char *text; /* of /proc/stat */
 	size_t text_bytes;
 	struct cpu_times *cpu;
@@ -65,7 +65,7 @@ bool monitor_nodes_memory(struct monitor_nodes *n, uint32_t count, double part, 
 		char text[HOST_SMALL_FILE_BYTES];
 		struct node *node = &n->node[n->next];
 		struct host_node_memory read;
-		long length = kept_read(&node->file, text, sizeof(text));
+		long length = textfile_read(&node->file, text, sizeof(text));
 		bool known = length >= 0 && host_node_parse(text, (size_t)length, part, &read);
 		if (known) {
 			node->last.memory_total_bytes = read.total_bytes;
@@ -75,7 +75,7 @@ bool monitor_nodes_memory(struct monitor_nodes *n, uint32_t count, double part, 
 		}
 		set_memory(n, node, known);
 		if (n->next >= OPEN_NODES_MAX)
-			kept_close(&node->file);
+			textfile_close(&node->file);
 		n->next = n->next + 1 < n->count ? n->next + 1 : 0;
 	}
 	return n->unknown == 0;
@@ -117,7 +117,7 @@ static void gather(uint32_t number, uint64_t busy, uint64_t idle, void *context)
  * the last time stands. */
 uint32_t monitor_nodes_cpu(struct monitor_nodes *n, bool *shares)
 {
-	long length = kept_read(&n->stat, n->text, n->text_bytes);
+	long length = textfile_read(&n->stat, n->text, n->text_bytes);
 	uint32_t cpus = length < 0 ? 0 : hostfile_cpu_times(n->text, (size_t)length, gather, n);
 	*shares = cpus > 0;
 	for (uint32_t i = 0; i < n->count; i++) {
@@ -202,11 +202,11 @@ struct monitor_nodes *monitor_nodes_create(const weir_machine *machine, const ch
 		monitor_nodes_destroy(n);
 		return NULL;
 	}
-	kept_name(&n->stat, root, "", "/proc/stat");
+	textfile_name(&n->stat, root, "", "/proc/stat");
 	for (uint32_t i = 0; i < n->count; i++) {
 		char path[64];
 		snprintf(path, sizeof(path), HOST_NODE_MEMORY_PATH, machine->node[i].physical);
-		kept_name(&n->node[i].file, root, "", path);
+		textfile_name(&n->node[i].file, root, "", path);
 		n->node[i].last.memory_total_bytes = machine->node[i].memory_bytes;
 	}
 	return n;
@@ -217,8 +217,8 @@ void monitor_nodes_destroy(struct monitor_nodes *n)
 	if (!n)
 		return;
 	for (uint32_t i = 0; n->node && i < n->count; i++)
-		kept_drop(&n->node[i].file);
-	kept_drop(&n->stat);
+		textfile_drop(&n->node[i].file);
+	textfile_drop(&n->stat);
 	free(n->node);
 	free(n->text);
 	free(n->cpu);

@@ -122,6 +122,12 @@ static weir_status load(hwloc_topology_t *out, enum source source, const char *n
 
 /* Which threads and cores. -------------------------------------------------------------------------------------- */
 
+static uint32_t weight(hwloc_const_bitmap_t threads)
+{
+	int count = hwloc_bitmap_weight(threads);
+	return count > 0 ? (uint32_t)count : 0;
+}
+
 static weir_status find_usable(struct making *m)
 {
 	m->usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(m->topology));
@@ -134,6 +140,9 @@ static weir_status find_usable(struct making *m)
 	if (m->machine->is_this && hwloc_get_cpubind(m->topology, bound, HWLOC_CPUBIND_PROCESS) == 0)
 		hwloc_bitmap_and(m->usable, m->usable, bound);
 	hwloc_bitmap_free(bound);
+	m->machine->facts.threads = weight(hwloc_topology_get_complete_cpuset(m->topology));
+	m->machine->facts.threads_allowed = weight(hwloc_topology_get_allowed_cpuset(m->topology));
+	m->machine->facts.threads_bound = weight(m->usable);
 	return WEIR_OK;
 }
 
@@ -215,8 +224,10 @@ static void cut_to_quota(struct making *m, const struct host_cgroup *group)
 	machine->cores = m->cores;
 	machine->cores_quota = m->cores;
 	double quota;
-	if (!machine->is_this || !host_cgroup_cores(m->root, group, &quota, NULL) || quota >= m->cores)
+	char where[HOST_PATH_BYTES];
+	if (!machine->is_this || !host_cgroup_cores(m->root, group, &quota, where) || quota >= m->cores)
 		return;
+	machine->facts.quota_group = strdup(where);
 	machine->cores_quota = quota;
 	machine->cores = (uint32_t)quota;
 	machine->cores += machine->cores < quota; /* half a core needs a worker too */
@@ -282,9 +293,17 @@ static weir_status default_memory(struct weir_machine *machine, const struct hos
 	}
 	uint64_t room;
 	double part = 1;
-	if (host_cgroup_memory_room(root, group, &room, NULL) && (double)room < sum)
+	struct machine_facts *facts = &machine->facts;
+	char where[HOST_PATH_BYTES];
+	if (host_cgroup_memory_room(root, group, &room, where) && (double)room < sum) {
 		part = (double)room / sum;
+		facts->group_bytes = room;
+		facts->memory_group = strdup(where);
+	}
 	uint32_t ranks = ranks_on_this_host();
+	facts->use_known = known;
+	facts->available_bytes = (uint64_t)sum;
+	facts->ranks = ranks;
 	for (uint32_t i = 0; i < machine->nodes; i++)
 		machine->node[i].memory_default_bytes =
 			(uint64_t)((double)machine->node[i].memory_default_bytes * part / ranks);
@@ -308,6 +327,7 @@ static weir_status find_nodes(struct making *m)
 		hwloc_obj_t node = hwloc_get_obj_by_type(m->topology, HWLOC_OBJ_NUMANODE, i);
 		machine->node[i].physical = node->os_index == HWLOC_UNKNOWN_INDEX ? i : node->os_index;
 		machine->node[i].memory_bytes = node->attr->numanode.local_memory;
+		machine->facts.capacity_bytes += machine->node[i].memory_bytes;
 		machine->node[i].memory_default_bytes = machine->node[i].memory_bytes;
 	}
 	return WEIR_OK;
@@ -446,6 +466,8 @@ weir_status machine_create(struct weir_machine **out, const char *source, const 
 	struct making m = {.machine = calloc(1, sizeof(*m.machine)), .root = root};
 	if (m.machine)
 		m.machine->name = strdup(kind == SOURCE_THIS ? "this" : source);
+	if (m.machine)
+		m.machine->facts.ranks = 1;
 	weir_status status = m.machine && m.machine->name ? WEIR_OK : error_set(WEIR_ENOMEM, "no memory for a machine");
 	if (status == WEIR_OK)
 		status = load(&m.topology, kind, source);
@@ -476,6 +498,8 @@ void weir_machine_destroy(weir_machine *machine)
 	if (!machine)
 		return;
 	free(machine->name);
+	free(machine->facts.quota_group);
+	free(machine->facts.memory_group);
 	free(machine->node);
 	free(machine->cpu);
 	free(machine->thread);

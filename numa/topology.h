@@ -17,6 +17,20 @@ struct machine_node {
 					* on this host; what capacity is on a machine that is not this one */
 };
 
+/* What the defaults were made of: for the log, and for who divides them otherwise. */
+struct machine_facts {
+	uint32_t threads;	  /* hardware threads of the machine */
+	uint32_t threads_allowed; /* of these, by the cpuset */
+	uint32_t threads_bound;	  /* of these, by this process's mask */
+	uint64_t capacity_bytes;  /* of all nodes, as the next */
+	uint64_t available_bytes;
+	bool use_known;	      /* else what is available is the capacity */
+	uint64_t group_bytes; /* what the control group may still take, where that is less */
+	uint32_t ranks;	      /* processes that share the default, at least 1 */
+	char *quota_group;    /* whose CPU quota binds, NULL: none's */
+	char *memory_group;   /* whose memory limit binds, NULL: none's */
+};
+
 struct weir_machine {
 	char *name;
 	bool is_this;
@@ -30,6 +44,7 @@ struct weir_machine {
 	uint32_t *cores_near;  /* for each node: the nearest node with cores (itself if it has) */
 	uint32_t *memory_near; /* for each node: the nearest node with memory */
 	double cores_quota;    /* cgroup CPU quota in cores, or the number of cores */
+	struct machine_facts facts;
 };
 
 /* Both nodes must be there. */

@@ -72,6 +72,18 @@ static weir_status check_given(const weir_machine *machine, const weir_limits *g
 	return WEIR_OK;
 }
 
+/* The machine's default is its launcher's share; ours may be another. */
+static uint64_t default_memory(const weir_machine *machine, const weir_limits *given, uint32_t node)
+{
+	const struct machine_node *has = &machine->node[node];
+	uint32_t ranks = given ? given->local_ranks : 0;
+	if (!ranks)
+		return has->memory_default_bytes;
+	double all = (double)has->memory_default_bytes * machine->facts.ranks;
+	uint64_t share = (uint64_t)(all / ranks);
+	return share < has->memory_bytes ? share : has->memory_bytes;
+}
+
 static weir_status node_amounts(const weir_machine *machine, const weir_limits *given, uint32_t node,
 				struct amounts *out)
 {
@@ -82,7 +94,7 @@ static weir_status node_amounts(const weir_machine *machine, const weir_limits *
 		return error_set(WEIR_EINVAL, "limits.node[%u].cores is %g: give 0 (all), more, or a negative (none)",
 				 node, say->cores);
 	out->cores = say->cores < 0 ? 0 : say->cores > 0 ? say->cores : has->cores;
-	out->memory_bytes = given_or(say->memory_bytes, has->memory_default_bytes);
+	out->memory_bytes = given_or(say->memory_bytes, default_memory(machine, given, node));
 	if (out->memory_bytes > has->memory_bytes)
 		return error_set(WEIR_EINVAL, "limits.node[%u].memory_bytes is %llu: the node has %llu", node,
 				 (unsigned long long)out->memory_bytes, (unsigned long long)has->memory_bytes);

@@ -159,21 +159,10 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 	return status;
 }
 
-static void say_limits(const weir_pool *pool)
-{
-	for (uint32_t n = 0; pool->aware && n < pool->nodes; n++) {
-		const struct ledger *ledger = &pool->tracker->ledger;
-		weir_amount limit = limits_amount(&ledger->limits, ledger_own_limit(ledger, n));
-		LOG(WEIR_LOG_INFO, "pool: node %u: up to %g cores and %llu bytes", n, limit.cores,
-		    (unsigned long long)limit.memory_bytes);
-	}
-}
-
 static void say_what_it_is(const weir_pool *pool)
 {
 	LOG(WEIR_LOG_INFO, "pool: %u workers on %u nodes of machine %s, %s", pool->workers, pool->nodes,
 	    pool->machine->name, pool->aware ? "resource-aware" : "plain");
-	say_limits(pool);
 }
 
 static weir_status assemble(weir_pool *pool, const weir_options *options)
@@ -397,6 +386,16 @@ weir_status weir_pool_set_strategy(weir_pool *pool, const weir_strategy *strateg
 	if (!pool || !pool->aware)
 		return error_set(WEIR_EINVAL, "a strategy is for resource-aware pools: set options.resource_aware");
 	return weir_admission_set_strategy(pool->admission, strategy);
+}
+
+static void say_limits(const weir_pool *pool)
+{
+	const struct ledger *ledger = &pool->tracker->ledger;
+	for (uint32_t n = 0; n < pool->nodes; n++) {
+		weir_amount limit = limits_amount(&ledger->limits, ledger_own_limit(ledger, n));
+		LOG(WEIR_LOG_INFO, "pool: node %u: from now on up to %g cores and %llu bytes", n, limit.cores,
+		    (unsigned long long)limit.memory_bytes);
+	}
 }
 
 weir_status weir_pool_set_limits(weir_pool *pool, const weir_limits *limits)

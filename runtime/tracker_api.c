@@ -15,6 +15,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/admission.h"
+#include "runtime/limits_say.h"
 
 enum { GRANTS_DEFAULT = 1 << 20, GRANTS_MAX = (1 << 24) - 1 };
 
@@ -66,6 +67,7 @@ weir_status weir_tracker_create(weir_tracker **out, const weir_tracker_options *
 		dismantle(tracker);
 		return status;
 	}
+	limits_say(&tracker->ledger.limits, tracker->machine, options->limits);
 	*out = tracker;
 	return WEIR_OK;
 }

@@ -48,6 +48,7 @@ static inline struct weir_machine *invent(struct invented *out, uint32_t nodes, 
 	out->machine.nodes = nodes;
 	out->machine.cores = nodes * cores;
 	out->machine.cores_quota = nodes * cores;
+	out->machine.facts.ranks = 1;
 	out->machine.node = out->node;
 	out->machine.distance = out->distance;
 	out->machine.order = out->order;

@@ -303,6 +303,7 @@ static void a_stall_is_looked_at_at_once(void **state)
 	struct scene s;
 	open_scene(&s, root_v2, ROOT_V2_FILES, 1000 * WEIR_NS_PER_MS);
 	read_again(&s);
+	read_again(&s); /* now it is known what they cost */
 	fixture_text(&s.f, "/cg/job/g/memory.pressure", "some avg10=90.00 total=1\nfull avg10=80.00 total=1\n");
 	fixture_text(&s.f, "/cg/job/g/memory.current", "99998\n");
 	read_again(&s);

@@ -100,6 +100,9 @@ typedef struct weir_limits {
 	/* For each node: node[i] for logical node i < nodes; NULL: the defaults for all. Copied. */
 	const weir_node_limit *node;
 	uint32_t nodes;
+	/* How many processes of the job share this host's memory: the default is divided by it. 0: as the job's launcher says
+	 * in the environment (SLURM_*, OMPI_*, PMI_* and others), else 1. */
+	uint32_t local_ranks;
 } weir_limits;
 
 #define WEIR_LIMITS(...) WEIR_LITERAL_(weir_limits, .size = sizeof(weir_limits), __VA_ARGS__)

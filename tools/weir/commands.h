@@ -10,5 +10,6 @@
 
 int run_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
+int host_main(int argc, char **argv);
 
 #endif

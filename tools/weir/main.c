@@ -19,6 +19,7 @@ static const struct command {
 } commands[] = {
 	{"run", "weir run", run_main},
 	{"replay", "weir replay", replay_main},
+	{"host", "weir host", host_main},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -38,12 +39,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 				choice->command = &commands[i];
 		}
 		if (!choice->command)
-			argp_error(state, "there is no command '%s': give run or replay", argument);
+			argp_error(state, "there is no command '%s': give run, replay or host", argument);
 		choice->at = state->next - 1;
 		state->next = state->argc; /* what follows is the subcommand's */
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no command given: give run or replay");
+		argp_error(state, "no command given: give run, replay or host");
 		return EINVAL;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -65,6 +66,7 @@ int main(int argc, char **argv)
 		       "Commands:\n"
 		       "  run [JOBS]           run the commands of a job file\n"
 		       "  replay WORKLOAD.swf  run a recorded workload\n"
+		       "  host                 show what this host, control group and process use, and pressure\n"
 		       "\n"
 		       "`weir COMMAND --help` lists the options of a command.",
 	};

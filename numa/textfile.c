@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kept.c - files that stay open between readings.
+ * textfile.c - files that stay open between readings.
  *
  * Holds:     per file a path and a descriptor, which is closed on exec.
  * Together:  nothing: one thread at a time for one file.
@@ -10,7 +10,7 @@
  * each read from offset 0, so an open descriptor never shows what is old. A control group's file whose group is gone
  * answers ENODEV for ever; it is then looked for by its path again.
  */
-#include "numa/kept.h"
+#include "numa/textfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,38 +22,38 @@
 /* A path that is missing costs as much to look for as three small files to read. */
 enum { LOOK_AGAIN = 64 };
 
-void kept_close(struct kept *file)
+void textfile_close(struct textfile *file)
 {
 	if (file->fd_plus_one)
 		close(file->fd_plus_one - 1);
 	file->fd_plus_one = 0;
 }
 
-void kept_drop(struct kept *file)
+void textfile_drop(struct textfile *file)
 {
-	kept_close(file);
+	textfile_close(file);
 	free(file->path);
-	*file = (struct kept){0};
+	*file = (struct textfile){0};
 }
 
-void kept_name(struct kept *file, const char *root, const char *directory, const char *name)
+void textfile_name(struct textfile *file, const char *root, const char *directory, const char *name)
 {
-	kept_drop(file);
+	textfile_drop(file);
 	size_t size = strlen(root) + strlen(directory) + strlen(name) + 2;
 	file->path = malloc(size);
 	if (file->path)
 		snprintf(file->path, size, "%s%s%s%s", root, directory, *directory ? "/" : "", name);
 }
 
-static long failed(struct kept *file, int error)
+static long failed(struct textfile *file, int error)
 {
-	kept_close(file);
+	textfile_close(file);
 	file->error = error;
 	file->failures++;
 	return -1;
 }
 
-long kept_read(struct kept *file, char *text, size_t size)
+long textfile_read(struct textfile *file, char *text, size_t size)
 {
 	if (!file->path)
 		return failed(file, ENOENT);
