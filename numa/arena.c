@@ -7,9 +7,11 @@
  * Invariant: E1  arenas_destroy() gives back every page that was mapped for these arenas.
  *            E2  a cache only ever holds blocks of its node's arena.
  *            E3  extents of two arenas are never joined: no page is unmapped while its arena lives.
- * Together:            alloc  free  destroy
- *            alloc       -     -      X       "-" safe together, "X" the caller must exclude
- *            free        -     -      X
+ *            E4  arenas_kept() is at least what free blocks hold in pages.
+ * Together:            alloc  free  purge  destroy
+ *            alloc       -     -      -      X       "-" safe together, "X" the caller must exclude
+ *            free        -     -      -      X
+ *            purge       -     -      -      X
  * Not here:  what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
  *
  * Why pages are unmapped at the very end only, when jemalloc has forgotten all of them (until then they go back by
@@ -33,10 +35,14 @@
 #include <sys/mman.h>
 
 #include "numa/pages.h"
+#include "private/atomics.h"
 #include "private/check.h"
 #include "private/error.h"
 #include "private/log.h"
 #include "private/thread.h"
+
+/* Blocks from here on may lie in huge pages. */
+enum { HUGE_BLOCK_BYTES = 2 * PAGES_HUGE_BYTES };
 
 /* A thread number's way to a node's arena. */
 struct way {
@@ -58,12 +64,18 @@ struct node_arena {
 	bool ending;	/* nobody uses it any more */
 	unsigned arena; /* jemalloc's number */
 	struct grave *graves;
+	CACHE_ALIGNED _Atomic(uint64_t) freed; /* bytes, ever */
+	_Atomic(uint64_t) purged;	       /* of these, what a purge has covered since */
 };
 
 struct arenas {
 	const struct weir_machine *machine;
 	bool bound;
+	bool keep_pages;
+	bool huge_inside;	/* a huge page lies inside one block, or it is none: see arenas_alloc() */
 	pthread_mutex_t making; /* guards node[] while arenas are made; ways are their thread's own */
+	pthread_mutex_t
+		purging; /* one purge at a time: jemalloc returns at once from a second, before the first is done */
 	struct node_arena *node;
 	struct way *row[THREADS_MAX];
 };
@@ -79,6 +91,8 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t bytes, siz
 		return NULL; /* we never extend in place: jemalloc asks again without an address */
 	void *start = pages_map(n->arenas->machine, n->node, bytes, alignment, n->arenas->bound);
 	if (start) {
+		if (n->arenas->huge_inside)
+			pages_set_huge(start, bytes, false);
 		*zero = true;
 		*commit = true;
 	}
@@ -149,6 +163,17 @@ static bool extent_merge(extent_hooks_t *hooks, void *a, size_t a_bytes, void *b
 
 /* Making and looking up. ---------------------------------------------------------------------------------------- */
 
+/* For ever, and large blocks like others: jemalloc purges those of 8 MiB and more as they are freed, unless told. */
+static void keep_pages(const struct node_arena *n)
+{
+	char name[40];
+	ssize_t never = -1;
+	snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", n->arena);
+	int error = mallctl(name, NULL, NULL, &never, sizeof(never));
+	if (error)
+		LOG(WEIR_LOG_WARN, "pages of node %u go back by the clock: error %d of jemalloc", n->node, error);
+}
+
 static bool make_arena(struct node_arena *n)
 {
 	extent_hooks_t *hooks = &n->hooks;
@@ -157,6 +182,8 @@ static bool make_arena(struct node_arena *n)
 	if (error)
 		LOG(WEIR_LOG_WARN, "no arena for node %u: error %d of jemalloc", n->node, error);
 	n->made = error == 0;
+	if (n->made && n->arenas->keep_pages)
+		keep_pages(n);
 	return n->made;
 }
 
@@ -208,7 +235,7 @@ static ALWAYS_INLINE int way_to(struct arenas *arenas, uint32_t node)
 struct arenas *arenas_create(const struct weir_machine *machine)
 {
 	struct arenas *arenas = calloc(1, sizeof(*arenas));
-	struct node_arena *node = calloc(machine->nodes, sizeof(*node));
+	struct node_arena *node = aligned_alloc(CACHE_LINE, machine->nodes * sizeof(*node));
 	if (!arenas || !node) {
 		free(arenas);
 		free(node);
@@ -228,6 +255,7 @@ struct arenas *arenas_create(const struct weir_machine *machine)
 	arenas->bound = pages_can_bind(machine);
 	arenas->node = node;
 	pthread_mutex_init(&arenas->making, NULL);
+	pthread_mutex_init(&arenas->purging, NULL);
 	return arenas;
 }
 
@@ -268,6 +296,7 @@ void arenas_destroy(struct arenas *arenas)
 	for (uint32_t i = 0; i < arenas->machine->nodes; i++)
 		destroy_arena(&arenas->node[i]);
 	pthread_mutex_destroy(&arenas->making);
+	pthread_mutex_destroy(&arenas->purging);
 	free(arenas->node);
 	free(arenas);
 }
@@ -277,16 +306,92 @@ bool arenas_bound(const struct arenas *arenas)
 	return arenas->bound;
 }
 
+/* Where a huge page holds more than one block, or the end of one and nothing, touching a byte takes 2 MiB that no task was
+ * charged for, and what is purged of it stays until the kernel splits it. So large blocks begin with a huge page and have
+ * them up to their last whole one; all else has small pages. */
+static ALWAYS_INLINE bool has_huge_pages(const struct arenas *arenas, size_t bytes)
+{
+	return unlikely(bytes >= HUGE_BLOCK_BYTES) && arenas->huge_inside;
+}
+
+static int huge_flags(int flags)
+{
+	return (flags & ~MALLOCX_ALIGN(ARENA_ALIGNMENT)) | MALLOCX_ALIGN(PAGES_HUGE_BYTES);
+}
+
+static size_t huge_part(size_t bytes)
+{
+	return bytes / PAGES_HUGE_BYTES * PAGES_HUGE_BYTES;
+}
+
+static COLD void *alloc_huge(size_t bytes, int flags)
+{
+	void *block = mallocx(bytes, huge_flags(flags));
+	if (block)
+		pages_set_huge(block, huge_part(bytes), true);
+	return block;
+}
+
 void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
 {
 	int flags = way_to(arenas, node);
+	if (has_huge_pages(arenas, bytes))
+		return flags ? alloc_huge(bytes, flags) : NULL;
 	return likely(flags) ? mallocx(bytes ? bytes : 1, flags) : NULL;
 }
 
 void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)
 {
-	if (block)
-		sdallocx(block, bytes ? bytes : 1, way_to(arenas, node));
+	if (!block)
+		return;
+	int flags = way_to(arenas, node);
+	if (has_huge_pages(arenas, bytes)) {
+		pages_set_huge(block, huge_part(bytes), false);
+		flags = huge_flags(flags);
+	}
+	sdallocx(block, bytes ? bytes : 1, flags);
+}
+
+/* Pages. -------------------------------------------------------------------------------------------------------- */
+
+void arenas_keep_pages(struct arenas *arenas)
+{
+	arenas->keep_pages = true;
+	arenas->huge_inside = pages_huge_when("") != PAGES_HUGE_NEVER;
+}
+
+void arenas_count_freed(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	/* ORDER(freed): release, pairs with the acquire in arenas_purge(): what a purge counts as covered was free
+	 * before. */
+	at_add(&arenas->node[node].freed, bytes, release, freed);
+}
+
+/* Blocks that were taken again since count as free: jemalloc does not say whether a block came from free pages. */
+uint64_t arenas_kept(const struct arenas *arenas, uint32_t node)
+{
+	const struct node_arena *n = &arenas->node[node];
+	/* ORDER(purged): acquire, pairs with the release in arenas_purge(): the pages are gone. */
+	uint64_t purged = at_load(&n->purged, acquire, purged);
+	uint64_t freed = at_load(&n->freed, relaxed, none);
+	return freed > purged ? freed - purged : 0;
+}
+
+void arenas_purge(struct arenas *arenas, uint32_t node)
+{
+	struct node_arena *n = &arenas->node[node];
+	char name[40];
+	pthread_mutex_lock(&arenas->purging);
+	/* ORDER(freed): acquire, pairs with the release in arenas_count_freed(). */
+	uint64_t freed = at_load(&n->freed, acquire, freed);
+	if (freed != at_load(&n->purged, relaxed, none)) {
+		snprintf(name, sizeof(name), "arena.%u.purge", n->arena);
+		int error = mallctl(name, NULL, NULL, NULL, 0);
+		CHECK("E4", error == 0);
+		/* ORDER(purged): release, pairs with the acquire in arenas_kept(). */
+		at_store(&n->purged, freed, release, purged);
+	}
+	pthread_mutex_unlock(&arenas->purging);
 }
 
 #endif

@@ -32,4 +32,18 @@ void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes);
 /* block NULL: nothing happens. */
 void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes);
 
+/* Pages of free blocks stay until somebody purges them: for those who know when others need the room. Without it they
+ * go back as the allocator sees fit, in seconds. Called before the first block. */
+void arenas_keep_pages(struct arenas *arenas);
+
+/* Blocks of so many bytes were freed, after arenas_free() and before others may have the room. */
+void arenas_count_freed(struct arenas *arenas, uint32_t node, size_t bytes);
+
+/* The most that free blocks of a node may hold: what was counted since the last purge. */
+uint64_t arenas_kept(const struct arenas *arenas, uint32_t node);
+
+/* Give the kernel the pages of free blocks, but for what is cached for threads (blocks of at most 32 KiB). Returns when
+ * they are given. */
+void arenas_purge(struct arenas *arenas, uint32_t node);
+
 #endif

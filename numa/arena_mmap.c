@@ -179,4 +179,30 @@ void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes
 	pthread_mutex_unlock(&n->lock);
 }
 
+/* A block that has pages of its own gives them back as it is freed. */
+void arenas_keep_pages(struct arenas *arenas)
+{
+	(void)arenas;
+}
+
+void arenas_count_freed(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	(void)arenas;
+	(void)node;
+	(void)bytes;
+}
+
+uint64_t arenas_kept(const struct arenas *arenas, uint32_t node)
+{
+	(void)arenas;
+	(void)node;
+	return 0;
+}
+
+void arenas_purge(struct arenas *arenas, uint32_t node)
+{
+	(void)arenas;
+	(void)node;
+}
+
 #endif

@@ -322,3 +322,14 @@ bool host_cgroup_memory_room(const char *root, const struct host_cgroup *group, 
 {
 	return least_memory(root, group, room_of, bytes, where);
 }
+
+bool host_own_memory(const char *root, uint64_t *bytes)
+{
+	char text[HOST_SMALL_FILE_BYTES];
+	uint64_t kib;
+	long length = host_file_read(root, "/proc/self/status", text, sizeof(text));
+	if (length < 0 || !hostfile_field(text, (size_t)length, "RssAnon", &kib) || kib > UINT64_MAX / 1024)
+		return false;
+	*bytes = kib * 1024;
+	return true;
+}

@@ -69,4 +69,7 @@ bool host_cgroup_memory_high(const char *root, const struct host_cgroup *group, 
  * slows down, whichever is lower. False: nothing limits it, or nothing is known. */
 bool host_cgroup_memory_room(const char *root, const struct host_cgroup *group, uint64_t *bytes, char *where);
 
+/* What this process has in memory of its own, shared memory and files not counted. */
+bool host_own_memory(const char *root, uint64_t *bytes);
+
 #endif

@@ -7,9 +7,11 @@
  */
 #include "numa/pages.h"
 
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "numa/host.h"
 #include "numa/pin.h"
 #include "private/atomics.h"
 #include "private/check.h"
@@ -56,6 +58,21 @@ void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes,
 void pages_unmap(void *start, size_t bytes)
 {
 	CHECK("E1", munmap(start, bytes) == 0);
+}
+
+void pages_set_huge(void *start, size_t bytes, bool huge)
+{
+	(void)madvise(start, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+enum pages_huge pages_huge_when(const char *root)
+{
+	char text[128];
+	long length = host_file_read(root, "/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text) - 1);
+	text[length > 0 ? length : 0] = '\0';
+	if (strstr(text, "[always]"))
+		return PAGES_HUGE_ALWAYS;
+	return strstr(text, "[madvise]") ? PAGES_HUGE_ASKED : PAGES_HUGE_NEVER;
 }
 
 bool pages_can_bind(const struct weir_machine *machine)

@@ -11,6 +11,14 @@
 void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes, size_t alignment, bool bind);
 void pages_unmap(void *start, size_t bytes);
 
+/* Huge pages in these pages from now on, or none, as far as the kernel can. */
+void pages_set_huge(void *start, size_t bytes, bool huge);
+
+/* When the kernel hands out huge pages, which are PAGES_HUGE_BYTES on most machines. root: as in numa/host.h. */
+enum pages_huge { PAGES_HUGE_NEVER, PAGES_HUGE_ASKED, PAGES_HUGE_ALWAYS };
+enum { PAGES_HUGE_BYTES = 1 << 21 };
+enum pages_huge pages_huge_when(const char *root);
+
 /* May memory be bound here? Tried on a page; a refusal is warned of once in the process's life. False off this machine.
  */
 bool pages_can_bind(const struct weir_machine *machine);

@@ -19,6 +19,7 @@
 #include <weir/resource.h>
 
 #include "numa/host.h"
+#include "numa/pages.h"
 #include "numa/ranks.h"
 #include "private/check.h"
 #include "private/error.h"
@@ -268,8 +269,34 @@ static weir_status list_cores(struct making *m)
 
 /* Memory. ------------------------------------------------------------------------------------------------------- */
 
-/* What is left of each node for us: less what is used by others, no more together than the control group may take, and
- * our share of that among the processes of our job. What we hold already is in use too, and was not given by weir. */
+/* Of what a process may have, what its tasks cannot: page tables and pages that are used in part (a 64th); the process
+ * itself, as it grows while tasks come and go; for each core a worker's stacks and caches (about 180 KiB, measured; where
+ * every touch may bring a huge page, one for the allocator's own records), and what the kernel charges to a control group
+ * ahead of use (256 KiB). */
+static double kept_back(const struct weir_machine *machine, double share, const char *root)
+{
+	double each = 448 * 1024 + (pages_huge_when(root) == PAGES_HUGE_ALWAYS ? PAGES_HUGE_BYTES : 0);
+	double back = share / 64 + 2 * 1024 * 1024 + machine->cores * each;
+	return back < share / 2 ? back : share / 2;
+}
+
+/* What the control group may still take. Those processes of our job that are not here yet will use what we use now. */
+static double group_room(const char *root, const struct host_cgroup *group, uint32_t ranks)
+{
+	uint64_t room, max, high, own;
+	if (!host_cgroup_memory_room(root, group, &room, NULL))
+		return (double)UINT64_MAX;
+	if (ranks == 1 || !host_own_memory(root, &own) || !host_cgroup_memory_max(root, group, &max, NULL))
+		return (double)room;
+	if (host_cgroup_memory_high(root, group, &high) && high < max)
+		max = high;
+	double used_by_all = (double)own * ranks, left = (double)max - used_by_all;
+	return left < (double)room ? (left > 0 ? left : 0) : (double)room;
+}
+
+/* What is left of each node for us: less what is used by others, no more together than the control group may take, our
+ * share of that among the processes of our job, and of that what tasks may have. What we hold already is in use too, and
+ * was not given by weir. */
 static weir_status default_memory(struct weir_machine *machine, const struct host_cgroup *group, const char *root)
 {
 	struct host_node_memory *host = calloc(machine->nodes, sizeof(*host));
@@ -291,12 +318,10 @@ static weir_status default_memory(struct weir_machine *machine, const struct hos
 			node->memory_default_bytes = host[i].available_bytes;
 		sum += (double)node->memory_default_bytes;
 	}
-	uint64_t room;
-	double part = 1;
 	struct machine_facts *facts = &machine->facts;
 	char where[HOST_PATH_BYTES];
+	uint64_t room;
 	if (host_cgroup_memory_room(root, group, &room, where) && (double)room < sum) {
-		part = (double)room / sum;
 		facts->group_bytes = room;
 		facts->memory_group = strdup(where);
 	}
@@ -304,9 +329,14 @@ static weir_status default_memory(struct weir_machine *machine, const struct hos
 	facts->use_known = known;
 	facts->available_bytes = (uint64_t)sum;
 	facts->ranks = ranks;
+	double left = group_room(root, group, ranks);
+	left = (left < sum ? left : sum) / ranks;
+	double back = kept_back(machine, left, root);
+	facts->kept_back_bytes = (uint64_t)back;
+	double part = sum > 0 ? (left - back) / sum : 0;
 	for (uint32_t i = 0; i < machine->nodes; i++)
 		machine->node[i].memory_default_bytes =
-			(uint64_t)((double)machine->node[i].memory_default_bytes * part / ranks);
+			(uint64_t)((double)machine->node[i].memory_default_bytes * part);
 	free(host);
 	free(physical);
 	return WEIR_OK;

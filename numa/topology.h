@@ -24,11 +24,12 @@ struct machine_facts {
 	uint32_t threads_bound;	  /* of these, by this process's mask */
 	uint64_t capacity_bytes;  /* of all nodes, as the next */
 	uint64_t available_bytes;
-	bool use_known;	      /* else what is available is the capacity */
-	uint64_t group_bytes; /* what the control group may still take, where that is less */
-	uint32_t ranks;	      /* processes that share the default, at least 1 */
-	char *quota_group;    /* whose CPU quota binds, NULL: none's */
-	char *memory_group;   /* whose memory limit binds, NULL: none's */
+	bool use_known;		  /* else what is available is the capacity */
+	uint64_t group_bytes;	  /* what the control group may still take, where that is less */
+	uint64_t kept_back_bytes; /* of our share: for stacks, page tables, the process itself */
+	uint32_t ranks;		  /* processes that share the default, at least 1 */
+	char *quota_group;	  /* whose CPU quota binds, NULL: none's */
+	char *memory_group;	  /* whose memory limit binds, NULL: none's */
 };
 
 struct weir_machine {

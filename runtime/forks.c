@@ -58,6 +58,8 @@ weir_status forks_init(struct forks *f, uint32_t capacity)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (slots == MAP_FAILED)
 		return error_set_errno(WEIR_ENOMEM, errno, "no address space for %u forked children", capacity);
+	/* Of these pages only the first are used, mostly: a huge one for each worker would be taken for a few slots. */
+	(void)madvise(slots, ((size_t)capacity + 1) * sizeof(weir_fork_slot), MADV_NOHUGEPAGE);
 	f->base = slots;
 	f->end = f->base + capacity;
 	f->split = f->base;

@@ -61,8 +61,12 @@ static void why_memory(const weir_machine *m, const weir_limits *given, char *wh
 				  f->use_known ? "free or reclaimable are " : "use unknown, taken for free: ",
 				  MIB(f->available_bytes), MIB(f->capacity_bytes));
 	if (ranks > 1 && length > 0 && length < WHY_BYTES)
-		snprintf(why + length, (size_t)(WHY_BYTES - length), ", for %u ranks on this host (%s)", ranks,
-			 given && given->local_ranks ? "limits.local_ranks" : "the launcher's variables");
+		length +=
+			snprintf(why + length, (size_t)(WHY_BYTES - length), ", for %u ranks on this host (%s)", ranks,
+				 given && given->local_ranks ? "limits.local_ranks" : "the launcher's variables");
+	if (f->kept_back_bytes && length > 0 && length < WHY_BYTES)
+		snprintf(why + length, (size_t)(WHY_BYTES - length), ", less %.0f MiB for what tasks do not ask for",
+			 MIB(f->kept_back_bytes));
 }
 
 /* The machine's own amounts are explained once for all nodes. */

@@ -186,6 +186,8 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	pool->arenas = arenas_create(pool->machine);
 	if (!pool->arenas)
 		return WEIR_ENOMEM;
+	if (pool->aware)
+		arenas_keep_pages(pool->arenas);
 	status = make_slots_of(pool, options);
 	uint32_t *share = calloc(pool->nodes, sizeof(*share));
 	if (!status && !share)

@@ -31,10 +31,14 @@ void task_free_blocks(struct weir_task *task, struct arenas *arenas)
 {
 	/* ORDER(blocks): acquire, pairs with the release in task_add_block(). */
 	struct task_block *block = at_load(&task->blocks, acquire, blocks);
+	uint32_t node = block->node;
+	uint64_t freed = 0;
 	while (block) {
 		struct task_block *next = block->next;
+		freed += block->bytes;
 		arenas_free(arenas, block->node, block, block->bytes);
 		block = next;
 	}
+	arenas_count_freed(arenas, node, freed);
 	at_store(&task->blocks, NULL, relaxed, none);
 }

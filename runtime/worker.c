@@ -23,6 +23,7 @@
 #include "numa/pin.h"
 #include "private/error.h"
 #include "private/log.h"
+#include "runtime/leftover.h"
 
 enum {
 	DEQUE_CAPACITY = 4096,
@@ -75,6 +76,8 @@ void worker_run(struct worker *worker, weir_task *task)
 	if (!(task->flags & TASK_BOUND))
 		task_set_node(task, worker->node);
 	bool granted = task->need && task->need->granted;
+	if (granted)
+		leftover_yield(pool, task->need);
 	task_open_help(task, granted ? at_load(&task->need->cores, relaxed, none) - 1 : TASK_HELP_ANY);
 	weir_task *outer = at_load(&worker->root, relaxed, none);
 	weir_fork_slot *head = worker->forks.face.head;

@@ -174,6 +174,47 @@ static void a_thousand_arenas_leave_nothing_behind(void **state)
 	weir_machine_destroy(machine);
 }
 
+/* E4: what is counted as freed is what a purge gives back, be it one block or holes between others; what is freed later
+ * is counted for the next. Blocks of all sizes hold what was written to them, those in huge pages too. */
+static void a_purge_gives_the_pages_of_free_blocks_back(void **state)
+{
+	(void)state;
+	enum { BYTES = 96 << 20, SLACK = 8 << 20 };
+	static const size_t sizes[] = {200 << 10, 1 << 20, (8 << 20) + 100, BYTES};
+	weir_machine *machine = machine_of("numa:1 core:1 pu:1");
+	struct arenas *arenas = arenas_create(machine);
+	assert_non_null(arenas);
+	arenas_keep_pages(arenas);
+	static struct block block[BYTES / (200 << 10)];
+	long before = fixture_resident_bytes();
+	for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++) {
+		size_t count = BYTES / sizes[s];
+		for (size_t i = 0; i < count; i++) {
+			block[i] =
+				(struct block){arenas_alloc(arenas, 0, sizes[s]), sizes[s], 0, (unsigned char)(i + s)};
+			assert_non_null(block[i].bytes);
+			memset(block[i].bytes, block[i].mark, sizes[s]);
+		}
+		assert_true(fixture_resident_bytes() - before > (long)(count * sizes[s]) - SLACK);
+		/* Each second one: what stays keeps its bytes. */
+		for (size_t turn = 0; turn < 2; turn++) {
+			size_t freed = 0;
+			for (size_t i = turn; i < count; i += 2, freed += sizes[s]) {
+				assert_true(block_is_whole(&block[i]));
+				arenas_free(arenas, 0, block[i].bytes, sizes[s]);
+			}
+			arenas_count_freed(arenas, 0, freed);
+			assert_in_range(arenas_kept(arenas, 0), 0, freed);
+			arenas_purge(arenas, 0);
+			assert_int_equal(arenas_kept(arenas, 0), 0);
+			size_t left = turn == 0 ? count / 2 * sizes[s] : 0;
+			assert_true(FIXTURE_SANITIZED || fixture_resident_bytes() - before < (long)left + SLACK);
+		}
+	}
+	arenas_destroy(arenas);
+	weir_machine_destroy(machine);
+}
+
 enum { THREADS = 8, SLOTS = 64, ROUNDS = 3000 };
 
 struct exchange {
@@ -281,6 +322,7 @@ int main(void)
 		cmocka_unit_test(a_freed_block_never_comes_back_on_another_node),
 		cmocka_unit_test(absurd_sizes_get_no_block_and_zero_gets_one),
 		cmocka_unit_test(a_thousand_arenas_leave_nothing_behind),
+		cmocka_unit_test(a_purge_gives_the_pages_of_free_blocks_back),
 		cmocka_unit_test(threads_free_each_others_blocks),
 		cmocka_unit_test(a_touched_block_is_on_its_node),
 	};

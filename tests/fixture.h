@@ -67,6 +67,29 @@ static inline uint64_t fixture_seed(const char *test)
 	return seed;
 }
 
+/* Under a sanitizer resident memory says nothing: its shadow is more than what is looked at. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FIXTURE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define FIXTURE_SANITIZED 1
+#endif
+#endif
+#ifndef FIXTURE_SANITIZED
+#define FIXTURE_SANITIZED 0
+#endif
+
+/* What this process has in memory. */
+static inline long fixture_resident_bytes(void)
+{
+	long mapped, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+	if (!file || fscanf(file, "%ld %ld", &mapped, &resident) != 2)
+		abort();
+	fclose(file);
+	return resident * sysconf(_SC_PAGESIZE);
+}
+
 /* splitmix64 */
 static inline uint64_t fixture_random(uint64_t *state)
 {
