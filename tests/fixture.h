@@ -18,7 +18,10 @@ struct fixture {
 
 static inline void fixture_create(struct fixture *f)
 {
-	strcpy(f->root, "/tmp/weir-fixture-XXXXXX");
+	const char *folder = getenv("TMPDIR");
+	if (!folder || strlen(folder) > 32)
+		folder = "/tmp";
+	snprintf(f->root, sizeof(f->root), "%s/weir-fixture-XXXXXX", folder);
 	if (!mkdtemp(f->root))
 		abort();
 }
