@@ -72,16 +72,23 @@ static weir_status check_given(const weir_machine *machine, const weir_limits *g
 	return WEIR_OK;
 }
 
-/* The machine's default is its launcher's share; ours may be another. */
+/* The machine's default is its launcher's share; ours may be another. What is kept back of a larger share is as much more,
+ * of a smaller one it is no less, but at most half. */
 static uint64_t default_memory(const weir_machine *machine, const weir_limits *given, uint32_t node)
 {
 	const struct machine_node *has = &machine->node[node];
 	uint32_t ranks = given ? given->local_ranks : 0;
-	if (!ranks)
+	if (!ranks || ranks == machine->facts.ranks)
 		return has->memory_default_bytes;
-	double all = (double)has->memory_default_bytes * machine->facts.ranks;
-	uint64_t share = (uint64_t)(all / ranks);
-	return share < has->memory_bytes ? share : has->memory_bytes;
+	double left = 0;
+	for (uint32_t n = 0; n < machine->nodes; n++)
+		left += (double)machine->node[n].memory_default_bytes;
+	double more = (double)machine->facts.ranks / ranks;
+	double back = (double)machine->facts.kept_back_bytes;
+	double share = (left + back) * more;
+	back = fmin(back * fmax(more, 1), share / 2);
+	uint64_t bytes = left > 0 ? (uint64_t)((double)has->memory_default_bytes * (share - back) / left) : 0;
+	return bytes < has->memory_bytes ? bytes : has->memory_bytes;
 }
 
 static weir_status node_amounts(const weir_machine *machine, const weir_limits *given, uint32_t node,
