@@ -26,7 +26,8 @@ static uint64_t spare_bytes(const struct ledger *ledger, uint32_t w)
 {
 	/* ORDER(ledger): acquire, pairs with the release in ledger_give_at_once(): what was given is counted as free. */
 	uint64_t spare = at_load(&ledger->word[w].spare, acquire, ledger);
-	return word_get(spare, WEIR_MEMORY) * ledger->limits.units.memory_bytes;
+	uint64_t units = word_get(spare, WEIR_MEMORY), owed = word_get(ledger_word_debt(ledger, w), WEIR_MEMORY);
+	return (units > owed ? units - owed : 0) * ledger->limits.units.memory_bytes;
 }
 
 static bool too_much_in_all(const weir_pool *pool, const struct ledger *ledger)

@@ -73,8 +73,8 @@ void worker_run(struct worker *worker, weir_task *task)
 		return;
 	}
 	count_home(pool, worker, task);
-	if (!(task->flags & TASK_BOUND))
-		task_set_node(task, worker->node);
+	/* Also where it is bound: a node of memory alone borrows its neighbour's cores. */
+	task_set_node(task, worker->node);
 	bool granted = task->need && task->need->granted;
 	if (granted)
 		leftover_yield(pool, task->need);

@@ -179,7 +179,7 @@ static void a_thousand_arenas_leave_nothing_behind(void **state)
 static void a_purge_gives_the_pages_of_free_blocks_back(void **state)
 {
 	(void)state;
-	enum { BYTES = 96 << 20, SLACK = 8 << 20 };
+	enum { BYTES = 40 << 20, SLACK = 8 << 20 };
 	static const size_t sizes[] = {200 << 10, 1 << 20, (8 << 20) + 100, BYTES};
 	weir_machine *machine = machine_of("numa:1 core:1 pu:1");
 	struct arenas *arenas = arenas_create(machine);

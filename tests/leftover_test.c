@@ -111,7 +111,7 @@ static void pages_of_one_node_make_way_for_another_where_a_total_binds(void **st
 static void resident_memory_follows_the_ledger(void **state)
 {
 	(void)state;
-	enum { TASKS = 100, SLACK = 24 * MIB };
+	enum { TASKS = 60, SLACK = 24 * MIB };
 	uint64_t random = fixture_seed("resident_memory_follows_the_ledger");
 	weir_pool *pool = pool_of("numa:1 core:4 pu:1", 8, WEIR_LIMITS(.memory_bytes = 96 * MIB));
 	weir_group *group;
