@@ -280,7 +280,8 @@ int main(int argc, char **argv)
 {
 	const char *only = NULL;
 	if (!parse(argc, argv, &only)) {
-		fprintf(stderr, "options: --rounds=N, --tasks=N (%d to 1000000), --form=drain|inside|outside\n", ROUND_TASKS + 1);
+		fprintf(stderr, "options: --rounds=N, --tasks=N (%d to 1000000), --form=drain|inside|outside\n",
+			ROUND_TASKS + 1);
 		return 2;
 	}
 	calibrate();
@@ -305,8 +306,8 @@ int main(int argc, char **argv)
 		for (uint32_t workers = 1; workers <= WORKERS_MOST; workers++) {
 			if (only && strcmp(only, forms[f].name) != 0)
 				continue;
-			printf("\n%s, %u worker%s\n  %-8s %8s %8s %10s\n", forms[f].text, workers, workers == 1 ? "" : "s",
-			       "ns/task", "plain", "aware", "throughput");
+			printf("\n%s, %u worker%s\n  %-8s %8s %8s %10s\n", forms[f].text, workers,
+			       workers == 1 ? "" : "s", "ns/task", "plain", "aware", "throughput");
 			for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 				print_ratio(forms[f].name, workers, kinds[k]);
 			if (!f)

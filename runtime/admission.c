@@ -87,6 +87,7 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->rank = calloc(nodes, sizeof(*admission->rank));
 	admission->permitted = calloc(nodes, sizeof(*admission->permitted));
 	bool room = room_init(&admission->room, nodes);
+	room &= chains_init(admission, nodes);
 	bool tally = tally_init(&admission->tally, COUNT_GRANTS + nodes * STRATEGY_KINDS);
 	bool rates = !rates_init(&admission->rates, nodes, clock_now_ns(&options->clock));
 	if (!at_load(&admission->strategy, relaxed, none) || !admission->floor || !admission->wait_at ||
@@ -108,6 +109,7 @@ void admission_fini(struct weir_admission *admission)
 	free(admission->rank);
 	free(admission->permitted);
 	room_fini(&admission->room);
+	chains_fini(admission);
 	tally_fini(&admission->tally);
 	rates_fini(&admission->rates);
 }
@@ -145,6 +147,7 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	waiter->expires_ns = demand->deadline_ns ? latest_start_ns(admission, demand) : EXPIRY_NEVER;
 	waiter->grant = (weir_grant){0};
 	waiter->node = 0;
+	waiter->may_be_lent = false;
 	waiter->demand = *demand;
 	waiter->wish = (struct wish){.demand = &waiter->demand,
 				     .units = units,
@@ -181,7 +184,7 @@ uint32_t admission_rank(struct weir_admission *admission, const struct waiter *w
 	return count;
 }
 
-static void count_grant(struct weir_admission *admission, uint32_t node)
+void admission_count_grant(struct weir_admission *admission, uint32_t node)
 {
 	uint32_t kind = at_load(&admission->strategy_kind, relaxed, none);
 	tally_add(&admission->tally, COUNT_GRANTS + node * STRATEGY_KINDS + kind, 1);
@@ -213,7 +216,7 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 						 &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
-			count_grant(admission, node);
+			admission_count_grant(admission, node);
 			return true;
 		}
 		note_refusal(attempt, answer, node, &why);
@@ -271,7 +274,8 @@ static bool enter(struct weir_admission *admission)
 {
 	uint64_t waiting = at_load(&admission->waiting, relaxed, none);
 	do {
-		if (waiting >= admission->waiting_max)
+		/* Some may be gone already: those are counted where it matters. */
+		if (waiting >= admission->waiting_max && waiting - chains_taken(admission) >= admission->waiting_max)
 			return false;
 	} while (!at_cas_weak(&admission->waiting, &waiting, waiting + 1, relaxed, relaxed, none));
 	uint64_t most = at_load(&admission->waiting_max_seen, relaxed, none);
@@ -283,9 +287,6 @@ static bool enter(struct weir_admission *admission)
 
 static void push_arrival(struct weir_admission *admission, struct waiter *waiter)
 {
-	/* ORDER(ticket): release, pairs with the acquire in waiter_move_use(): who cancels it at once finds all of it. */
-	uint64_t tag = at_load(&waiter->state, relaxed, none) / WAITER_STATES;
-	at_store(&waiter->state, tag * WAITER_STATES + WAITER_WAITING, release, ticket);
 	struct waiter *head = at_load(&admission->arrivals, relaxed, none);
 	do {
 		waiter->next = head;
@@ -293,6 +294,23 @@ static void push_arrival(struct weir_admission *admission, struct waiter *waiter
 		 * waiter.
 		 * ORDER(cancel): seq_cst, before the look at its group's flag in submit.c. */
 	} while (!at_cas_weak(&admission->arrivals, &head, waiter, seq_cst, relaxed, arrivals));
+}
+
+/* It begins to wait. */
+static void arrive(struct weir_admission *admission, struct waiter *waiter)
+{
+	/* ORDER(ticket): release, pairs with the acquire in waiter_move_use(): who cancels it at once finds all of it. */
+	uint64_t tag = at_load(&waiter->state, relaxed, none) / WAITER_STATES;
+	at_store(&waiter->state, tag * WAITER_STATES + WAITER_WAITING, release, ticket);
+	push_arrival(admission, waiter);
+}
+
+void admission_return(struct weir_admission *admission, struct waiter *waiter)
+{
+	/* It was counted out with those who were taken out of a chain. */
+	at_add(&admission->waiting, 1, relaxed, none);
+	push_arrival(admission, waiter);
+	admission_sweep(admission);
 }
 
 static void name_shortage(const struct weir_admission *admission, weir_decision *decision)
@@ -343,7 +361,11 @@ static bool wait_or_refuse(struct weir_admission *admission, struct waiter *wait
 		uint64_t gives_up_ns = add_saturated(waiter->since_ns, patience_ns);
 		if (gives_up_ns < waiter->expires_ns)
 			waiter->expires_ns = gives_up_ns;
-		push_arrival(admission, waiter);
+		waiter->may_be_lent &= waiter->expires_ns == EXPIRY_NEVER && !waiter->wish.elastic.steps;
+		/* What was given back of a try may do for somebody. */
+		if (unlikely(attempt->waiters))
+			at_store(&admission->look_all, 1, relaxed, none);
+		arrive(admission, waiter);
 		admission_stay_awake(admission);
 		return true;
 	}

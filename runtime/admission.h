@@ -13,6 +13,7 @@
 #include "private/clock.h"
 #include "private/tally.h"
 #include "runtime/budget.h"
+#include "runtime/chain.h"
 #include "runtime/counts.h"
 #include "runtime/expiry.h"
 #include "runtime/park.h"
@@ -59,12 +60,13 @@ struct weir_admission {
 	uint64_t overtaken_ns_max;
 	weir_clock clock;
 	struct tally tally;
-	struct rates rates;   /* of releases */
-	struct budget budget; /* of retries */
+	struct rates rates;	 /* of releases */
+	struct budget budget;	 /* of retries */
 	_Atomic(uint32_t) awake; /* the period goes on; 0: who takes room starts it */
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;
-	_Atomic(uint32_t) sweep; /* groups were cancelled, or limits changed (leave.c) */
+	_Atomic(uint32_t) look_all; /* the next look is a scan: there was a kick for more than an arrival */
+	_Atomic(uint32_t) sweep;    /* groups were cancelled, or limits changed (leave.c) */
 	_Atomic(struct waiter *) cancels;
 	_Atomic(uint64_t) waiting;
 	_Atomic(uint64_t) waiting_max_seen;
@@ -78,7 +80,11 @@ struct weir_admission {
 	/* The token holder's. */
 	CACHE_ALIGNED struct room room;
 	struct expiry expiry;
-	uint64_t now_ns; /* as a scan began */
+	uint64_t now_ns;	   /* as a look began */
+	uint64_t looked_ns;	   /* as the last scan did */
+	bool news;		   /* somebody was fetched who may fit */
+	struct grant_chain *chain; /* by place */
+	uint32_t chains_filled;
 	struct waiter *claimant;
 	uint32_t claimed_place;
 	struct rank *permitted; /* room for all nodes */
@@ -130,12 +136,25 @@ void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool
 bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter,
 				 weir_decision *decision);
 
+/* What there may be to look at. */
+enum kick { KICK_NONE, KICK_ARRIVAL, KICK_ALL };
+
 /* Look at the room. Decided waiters are added to the batch; the caller delivers them (waiter->decided). True: there may
  * be more, deliver and call again. */
-bool admission_kick(struct weir_admission *admission, struct batch *batch);
+bool admission_kick(struct weir_admission *admission, enum kick kick, struct batch *batch);
 
 /* Kick and deliver until nothing is left to do. The one loop that callers use. */
 void admission_settle(struct weir_admission *admission);
+/* The same after admission_ask() answered QUEUED, if nothing else has changed. */
+void admission_settle_arrival(struct weir_admission *admission);
+/* The same, with what was decided already. */
+void admission_settle_rest(struct weir_admission *admission, struct batch *batch, enum kick kick);
+
+/* A waiter that chain.c took out and cannot be granted: to be fetched and swept. The caller kicks. */
+void admission_return(struct weir_admission *admission, struct waiter *waiter);
+
+/* A grant on a node, by the strategy of now. */
+void admission_count_grant(struct weir_admission *admission, uint32_t node);
 
 /* Cancel the waiter if it waits, in the use that the ticket names. False: it does not. The caller settles. */
 bool admission_cancel(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket);

@@ -171,6 +171,25 @@ weir_status book_unpublish(struct book *book, weir_grant grant, struct book_reco
 	return WEIR_OK;
 }
 
+bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t counted)
+{
+	uint64_t generation = grant->handle >> SLOTS_BITS;
+	uint32_t number = (uint32_t)(grant->handle & BOOK_SLOT_MASK);
+	struct record_slot *slot = book_slot_of(book, *grant);
+	if (!slot || generation >= BOOK_GENERATION_LAST ||
+	    !book_change(book, number, 2 * generation, 2 * generation + 1))
+		return false;
+	/* From here the slot is ours alone. */
+	bool same = at_load(&slot->main, relaxed, none) == main && at_load(&slot->counted, relaxed, none) == counted;
+	/* ORDER(book_state): release, pairs with the acquires of who unpublishes or reads it: the fields are those that we
+	 * acquired with the old handle. */
+	at_store(&slot->state, 2 * generation + (same ? 2 : 0), release, book_state);
+	if (!same)
+		return false;
+	grant->handle += UINT64_C(1) << SLOTS_BITS;
+	return true;
+}
+
 /* Read a slot that should be in state `live`. False if it is not, or changed meanwhile. */
 static bool slot_read(struct record_slot *slot, uint64_t live, struct book_record *out)
 {

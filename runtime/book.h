@@ -180,6 +180,10 @@ weir_status book_unpublish(struct book *book, weir_grant grant, struct book_reco
  * is not in book_unpublish_at_once(): with owners, a compare-and-swap alone is not enough. */
 bool book_change(struct book *book, uint32_t number, uint64_t live, uint64_t wanted);
 
+/* A live grant goes on under a new handle, with the record that it has, if it holds just that. False: it does not, or is not
+ * live, or its slot makes no more handles; it stays what it was. */
+bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t counted);
+
 /* The same where it is simple; calls nothing. False: nothing happened, book_unpublish() will tell why or do it, and must
  * be called next. Of the record it reads what a grant of one word has. */
 static ALWAYS_INLINE bool book_unpublish_at_once(struct book *book, weir_grant grant, struct book_record *out)

@@ -64,8 +64,10 @@ bool claim_for_head(struct weir_admission *admission, const struct attempt *head
 	head->overtaken += passed;
 	tally_add(&admission->tally, COUNT_OVERTAKES, passed);
 	if (admission->claimant != head) {
+		uint64_t served_ns = chains_served_ns(admission, head);
+		uint64_t since_ns = served_ns > head->since_ns ? served_ns : head->since_ns;
 		bool late = head->overtaken >= admission->overtakes_max ||
-			    admission->now_ns >= head->since_ns + admission->overtaken_ns_max;
+			    admission->now_ns >= since_ns + admission->overtaken_ns_max;
 		if (!late)
 			return false;
 		uint32_t place = claim_place(admission, head);

@@ -52,7 +52,8 @@ weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_
 	out->infeasible_later = tally_sum(tally, COUNT_INFEASIBLE_LATER);
 	out->overtakes = tally_sum(tally, COUNT_OVERTAKES);
 	out->claims = tally_sum(tally, COUNT_CLAIMS);
-	out->waiting = at_load(&admission->waiting, relaxed, none);
+	uint64_t waiting = at_load(&admission->waiting, relaxed, none), taken = chains_taken(admission);
+	out->waiting = waiting > taken ? waiting - taken : 0;
 	out->waiting_max_seen = at_load(&admission->waiting_max_seen, relaxed, none);
 	rcu_enter();
 	/* ORDER(strategy): acquire, as in admission_rank(). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * door.h - what the holder of the room's token does, in three files: the scan (kick.c), who leaves without a grant (leave.c),
- * whom room is kept for (claim.c). Nobody else may call these.
+ * door.h - what the holder of the room's token does, in several files: the scan (kick.c), who leaves without a grant (leave.c),
+ * whom room is kept for (claim.c), who is lent to whom grants are handed on (chain.c). Nobody else may call these.
  */
 #ifndef WEIR_RUNTIME_DOOR_H
 #define WEIR_RUNTIME_DOOR_H
@@ -13,6 +13,17 @@ void door_deliver(struct weir_admission *admission, struct waiter *waiter, struc
 
 /* kick.c: out of the room's lists, and of all that is noted about it. */
 void door_unlist(struct weir_admission *admission, struct waiter *waiter);
+
+/* kick.c, for chain.c: fill the chain of a place with those who need just what a grant holds, or else give it back.
+ * *kick: call admission_settle_rest(). Takes the token by itself. */
+enum handing {
+	HANDING_ON,    /* there is somebody in the chain */
+	HANDING_GIVEN, /* there is not, and the grant was given back */
+	HANDING_STALE, /* it was not live */
+	HANDING_BUSY,  /* somebody else has the token, nothing was done */
+};
+enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, const struct taken *taken,
+			     weir_grant grant, struct batch *batch, bool *kick);
 
 /* leave.c: fetch what arrived, and send away who leaves without a grant. */
 void leave_and_fetch(struct weir_admission *admission, struct batch *batch);

@@ -14,7 +14,9 @@
  *            that arrives kicks after it has pushed itself. Nobody in the room ever tries for himself. The holder sets
  *            WAIT, not the waiter as in the first design: the waiter's kick makes sure that a holder comes after its
  *            push (tests/models/room.pml).
- * Due:       after each scan the holder says when the first of those who wait gives up; who keeps time settles then (tick.c).
+ * Looks:     a kick for a waiter that has just arrived looks at arrivals only, where nothing else has changed since all were
+ *            found not to fit: one more of a shape that waits changes nothing. Every other kick says so (look_all).
+ * Due:       after each look the holder says when the first of those who wait gives up; who keeps time settles then (tick.c).
  * Not here:  first verdicts (admission.c), who leaves without a grant (leave.c), claims (claim.c), delivering what was decided
  *            (whoever kicked).
  */
@@ -27,6 +29,7 @@ enum {
 	BATCH_MAX = 32,	       /* decisions at one scan: then they are delivered first */
 	SHAPES_LOOKED_MAX = 64 /* shapes of a class that do not fit, before the scan leaves the class */
 };
+#define FULL_LOOK_NS (50 * WEIR_NS_PER_US) /* while grants are handed on, everybody is looked at so often */
 
 void door_deliver(struct weir_admission *admission, struct waiter *waiter, struct batch *batch)
 {
@@ -132,8 +135,11 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 {
 	for (;;) {
 		admission->now_ns = clock_now_ns(&admission->clock);
+		admission->looked_ns = admission->now_ns;
 		(void)ledger_collect(&admission->tracker->ledger);
+		chains_pull_back(admission);
 		leave_and_fetch(admission, batch);
+		admission->news = false;
 		update_wait(admission);
 		claim_check(admission);
 		struct attempt head_attempt = {0};
@@ -162,29 +168,96 @@ static void say_due(struct weir_admission *admission)
 		admission_due(admission, DUE_ROOM, next_ns);
 }
 
-bool admission_kick(struct weir_admission *admission, struct batch *batch)
+/* True: something has changed that may let somebody start, or that only a scan deals with. */
+static bool must_scan(struct weir_admission *admission, struct batch *batch)
 {
-	/* ORDER(token): acq_rel. The note hands what we did (a push, a release) to the holder; taking the token takes
-	 * over the room from the last holder. */
-	if (at_swap(&admission->token, TOKEN_AGAIN, acq_rel, token) != TOKEN_IDLE)
-		return false;
+	/* ORDER(token): acquire is the token's; exchanged, so that a note that comes later is not lost. */
+	if (at_load(&admission->look_all, relaxed, none) && at_swap(&admission->look_all, 0, relaxed, none))
+		return true;
+	if (at_load(&admission->sweep, relaxed, none) || at_load(&admission->cancels, relaxed, none))
+		return true;
+	const struct waiter *claimant = admission->claimant;
+	leave_and_fetch(admission, batch);
+	return admission->news || admission->claimant != claimant;
+}
+
+/* Whatever there is to look at. False: the batch is full and there may be more; the token is let go, and the caller must
+ * kick again. */
+static bool look(struct weir_admission *admission, struct batch *batch)
+{
+	bool done = !must_scan(admission, batch) || scan(admission, batch);
+	say_due(admission);
+	if (done)
+		return true;
+	/* ORDER(token): release, to the next holder. A note that we drop here is ours to act on: the caller kicks. */
+	at_swap(&admission->token, TOKEN_IDLE, acq_rel, token);
+	return false;
+}
+
+/* Let the token go, after a look for each note that was left. False: as look(). */
+static bool let_go(struct weir_admission *admission, struct batch *batch)
+{
 	for (;;) {
-		/* ORDER(token): acq_rel, as above: exchanged, not stored, so that a note that was left is taken
-		 * over. */
-		at_swap(&admission->token, TOKEN_BUSY, acq_rel, token);
-		bool done = scan(admission, batch);
-		say_due(admission);
-		if (!done) {
-			/* ORDER(token): release, to the next holder. A note that we drop here is ours to act on:
-			 * true. */
-			at_swap(&admission->token, TOKEN_IDLE, acq_rel, token);
-			return true;
-		}
 		uint32_t busy = TOKEN_BUSY;
 		/* ORDER(token): release, to the next holder; acquire on failure, to who left the note. */
 		if (at_cas(&admission->token, &busy, TOKEN_IDLE, acq_rel, acquire, token))
+			return true;
+		/* ORDER(token): acq_rel: exchanged, not stored, so that a note that was left is taken over. */
+		at_swap(&admission->token, TOKEN_BUSY, acq_rel, token);
+		if (!look(admission, batch))
 			return false;
 	}
+}
+
+static bool try_token(struct weir_admission *admission)
+{
+	uint32_t idle = TOKEN_IDLE;
+	/* ORDER(token): acq_rel. Taking the token takes over the room from the last holder. */
+	return at_load(&admission->token, relaxed, none) == TOKEN_IDLE &&
+	       at_cas(&admission->token, &idle, TOKEN_BUSY, acq_rel, relaxed, token);
+}
+
+/* Hold the token, or leave a note for who holds it. */
+static bool take_token(struct weir_admission *admission)
+{
+	if (try_token(admission))
+		return true;
+	/* ORDER(token): acq_rel. The note hands what we did (a push, a release) to the holder. */
+	if (at_swap(&admission->token, TOKEN_AGAIN, acq_rel, token) != TOKEN_IDLE)
+		return false;
+	/* It was let go meanwhile, so it is ours. ORDER(token): acq_rel, as in let_go(). */
+	at_swap(&admission->token, TOKEN_BUSY, acq_rel, token);
+	return true;
+}
+
+bool admission_kick(struct weir_admission *admission, enum kick kick, struct batch *batch)
+{
+	/* Relaxed: the token's exchange hands it on. */
+	if (kick == KICK_ALL)
+		at_store(&admission->look_all, 1, relaxed, none);
+	return take_token(admission) && !(look(admission, batch) && let_go(admission, batch));
+}
+
+enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, const struct taken *taken,
+			     weir_grant grant, struct batch *batch, bool *kick)
+{
+	if (!try_token(admission))
+		return HANDING_BUSY;
+	admission->now_ns = clock_now_ns(&admission->clock);
+	bool late = admission->now_ns - admission->looked_ns >= FULL_LOOK_NS;
+	if (late || must_scan(admission, batch))
+		*kick |= !scan(admission, batch);
+	say_due(admission);
+	if (chain_fill(admission, place, taken)) {
+		*kick |= !let_go(admission, batch);
+		return HANDING_ON;
+	}
+	bool waiters = false;
+	enum handing handing = admission_give(admission, grant, &waiters) ? HANDING_STALE : HANDING_GIVEN;
+	if (waiters)
+		at_store(&admission->look_all, 1, relaxed, none);
+	*kick |= (waiters && !look(admission, batch)) || !let_go(admission, batch);
+	return handing;
 }
 
 /* A decided function may give back, submit or cancel, which settles again: then the loop below it on the stack goes on,
@@ -197,25 +270,46 @@ struct settling {
 
 static _Thread_local struct settling *settling;
 
-void admission_settle(struct weir_admission *admission)
+static void deliver(struct batch *batch)
+{
+	for (struct waiter *waiter = batch->first, *next; waiter; waiter = next) {
+		next = waiter->next;
+		waiter->decided(waiter);
+	}
+	batch_init(batch);
+}
+
+void admission_settle_rest(struct weir_admission *admission, struct batch *batch, enum kick kick)
 {
 	for (struct settling *one = settling; one; one = one->below)
 		if (one->admission == admission) {
+			CHECK("A1", !batch->first);
 			one->again = true;
 			return;
 		}
 	struct settling self = {.admission = admission, .below = settling};
 	settling = &self;
-	bool more;
-	do {
-		struct batch batch;
-		batch_init(&batch);
+	deliver(batch);
+	while (kick != KICK_NONE || self.again) {
+		if (self.again)
+			kick = KICK_ALL;
 		self.again = false;
-		more = admission_kick(admission, &batch);
-		for (struct waiter *waiter = batch.first, *next; waiter; waiter = next) {
-			next = waiter->next;
-			waiter->decided(waiter);
-		}
-	} while (more || self.again);
+		kick = admission_kick(admission, kick, batch) ? KICK_ALL : KICK_NONE;
+		deliver(batch);
+	}
 	settling = self.below;
+}
+
+void admission_settle(struct weir_admission *admission)
+{
+	struct batch batch;
+	batch_init(&batch);
+	admission_settle_rest(admission, &batch, KICK_ALL);
+}
+
+void admission_settle_arrival(struct weir_admission *admission)
+{
+	struct batch batch;
+	batch_init(&batch);
+	admission_settle_rest(admission, &batch, KICK_ARRIVAL);
 }

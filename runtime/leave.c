@@ -53,8 +53,10 @@ static void deliver_cancelled(struct weir_admission *admission, struct waiter *w
 
 static void fetch_arrivals(struct weir_admission *admission, struct batch *batch)
 {
-	/* ORDER(arrivals): acquire, pairs with the release in push_arrival(). ORDER(cancel): seq_cst, after the flag of
-	 * a group whose cancellation made us look. */
+	/* ORDER(arrivals): acquire, pairs with the release in push_arrival(). ORDER(cancel): seq_cst, both, after the flag
+	 * of a group whose cancellation made us look. */
+	if (!at_load(&admission->arrivals, seq_cst, arrivals))
+		return;
 	struct waiter *newest = at_swap(&admission->arrivals, NULL, seq_cst, arrivals);
 	struct waiter *oldest = NULL;
 	while (newest) {
@@ -70,7 +72,8 @@ static void fetch_arrivals(struct weir_admission *admission, struct batch *batch
 			deliver_cancelled(admission, waiter, batch);
 			continue;
 		}
-		room_add(&admission->room, waiter);
+		if (room_add(&admission->room, waiter) && !chains_hold(admission, waiter))
+			admission->news = true;
 		if (waiter->expires_ns != EXPIRY_NEVER)
 			expiry_add(&admission->expiry, waiter);
 	}
@@ -156,6 +159,8 @@ void leave_and_fetch(struct weir_admission *admission, struct batch *batch)
 	uint32_t sweep = at_load(&admission->sweep, relaxed, none);
 	if (unlikely(sweep))
 		sweep = at_swap(&admission->sweep, 0, acquire, sweep);
+	if (unlikely(cancelled || sweep))
+		chains_pull_back(admission);
 	fetch_arrivals(admission, batch);
 	take_cancelled(admission, cancelled, batch);
 	if (unlikely(sweep & SWEEP_GROUPS))

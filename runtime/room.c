@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LENDING_LOOKS = 16 }; /* leaders that may start elsewhere only, to look behind for one that may start here */
+
 bool room_init(struct room *room, uint32_t nodes)
 {
 	memset(room, 0, sizeof(*room));
@@ -101,7 +103,7 @@ static void count(struct room *room, const struct waiter *waiter, uint32_t chang
 	*(waiter->wish.home_only ? &room->at_node[waiter->wish.home] : &room->everywhere) += change;
 }
 
-void room_add(struct room *room, struct waiter *waiter)
+bool room_add(struct room *room, struct waiter *waiter)
 {
 	waiter->sequence = room->sequence++;
 	waiter->next = NULL;
@@ -113,7 +115,7 @@ void room_add(struct room *room, struct waiter *waiter)
 		waiter->before = (*link)->last;
 		(*link)->last->next = waiter;
 		(*link)->last = waiter;
-		return;
+		return false;
 	}
 	*link = waiter;
 	waiter->chain = NULL;
@@ -123,6 +125,7 @@ void room_add(struct room *room, struct waiter *waiter)
 	while (place && served_before(waiter, place))
 		place = place->before;
 	link_after(class, waiter, place);
+	return true;
 }
 
 static void remove_follower(struct waiter *leader, struct waiter *follower)
@@ -188,4 +191,102 @@ struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waite
 		}
 	}
 	return out;
+}
+
+/* Lending: chain.c. ---------------------------------------------------------------------------------------------- */
+
+/* May it start on this place, as far as it says itself? */
+static bool may_start_at(const struct waiter *waiter, uint32_t place)
+{
+	return !waiter->wish.home_only || waiter->wish.home == place;
+}
+
+struct waiter *room_first_at(const struct room *room, uint32_t place)
+{
+	int looked = 0;
+	for (uint32_t s = 0; s < WEIR_CLASSES; s++)
+		for (struct waiter *leader = room->service[s].first; leader; leader = leader->after) {
+			if (may_start_at(leader, place))
+				return leader;
+			if (++looked == LENDING_LOOKS)
+				return NULL;
+		}
+	return NULL;
+}
+
+/* A leader that stands nowhere goes to the place of its age, which is behind `place` (NULL: the front). */
+static void link_behind(struct room_class *class, struct waiter *leader, struct waiter *place)
+{
+	struct waiter *next = place ? place->after : class->first;
+	while (next && served_before(next, leader)) {
+		place = next;
+		next = next->after;
+	}
+	link_after(class, leader, place);
+}
+
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most)
+{
+	struct room_class *class = class_of(room, leader);
+	struct waiter **link = find_shape(room, leader);
+	struct waiter *rival = leader->after;
+	for (int i = 0; rival && i < LENDING_LOOKS && !may_start_at(rival, place); i++)
+		rival = rival->after;
+	struct waiter *heir = leader;
+	uint32_t lent = 0;
+	while (heir && lent < most && heir->may_be_lent && (!rival || served_before(heir, rival))) {
+		heir->place = PLACE_COMING;
+		out[lent++] = heir;
+		heir = heir->next;
+	}
+	struct waiter *before = leader->before;
+	unlink_leader(class, leader);
+	*link = heir ? heir : leader->chain;
+	if (heir) {
+		heir->last = leader->last;
+		heir->chain = leader->chain;
+		link_behind(class, heir, before);
+	}
+	return lent;
+}
+
+void room_take_back(struct room *room, struct waiter **lent, uint32_t count)
+{
+	struct room_class *class = class_of(room, lent[0]);
+	struct waiter **link = find_shape(room, lent[0]);
+	struct waiter *old = *link;
+	struct waiter *last = old ? old->last : NULL;
+	bool leads = !old || lent[0]->sequence < old->sequence;
+	if (leads) {
+		lent[0]->chain = old ? old->chain : NULL;
+		*link = lent[0];
+		if (old)
+			unlink_leader(class, old);
+	}
+	/* Others of the shape may have been lent to other places, and come back before: all by age. */
+	struct waiter *before = leads ? NULL : old;
+	struct waiter *next = leads ? old : old->next;
+	for (uint32_t i = 0; i < count; i++) {
+		for (; next && next->sequence < lent[i]->sequence; next = next->next)
+			before = next;
+		lent[i]->place = PLACE_LISTED;
+		lent[i]->before = before;
+		lent[i]->next = next;
+		if (before)
+			before->next = lent[i];
+		if (next)
+			next->before = lent[i];
+		else
+			last = lent[i];
+		before = lent[i];
+	}
+	(*link)->last = last;
+	if (leads)
+		link_behind(class, lent[0], NULL);
+}
+
+void room_lent_gone(struct room *room, uint32_t home, bool home_only, uint32_t number)
+{
+	room->count -= number;
+	*(home_only ? &room->at_node[home] : &room->everywhere) -= number;
 }

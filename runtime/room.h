@@ -25,7 +25,7 @@ enum waiter_state {
 
 /* Where the holder of the token has it. */
 enum waiter_place {
-	PLACE_COMING,  /* it is not fetched yet */
+	PLACE_COMING,  /* it is not fetched yet, or lent to a chain */
 	PLACE_LISTED,  /* in the lists of the room */
 	PLACE_ASIDE,   /* cancelled, and taken out; it leaves when who cancelled it has said so */
 	PLACE_FORGONE, /* who cancelled it has said so, but it is not fetched yet; then it leaves */
@@ -56,6 +56,7 @@ struct waiter {
 	weir_grant grant;
 	uint32_t node;
 	uint8_t place;				/* enum waiter_place */
+	bool may_be_lent;			/* to a chain (chain.h) */
 	weir_cause cause;			/* REFUSED: why */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
 };
@@ -84,13 +85,25 @@ void room_fini(struct room *room);
 enum service { SERVICE_CRITICAL, SERVICE_HIGH, SERVICE_NORMAL, SERVICE_BEST_EFFORT };
 uint32_t room_service(weir_class task_class);
 
-void room_add(struct room *room, struct waiter *waiter);
+/* True: it is the first of its shape. */
+bool room_add(struct room *room, struct waiter *waiter);
 
 /* Remove one. Where it led a shape, its follower leads from now on, at the place of its own age. */
 void room_remove(struct room *room, struct waiter *waiter);
 
 /* Remove all of whom `leaves` says so; they come back linked by next. Who stays may be asked again. */
 struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waiter, void *context), void *context);
+
+/* Who is served first of those who may start on a place; NULL: nobody, or it is not worth a search. */
+struct waiter *room_first_at(const struct room *room, uint32_t place);
+
+/* Lending, for chain.h: that one, which must be lendable, and those of its shape who are next, go out of the lists but stay
+ * in the counts; oldest first. Returns how many. */
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most);
+/* Some of what was lent at one time go back to their old places. */
+void room_take_back(struct room *room, struct waiter **lent, uint32_t count);
+/* So many of a shape that were lent are gone. */
+void room_lent_gone(struct room *room, uint32_t home, bool home_only, uint32_t number);
 
 /* By itself, or with its group. */
 bool waiter_is_cancelled(const struct waiter *waiter);

@@ -84,6 +84,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 			 relaxed, none);
 		need->waiter.cancelled = &task->group->cancelled;
 		need->waiter.decided = task_decided;
+		need->waiter.may_be_lent = true;
 		waiter_renew(&need->waiter);
 	} else {
 		status = carry_need(pool, need, demand);
@@ -142,14 +143,17 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 		route_push(pool, task, worker_self);
 	}
 	/* ORDER(cancel): seq_cst, with weir_group_cancel(): its sweep came before our push, or we see it. */
-	if (decision->verdict == WEIR_QUEUED && at_load(&group->cancelled, seq_cst, cancel))
+	bool swept = decision->verdict == WEIR_QUEUED && at_load(&group->cancelled, seq_cst, cancel);
+	if (swept)
 		admission_sweep(pool->admission);
 	weir_status status = WEIR_OK;
 	if (decision->verdict == WEIR_DEFERRED || decision->verdict == WEIR_REJECTED) {
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
 		status = refusal(decision, asked_to_be_deferred);
 	}
-	if (kick)
+	if (decision->verdict == WEIR_QUEUED && !swept)
+		admission_settle_arrival(pool->admission);
+	else if (kick)
 		admission_settle(pool->admission);
 	return status;
 }

@@ -112,6 +112,16 @@ static ALWAYS_INLINE weir_status tracker_give(struct weir_tracker *tracker, weir
 	return tracker_give_taken(tracker, grant, &taken, waiters);
 }
 
+/* What a grant holds. False: it is not live, or has a name. */
+static inline bool tracker_held(struct weir_tracker *tracker, weir_grant grant, struct taken *taken)
+{
+	struct book_record record;
+	if (book_read(tracker->book, grant, &record) || record.name)
+		return false;
+	*taken = tracker_taken(&record);
+	return true;
+}
+
 /* The two where they are simple, as they nearly always are: one word, room, a slot at hand. They call nothing, so that
  * their callers save no registers for it: stores ahead of a locked instruction cost as much as others. False: nothing
  * happened, and the long way tells why or does it. The caller knows that a take is one word. */

@@ -27,8 +27,9 @@
 
 enum {
 	DEQUE_CAPACITY = 4096,
-	LOOKS = 16,	 /* at the queues between two looks at the clock */
-	LOOK_PAUSES = 16 /* after each */
+	LOOKS = 16,	  /* at the queues between two looks at the clock */
+	LOOK_PAUSES = 16, /* after each */
+	HANDED_MAX = 16	  /* tasks in a row that a grant is handed to, before the worker looks at its queues */
 };
 #define SEARCH_NS_MIN (50 * WEIR_NS_PER_US)
 #define SEARCH_NS_MAX (5 * WEIR_NS_PER_MS)
@@ -65,13 +66,61 @@ static void publish_forks(struct worker *worker, const weir_task *root)
 		route_wake(worker->pool, worker->node, false);
 }
 
-void worker_run(struct worker *worker, weir_task *task)
+/* Whoever got a grant is READY, and whoever ended the one before it has it in hand. */
+static weir_task *handed_to(weir_pool *pool, struct waiter *waiter)
+{
+	weir_task *task = container_of(waiter, struct task_need, waiter)->task;
+	/* ORDER(ungranted): seq_cst, with waits.c and ask(). */
+	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
+	task_bind(pool, task, waiter->node);
+	return task;
+}
+
+/* The end of a task. heir: who may go on with the next that gets its grant; NULL: nobody. Returns that one. */
+static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, bool ran, weir_status status)
+{
+	weir_group *group = task->group;
+	struct task_need *need = task->need;
+	weir_task *next = NULL;
+	struct batch batch;
+	bool kick = false;
+	batch_init(&batch);
+	if (at_load(&task->blocks, relaxed, none))
+		task_free_blocks(task, pool->arenas);
+	if (need) {
+		bool stale = false;
+		if (need->granted && heir) {
+			struct waiter *waiter = admission_hand_on(pool->admission, task_node(task), need->waiter.grant,
+								  &batch, &kick, &stale);
+			next = waiter ? handed_to(pool, waiter) : NULL;
+		} else if (need->granted) {
+			stale = admission_give(pool->admission, need->waiter.grant, &kick) != WEIR_OK;
+		}
+		if (unlikely(stale))
+			LOG(WEIR_LOG_ERROR, "a task's grant was given back by somebody else while it ran");
+		slots_put(pool->needs, need->index);
+	}
+	slots_put(pool->tasks, task->index);
+	if (status)
+		group_set_error(group, status);
+	tally_add(&pool->tally, !ran ? POOL_CANCELLED : status ? POOL_FAILED : POOL_COMPLETED, 1);
+	group_task_done(group);
+	if (unlikely(at_load(&pool->drainers, seq_cst, announce)))
+		park_wake(&pool->drained);
+	if (unlikely(kick || batch.first))
+		admission_settle_rest(pool->admission, &batch, kick ? KICK_ALL : KICK_NONE);
+	return next;
+}
+
+/* Run a task. Returns who got its grant, if this is to run it next; it is granted. */
+static weir_task *run_one(struct worker *worker, weir_task *task)
 {
 	weir_pool *pool = worker->pool;
-	if (unlikely(task_is_cancelled(task))) {
-		task_settle(pool, task, false, WEIR_ECANCELED);
-		return;
-	}
+	weir_task *outer = at_load(&worker->root, relaxed, none);
+	/* On top of another task only that one's descendants may run. */
+	struct worker *heir = outer ? NULL : worker;
+	if (unlikely(task_is_cancelled(task)))
+		return settle(pool, task, heir, false, WEIR_ECANCELED);
 	count_home(pool, worker, task);
 	/* Also where it is bound: a node of memory alone borrows its neighbour's cores. */
 	task_set_node(task, worker->node);
@@ -79,7 +128,6 @@ void worker_run(struct worker *worker, weir_task *task)
 	if (granted)
 		leftover_yield(pool, task->need);
 	task_open_help(task, granted ? at_load(&task->need->cores, relaxed, none) - 1 : TASK_HELP_ANY);
-	weir_task *outer = at_load(&worker->root, relaxed, none);
 	weir_fork_slot *head = worker->forks.face.head;
 	if (outer)
 		publish_forks(worker, outer);
@@ -96,7 +144,31 @@ void worker_run(struct worker *worker, weir_task *task)
 	worker_join_rest(worker, head);
 	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
-	task_settle(pool, task, true, status);
+	return settle(pool, task, heir, true, status);
+}
+
+/* Something else that this worker should do before it goes on with whom a grant was handed to. */
+static bool is_wanted_elsewhere(struct worker *worker)
+{
+	struct node_queues *queue = &worker->pool->queue[worker->node];
+	if (unlikely(at_load(&queue->surplus, relaxed, none)))
+		return true;
+	for (uint32_t lane = 0; lane < LANE_NORMAL; lane++)
+		if (unlikely(inbox_any(&queue->lane[lane])))
+			return true;
+	return false;
+}
+
+void worker_run(struct worker *worker, weir_task *task)
+{
+	weir_task *next = run_one(worker, task);
+	for (int handed = 0; next; handed++) {
+		if (handed == HANDED_MAX || is_wanted_elsewhere(worker)) {
+			route_push(worker->pool, next, worker);
+			return;
+		}
+		next = run_one(worker, next);
+	}
 }
 
 static void run_fork(struct worker *worker, const struct found *found)
@@ -133,27 +205,7 @@ void worker_run_found(struct worker *worker, const struct found *found)
 
 void task_settle(weir_pool *pool, weir_task *task, bool ran, weir_status status)
 {
-	weir_group *group = task->group;
-	struct task_need *need = task->need;
-	bool waiters = false;
-	if (at_load(&task->blocks, relaxed, none))
-		task_free_blocks(task, pool->arenas);
-	if (need) {
-		if (need->granted) {
-			if (admission_give(pool->admission, need->waiter.grant, &waiters))
-				LOG(WEIR_LOG_ERROR, "a task's grant was given back by somebody else while it ran");
-		}
-		slots_put(pool->needs, need->index);
-	}
-	slots_put(pool->tasks, task->index);
-	if (status)
-		group_set_error(group, status);
-	tally_add(&pool->tally, !ran ? POOL_CANCELLED : status ? POOL_FAILED : POOL_COMPLETED, 1);
-	group_task_done(group);
-	if (unlikely(at_load(&pool->drainers, seq_cst, announce)))
-		park_wake(&pool->drained);
-	if (unlikely(waiters))
-		admission_settle(pool->admission);
+	(void)settle(pool, task, NULL, ran, status);
 }
 
 /* What the group of a task learns that waited and was not granted. */

@@ -22,6 +22,7 @@
 #define book_unpublish brief_book_unpublish
 #define book_change brief_book_change
 #define book_owner_slow brief_book_owner_slow
+#define book_renew brief_book_renew
 #include "runtime/book.c"
 
 enum { GENERATIONS = (1 << BOOK_GENERATION_BITS) - 1, ROUNDS = 5000 };

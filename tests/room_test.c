@@ -39,7 +39,7 @@ static uint32_t count_all(const struct room *room)
 
 /* R1: leaders by priority, then age; behind each leader its shape by age; lists that agree in both directions. R2: the
  * counts. */
-static void check(const struct room *room)
+static void check(const struct room *room, uint32_t lent)
 {
 	uint32_t at_nodes = 0;
 	for (int s = 0; s < WEIR_CLASSES; s++) {
@@ -63,7 +63,7 @@ static void check(const struct room *room)
 	for (uint32_t n = 0; n < NODES; n++)
 		at_nodes += room->at_node[n];
 	assert_int_equal(room->count, room->everywhere + at_nodes);
-	assert_int_equal(room->count, count_all(room));
+	assert_int_equal(room->count, count_all(room) + lent);
 }
 
 /* Equal demands stand behind one leader; any difference in what they need makes another shape. */
@@ -87,7 +87,7 @@ static void equal_demands_form_one_shape(void **state)
 	other[4].wish.units.counted = 1;
 	for (int i = 0; i < 5; i++)
 		room_add(&room, &other[i]);
-	check(&room);
+	check(&room, 0);
 	assert_ptr_equal(room.service[1].first, &other[3]);
 	const struct waiter *expected[] = {&other[0], &same[0], &other[1], &other[2], &other[4]};
 	const struct waiter *leader = room.service[2].first;
@@ -116,7 +116,7 @@ static void a_follower_stands_at_the_place_of_its_own_age(void **state)
 	for (int i = 0; i < 4; i++)
 		room_add(&room, all[i]);
 	room_remove(&room, &a);
-	check(&room);
+	check(&room, 0);
 	const struct waiter *expected[] = {&b, &a2, &c};
 	const struct waiter *leader = room.service[2].first;
 	for (int i = 0; i < 3; i++, leader = leader->after)
@@ -158,7 +158,7 @@ static void a_sweep_takes_out_the_cancelled_and_nobody_else(void **state)
 			assert_true(waiter_is_cancelled(one));
 		assert_int_equal(swept, cancelled);
 		assert_int_equal(room.count, WAITERS - cancelled);
-		check(&room);
+		check(&room, 0);
 		for (int s = 0; s < WEIR_CLASSES; s++)
 			for (struct waiter *leader = room.service[s].first; leader; leader = leader->after)
 				for (struct waiter *one = leader; one; one = one->next)
@@ -213,15 +213,79 @@ static void the_room_agrees_with_a_plain_list(void **state)
 					plain[i] = plain[--waiting];
 		}
 		if (made % 16 == 0)
-			check(&room);
+			check(&room, 0);
 		assert_int_equal(room.count, waiting);
 	}
 	room_fini(&room);
 }
 
+/* H2. What is lent is what would be served next on the place, in that order; what comes back stands where it stood. Fails if
+ * a rival is passed by, or if a waiter comes back behind a younger one. */
+static void what_is_lent_is_next_and_comes_back_to_its_place(void **state)
+{
+	(void)state;
+	uint64_t random = fixture_seed("lend");
+	static struct waiter waiter[WAITERS];
+	for (int round = 0; round < 30; round++) {
+		struct room room;
+		make_room(&room);
+		for (int i = 0; i < WAITERS; i++) {
+			uint64_t r = fixture_random(&random);
+			make(&waiter[i], (weir_class)(r & 1), (int32_t)(r >> 8 & 1),
+			     1 + (r >> 16) % (1 + (unsigned)round % 3),
+			     r >> 32 & 3 ? NO_NODE : (uint32_t)(r >> 40) % NODES);
+			waiter[i].demand.size = sizeof(weir_demand);
+			waiter[i].may_be_lent = r >> 50 & 63;
+			room_add(&room, &waiter[i]);
+		}
+		/* Two are lent to at a time. */
+		struct waiter *lent[2][8];
+		uint32_t count[2] = {0}, left = WAITERS;
+		for (int turn = 0; left; turn ^= 1) {
+			uint64_t r = fixture_random(&random);
+			uint32_t place = (uint32_t)r % NODES;
+			uint32_t gone = count[turn] ? (uint32_t)(r >> 16) % (count[turn] + 1) : 0;
+			for (uint32_t l = gone; l < count[turn]; l++)
+				lent[turn][l]->demand.size = sizeof(weir_demand);
+			if (gone)
+				room_lent_gone(&room, lent[turn][0]->wish.home, lent[turn][0]->wish.home_only, gone);
+			if (gone < count[turn])
+				room_take_back(&room, lent[turn] + gone, count[turn] - gone);
+			left -= gone;
+			count[turn] = 0;
+			check(&room, count[!turn]);
+			struct waiter *head = room_first_at(&room, place);
+			if (!head || !head->may_be_lent) {
+				/* It leaves otherwise. */
+				for (int s = 0; s < WEIR_CLASSES && !head; s++)
+					head = room.service[s].first;
+				if (!head)
+					continue;
+				room_remove(&room, head);
+				head->demand.size = 0;
+				left--;
+				continue;
+			}
+			count[turn] = room_lend(&room, head, place, lent[turn], 1 + (uint32_t)(r >> 8) % 8);
+			assert_in_range(count[turn], 1, 8);
+			assert_ptr_equal(lent[turn][0], head);
+			for (uint32_t l = 0; l < count[turn]; l++)
+				lent[turn][l]->demand.size = 0;
+			/* Nobody who may start there, and is not lent, is served before one that is. */
+			for (int i = 0; i < WAITERS; i++)
+				if (waiter[i].demand.size &&
+				    (!waiter[i].wish.home_only || waiter[i].wish.home == place))
+					assert_false(served_before(&waiter[i], lent[turn][count[turn] - 1]));
+			assert_int_equal(room.count, left);
+		}
+		room_fini(&room);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_lent_is_next_and_comes_back_to_its_place),
 		cmocka_unit_test(equal_demands_form_one_shape),
 		cmocka_unit_test(a_follower_stands_at_the_place_of_its_own_age),
 		cmocka_unit_test(a_sweep_takes_out_the_cancelled_and_nobody_else),

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* stress_chain_test.c - threads fill a saturated pool with equal short tasks, so that grants are handed on all the time, and
+ * get in the way of it: larger and more urgent tasks, cancelled groups, room taken and given outside, other strategies and
+ * rules. Every task ends once (W1, H3), no limit is passed (L1), each task's grant is its own and live (B1), all room comes
+ * back (L2), nobody is left waiting (H4, A2: the test would hang). */
+#include "stress.h"
+
+enum { CORES = 3 };
+
+struct shared {
+	weir_pool *pool;
+	uint32_t nodes;
+	atomic_int cores[2];
+	atomic_int overcommits;
+	atomic_int wrong_grants;
+	atomic_llong ran;
+	atomic_llong submitted;
+};
+
+static weir_status hold(struct shared *shared, weir_task *task, int cores)
+{
+	uint32_t node = weir_task_node(task);
+	weir_allocation allocation;
+	if (weir_tracker_look(weir_pool_tracker(shared->pool), weir_task_grant(task), &allocation) ||
+	    allocation.node != node || (int)allocation.held.cores != cores)
+		atomic_fetch_add(&shared->wrong_grants, 1);
+	if (atomic_fetch_add(&shared->cores[node], cores) + cores > CORES)
+		atomic_fetch_add(&shared->overcommits, 1);
+	for (volatile int i = 0; i < 100; i++)
+		;
+	atomic_fetch_sub(&shared->cores[node], cores);
+	atomic_fetch_add(&shared->ran, 1);
+	return WEIR_OK;
+}
+
+static weir_status hold_one(weir_task *task, void *argument)
+{
+	return hold(argument, task, 1);
+}
+
+static weir_status hold_two(weir_task *task, void *argument)
+{
+	return hold(argument, task, 2);
+}
+
+static void found(struct stress_thread *self, const char *what, weir_status status)
+{
+	if (status && !self->wrong[0])
+		snprintf(self->wrong, sizeof(self->wrong), "%s: %s: %s", what, weir_status_text(status),
+			 weir_error_text());
+}
+
+static void submit_some(struct stress_thread *self, weir_group *group)
+{
+	struct shared *shared = self->shared;
+	for (int i = 0; i < 60; i++, self->operations++) {
+		uint64_t r = fixture_random(&self->random);
+		weir_demand demand = {.size = sizeof(demand), .cores = r % 32 ? 1 : 2};
+		if (!(r >> 8 & 31))
+			demand.task_class = WEIR_HIGH;
+		if (!(r >> 13 & 63))
+			demand.priority = 1;
+		if (!(r >> 19 & 7)) {
+			demand.home = WEIR_NODE((r >> 22) % shared->nodes);
+			demand.home_only = true;
+		}
+		found(self, "submit", weir_submit(group, r % 32 ? hold_one : hold_two, shared, &demand));
+		atomic_fetch_add(&shared->submitted, 1);
+	}
+}
+
+static void cancelled_round(struct stress_thread *self)
+{
+	struct shared *shared = self->shared;
+	static atomic_int count;
+	weir_group *group = NULL;
+	found(self, "create", weir_group_create(&group, shared->pool));
+	if (!group)
+		return;
+	for (int i = 0; i < 40; i++)
+		found(self, "submit", weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 1)));
+	weir_group_cancel(group);
+	weir_status status = weir_group_wait(group);
+	if (status != WEIR_ECANCELED)
+		found(self, "wait after cancel", status ? status : WEIR_EUSER);
+	found(self, "destroy", weir_group_destroy(group));
+}
+
+/* Takes room away from under the chains, and brings it back. */
+static void meddle(struct stress_thread *self)
+{
+	struct shared *shared = self->shared;
+	const weir_strategy *const strategies[] = {WEIR_FIRST_FIT, WEIR_BEST_FIT, WEIR_WORST_FIT};
+	uint64_t r = fixture_random(&self->random);
+	weir_grant grant;
+	if (!weir_tracker_take(weir_pool_tracker(shared->pool), WEIR_DEMAND(.cores = 1), &grant, NULL)) {
+		usleep((useconds_t)(r % 100));
+		found(self, "give", weir_tracker_give(weir_pool_tracker(shared->pool), grant));
+	}
+	if (r & 1 << 10)
+		found(self, "strategy", weir_pool_set_strategy(shared->pool, strategies[(r >> 11) % 3]));
+	if (r & 1 << 13)
+		found(self, "rule",
+		      weir_admission_set_rule(weir_pool_admission(shared->pool),
+					      (r >> 14) % 4 ? WEIR_ADMIT_HARD : WEIR_ADMIT_WATERMARK));
+}
+
+static void *submit_and_wait(void *argument)
+{
+	struct stress_thread *self = argument;
+	struct shared *shared = self->shared;
+	while (weir_clock_monotonic_ns() < self->until_ns && !self->wrong[0]) {
+		weir_group *group = NULL;
+		found(self, "create", weir_group_create(&group, shared->pool));
+		if (!group)
+			break;
+		submit_some(self, group);
+		if (self->number == 0)
+			meddle(self);
+		if (self->number == 1)
+			cancelled_round(self);
+		found(self, "wait", weir_group_wait(group));
+		found(self, "destroy", weir_group_destroy(group));
+	}
+	return NULL;
+}
+
+static void run(const char *machine, uint32_t nodes, uint32_t workers)
+{
+	struct stress_thread threads[STRESS_THREADS];
+	struct shared shared = {.nodes = nodes};
+	shared.pool = hostile_pool(
+		WEIR_OPTIONS(.machine = machine, .workers = workers, .resource_aware = true, .stack_bytes = 1 << 20));
+	assert_true(stress_run(threads, submit_and_wait, &shared, fixture_seed("chain")));
+	assert_int_equal(shared.overcommits, 0);
+	assert_int_equal(shared.wrong_grants, 0);
+	assert_int_equal(shared.ran, shared.submitted);
+	assert_ok(weir_pool_drain(shared.pool));
+	weir_admission_counts counts = {.size = sizeof(counts)};
+	/* Who ended the last task may still be looking at the room. */
+	do
+		assert_ok(weir_admission_counts_get(weir_pool_admission(shared.pool), &counts));
+	while (counts.waiting);
+	assert_int_equal(counts.granted_later + counts.cancelled, counts.verdict[WEIR_QUEUED]);
+	print_message("%u workers, %llu tasks, %llu of them waited\n", workers, (unsigned long long)shared.ran,
+		      (unsigned long long)counts.granted_later);
+	end_pool(shared.pool);
+}
+
+static void on_one_node(void **state)
+{
+	(void)state;
+	run("numa:1 core:3 pu:1", 1, 3);
+}
+
+static void on_two_nodes(void **state)
+{
+	(void)state;
+	run("numa:2 core:3 pu:1", 2, 6);
+}
+
+static void with_one_worker_for_two_nodes(void **state)
+{
+	(void)state;
+	run("numa:2 core:3 pu:1", 2, 1);
+}
+
+int main(void)
+{
+	stress_alarm();
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(on_one_node),
+		cmocka_unit_test(on_two_nodes),
+		cmocka_unit_test(with_one_worker_for_two_nodes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
