@@ -18,7 +18,7 @@
 #include "private/rcu.h"
 #include "numa/pin.h"
 
-enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64, DECISIONS_PER_SAMPLE = 64 };
+enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64, RESERVATIONS_MAX_DEFAULT = 1 << 16, DECISIONS_PER_SAMPLE = 64 };
 #define OVERTAKEN_NS_MAX_DEFAULT (5 * WEIR_NS_PER_MS)
 
 /* Floors, per mille of a node's limit. */
@@ -55,6 +55,9 @@ static weir_status check_options(const weir_admission_options *options)
 	if ((unsigned)options->rule > WEIR_ADMIT_WATERMARK)
 		return error_set(WEIR_EINVAL, "options.rule is %d: give WEIR_ADMIT_HARD or WEIR_ADMIT_WATERMARK",
 				 (int)options->rule);
+	if (options->reservations_max > SLOTS_MAX)
+		return error_set(WEIR_EINVAL, "options.reservations_max is %u: give at most %d", options->reservations_max,
+				 SLOTS_MAX);
 	if (options->strategy && !options->strategy->score)
 		return error_set(WEIR_EINVAL, "options.strategy has no score function");
 	return WEIR_OK;
@@ -77,6 +80,8 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->claimed_place = NO_NODE;
 	at_init(&admission->rule, (int)options->rule);
 	admission_tick_init(admission);
+	admission->reservations_max =
+		options->reservations_max ? options->reservations_max : RESERVATIONS_MAX_DEFAULT;
 	budget_init(&admission->budget, options->retry_permille ? options->retry_permille : BUDGET_PERMILLE_DEFAULT,
 		    clock_now_ns(&options->clock));
 	const weir_strategy *strategy = options->strategy ? options->strategy : WEIR_FIRST_FIT;
@@ -136,7 +141,14 @@ static uint64_t latest_start_ns(const struct weir_admission *admission, const we
 weir_status admission_prepare(struct weir_admission *admission, struct waiter *waiter, const weir_demand *demand)
 {
 	struct packed units;
-	weir_status status = limits_pack(&admission->tracker->ledger.limits, demand, &units);
+	const struct limits *limits = &admission->tracker->ledger.limits;
+	weir_status status;
+	if (demand && demand->size == sizeof(*demand) && unlikely(demand->reservation.handle) && limits_is_empty(demand)) {
+		units = (struct packed){0}; /* all of the reservation */
+		status = limits_check_demand(demand, limits->nodes);
+	} else {
+		status = limits_pack(limits, demand, &units);
+	}
 	if (status)
 		return status;
 	/* Not the state: who holds an old name of the waiter may be comparing it. */
@@ -227,9 +239,9 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 }
 
 /* The nodes' spare room together would do. */
-static bool is_fragmented(struct weir_admission *admission, const struct waiter *waiter)
+bool admission_is_fragmented(const struct weir_admission *admission, const struct waiter *waiter)
 {
-	struct ledger *ledger = &admission->tracker->ledger;
+	const struct ledger *ledger = &admission->tracker->ledger;
 	if (waiter->wish.home_only || ledger->nodes == 1)
 		return false;
 	uint64_t sum[WEIR_RESOURCES] = {0};
@@ -254,7 +266,7 @@ static weir_cause cause_of(struct weir_admission *admission, const struct waiter
 		return WEIR_CAUSE_CLAIMED;
 	if (attempt->why.by_floor)
 		return WEIR_CAUSE_CLASS_FLOOR;
-	if (!attempt->why.total && is_fragmented(admission, waiter))
+	if (!attempt->why.total && admission_is_fragmented(admission, waiter))
 		return WEIR_CAUSE_FRAGMENTED;
 	return WEIR_CAUSE_SHORT;
 }

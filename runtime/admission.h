@@ -44,6 +44,7 @@ struct strategy_box {
 /* Things that are done when a time has come (tick.c). */
 enum admission_due {
 	DUE_ROOM,   /* look at the room: somebody in it has waited long enough */
+	DUE_RESERVATIONS, /* give back those whose time is over */
 	DUE_PERIOD, /* rates and pressure, while something is held or waits */
 	DUES
 };
@@ -93,6 +94,9 @@ struct weir_admission {
 	struct rank *rank;
 	/* Of the public face (controller.c). */
 	struct slots *tickets;	 /* waiters that are no tasks */
+	_Atomic(struct slots *) reservations; /* reserve.c; NULL: there never was one */
+	uint32_t reservations_max;
+	_Atomic(uint32_t) reservations_hand; /* where to look next for those that are over */
 	_Atomic(uint32_t) users; /* pools and schedulers that are built on it */
 };
 
@@ -175,6 +179,8 @@ static ALWAYS_INLINE weir_status admission_give(struct weir_admission *admission
 /* retry.c: when a demand that was refused may try again; this thread's deferrals in a row, which a grant ends. */
 extern _Thread_local uint32_t retry_deferrals __attribute__((tls_model("initial-exec")));
 uint64_t admission_retry_ns(struct weir_admission *admission, const struct waiter *waiter, weir_cause cause);
+/* U(1/2, 1] x min(10 ms, 10 us x 2^n); n: attempt, or (0) this thread's deferrals in a row. */
+uint64_t admission_backoff_ns(uint32_t attempt);
 /* Before a demand that does not wait is asked for: false: retries are too many, and there is room for one after
  * *retry_ns. */
 bool admission_may_retry(struct weir_admission *admission, const struct waiter *waiter, uint64_t *retry_ns);
@@ -208,6 +214,12 @@ void admission_close(struct weir_admission *admission);
 
 /* Count a decision that was made without asking (an invalid demand). */
 void admission_count(struct weir_admission *admission, weir_class task_class, const weir_decision *decision);
+
+/* words.c: what a decision that is no grant means to who asked: a status, with the decision's words as error text. */
+weir_status admission_refusal(const weir_decision *decision);
+
+/* The nodes' spare room together would do for it. */
+bool admission_is_fragmented(const struct weir_admission *admission, const struct waiter *waiter);
 
 /* A demand's home: asked for, or where its data lies. NO_NODE: none. */
 uint32_t admission_home(const weir_machine *machine, const weir_demand *demand);

@@ -212,6 +212,14 @@ weir_status book_read(struct book *book, weir_grant grant, struct book_record *o
 	return WEIR_OK;
 }
 
+bool book_is_live(struct book *book, weir_grant grant)
+{
+	struct record_slot *slot = book_slot_of(book, grant);
+	uint64_t generation = grant.handle >> SLOTS_BITS;
+	struct book_record record;
+	return slot && generation && slot_read(slot, 2 * generation, &record);
+}
+
 void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book_record *record, void *context),
 	       void *context)
 {

@@ -38,6 +38,9 @@ void book_destroy(struct book *book);
 /* The record of a live grant. Errors: WEIR_ESTALE. */
 weir_status book_read(struct book *book, weir_grant grant, struct book_record *out);
 
+/* Was it published, and not unpublished since? */
+bool book_is_live(struct book *book, weir_grant grant);
+
 /* Call fn for each live grant until it returns false; fn may unpublish and publish. A walk, not a snapshot: off by what
  * overlaps it. */
 void book_each(struct book *book, bool (*fn)(weir_grant grant, const struct book_record *record, void *context),

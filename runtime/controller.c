@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "private/error.h"
-#include "runtime/admission.h"
+#include "runtime/reserve.h"
 #include "runtime/slots.h"
 
 enum { TICKET_BYTES = 512, TICKETS_MAX = 1 << 20 };
@@ -75,6 +75,7 @@ weir_status weir_admission_destroy(weir_admission *admission)
 	if (at_load(&admission->users, relaxed, none))
 		return error_set(WEIR_EBUSY, "a pool or a scheduler is built on it: destroy that first");
 	at_store(&admission->tracker->admission, NULL, relaxed, none);
+	reserve_fini(admission);
 	slots_destroy(admission->tickets);
 	admission_fini(admission);
 	free(admission);
@@ -136,7 +137,10 @@ weir_decision weir_admission_admit(weir_admission *admission, const weir_demand 
 	uint64_t number = waiter_ticket(&ticket->waiter, ticket->index);
 	weir_decision decision;
 	bool kick;
-	admission_ask(admission, &ticket->waiter, granted != NULL, &decision, &kick);
+	if (unlikely(demand->reservation.handle))
+		(void)reserve_bind(admission, &ticket->waiter, &decision, &kick);
+	else
+		admission_ask(admission, &ticket->waiter, granted != NULL, &decision, &kick);
 	if (decision.verdict == WEIR_QUEUED)
 		decision.ticket = number;
 	else

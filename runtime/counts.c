@@ -52,6 +52,12 @@ weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_
 	out->infeasible_later = tally_sum(tally, COUNT_INFEASIBLE_LATER);
 	out->overtakes = tally_sum(tally, COUNT_OVERTAKES);
 	out->claims = tally_sum(tally, COUNT_CLAIMS);
+	out->first_tries = tally_sum(tally, COUNT_FIRST_TRIES);
+	out->retries = tally_sum(tally, COUNT_RETRIES);
+	out->reservations = tally_sum(tally, COUNT_RESERVATIONS);
+	out->reservations_bound = tally_sum(tally, COUNT_RESERVATIONS_BOUND);
+	out->reservations_released = tally_sum(tally, COUNT_RESERVATIONS_RELEASED);
+	out->reservations_expired = tally_sum(tally, COUNT_RESERVATIONS_EXPIRED);
 	uint64_t waiting = at_load(&admission->waiting, relaxed, none), taken = chains_taken(admission);
 	out->waiting = waiting > taken ? waiting - taken : 0;
 	out->waiting_max_seen = at_load(&admission->waiting_max_seen, relaxed, none);

@@ -22,6 +22,10 @@ enum admission_counter {
 	COUNT_CLAIMS,
 	COUNT_FIRST_TRIES, /* of demands that do not wait */
 	COUNT_RETRIES,	   /* those that say that they are */
+	COUNT_RESERVATIONS,
+	COUNT_RESERVATIONS_BOUND,
+	COUNT_RESERVATIONS_RELEASED, /* before they were bound */
+	COUNT_RESERVATIONS_EXPIRED,
 	COUNT_WAIT,							 /* [class][HISTOGRAM_COUNTERS] */
 	COUNT_DECIDING = COUNT_WAIT + WEIR_CLASSES * HISTOGRAM_COUNTERS, /* [HISTOGRAM_COUNTERS] */
 	COUNT_GRANTS = COUNT_DECIDING + HISTOGRAM_COUNTERS,		 /* [node][kind of strategy]: grants there */

@@ -59,6 +59,14 @@ weir_status limits_change(const struct limits *made, const weir_machine *machine
  * the field. */
 weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes);
 
+/* Does it ask for no amount at all? */
+static inline bool limits_is_empty(const weir_demand *demand)
+{
+	return demand->cores == 0 && !demand->memory_bytes && !demand->bandwidth_bytes_s && !demand->counted[0] &&
+	       !demand->counted[1] && !demand->counted[2] && !demand->counted[3];
+}
+
+
 /* The amounts, of an elastic demand the least. Errors: WEIR_EINVAL: the text names the field. Does not ask whether it could
  * ever fit. */
 weir_status limits_pack(const struct limits *limits, const weir_demand *demand, struct packed *out);

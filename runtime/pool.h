@@ -24,6 +24,7 @@ struct task_need {
 	uint32_t index;
 	_Atomic(uint32_t) cores;	/* rounded up; of a grant, once it is there */
 	uint32_t memory_node;
+	bool asks;			/* for a grant: not on a plain pool, and not if it asks for no amount */
 	bool granted;			/* holds a grant: waiter.grant */
 	_Atomic(uint64_t) memory_left_bytes;
 	weir_task *task;

@@ -25,9 +25,9 @@ static uint64_t jittered(uint64_t most)
 	return most - (uint64_t)((double)(most / 2) * (double)(random >> 33) / 0x1p31);
 }
 
-static uint64_t backoff_ns(const struct waiter *waiter)
+uint64_t admission_backoff_ns(uint32_t attempt)
 {
-	uint32_t n = waiter->demand.attempt ? waiter->demand.attempt : retry_deferrals++;
+	uint32_t n = attempt ? attempt : retry_deferrals++;
 	return jittered(n < 10 ? BACKOFF_NS_MIN << n : BACKOFF_NS_MAX);
 }
 
@@ -51,7 +51,7 @@ uint64_t admission_retry_ns(struct weir_admission *admission, const struct waite
 {
 	if (cause == WEIR_CAUSE_CONTENDED)
 		return 0;
-	uint64_t backoff = backoff_ns(waiter);
+	uint64_t backoff = admission_backoff_ns(waiter->demand.attempt);
 	/* That the waiting room or the book is full says nothing of room. */
 	uint64_t eta = cause == WEIR_CAUSE_QUEUE_FULL ? RATES_UNKNOWN : admission_eta_ns(admission, waiter);
 	return eta != RATES_UNKNOWN && eta > backoff ? eta : backoff;
@@ -68,7 +68,7 @@ bool admission_may_retry(struct weir_admission *admission, const struct waiter *
 	uint64_t wait_ns;
 	if (budget_withdraw(&admission->budget, clock_now_ns(&admission->clock), &wait_ns))
 		return true;
-	uint64_t backoff = backoff_ns(waiter);
+	uint64_t backoff = admission_backoff_ns(waiter->demand.attempt);
 	*retry_ns = wait_ns > backoff ? wait_ns : backoff;
 	return false;
 }

@@ -12,6 +12,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/limits.h"
+#include "runtime/reserve.h"
 #include "runtime/worker.h"
 
 static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
@@ -59,7 +60,8 @@ static uint32_t cores_of(const weir_demand *demand)
 	return cores < 1 ? 1 : cores > 1e6 ? 1000000 : (uint32_t)cores;
 }
 
-/* On a plain pool a demand is carried along: class, home and cores; its amounts are not looked at. */
+/* What asks for no grant is carried along: class, home and cores. On a plain pool its amounts are not looked at; on another
+ * it has none. */
 static weir_status carry_need(weir_pool *pool, struct task_need *need, const weir_demand *demand)
 {
 	weir_status status = limits_check_demand(demand, pool->nodes);
@@ -77,7 +79,8 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 	if (!need)
 		return error_set(WEIR_EFULL, "options.tasks_max tasks with demands are there: wait for some");
 	weir_status status;
-	if (pool->aware) {
+	need->asks = pool->aware && (demand->size != sizeof(*demand) || demand->reservation.handle || !limits_is_empty(demand));
+	if (need->asks) {
 		status = admission_prepare(pool->admission, &need->waiter, demand);
 		/* Blocks are in steps of a line: the last one may fill it. The ledger's unit is a multiple of that. */
 		at_store(&need->memory_left_bytes, (demand->memory_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
@@ -105,22 +108,20 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 static weir_status refusal(const weir_decision *decision, bool asked_to_be_deferred)
 {
 	char text[256];
+	if (decision->verdict != WEIR_DEFERRED || asked_to_be_deferred)
+		return admission_refusal(decision);
 	weir_decision_text(decision, text, sizeof(text));
-	if (decision->verdict == WEIR_DEFERRED && !asked_to_be_deferred)
-		return error_set(WEIR_EDEADLK,
-				 "a task that holds a grant waits for this group, and there is no room: %s", text);
-	switch (decision->cause) {
-	case WEIR_CAUSE_INFEASIBLE:
-		return error_set(WEIR_EINFEASIBLE, "%s", text);
-	case WEIR_CAUSE_QUEUE_FULL:
-		return error_set(WEIR_EFULL, "%s", text);
-	case WEIR_CAUSE_SHUTDOWN:
-		return error_set(WEIR_ESHUTDOWN, "%s", text);
-	case WEIR_CAUSE_DEADLINE:
-		return error_set(WEIR_ETIME, "%s", text);
-	default:
-		return error_set(WEIR_EAGAIN, "%s", text);
-	}
+	return error_set(WEIR_EDEADLK, "a task that holds a grant waits for this group, and there is no room: %s", text);
+}
+
+/* A demand that took over all of a reservation has its amounts. */
+static void take_over(weir_pool *pool, struct task_need *need)
+{
+	weir_amount amount = limits_amount(&pool->tracker->ledger.limits, need->waiter.wish.units);
+	if (!limits_is_empty(&need->waiter.demand))
+		return;
+	need->cores = cores_of(&(weir_demand){.cores = amount.cores});
+	at_store(&need->memory_left_bytes, amount.memory_bytes, relaxed, none);
 }
 
 /* Ask for the room of a task that is counted as ungranted. WEIR_OK: it is on its way (granted, or waiting). */
@@ -134,7 +135,13 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 	/* ORDER(ungranted): seq_cst on all four, with waits.c: we were counted before; of adder and holder one sees the
 	 * other. */
 	bool may_wait = at_load(&group->holders, seq_cst, ungranted) == 0;
-	admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
+	weir_status status = WEIR_OK;
+	if (unlikely(need->waiter.demand.reservation.handle)) {
+		status = reserve_bind(pool->admission, &need->waiter, decision, &kick);
+		take_over(pool, need);
+	} else {
+		admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
+	}
 	if (decision->verdict == WEIR_QUEUED)
 		decision->ticket = ticket; /* the task may be gone by now */
 	if (decision->verdict == WEIR_ADMITTED) {
@@ -146,10 +153,9 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 	bool swept = decision->verdict == WEIR_QUEUED && at_load(&group->cancelled, seq_cst, cancel);
 	if (swept)
 		admission_sweep(pool->admission);
-	weir_status status = WEIR_OK;
 	if (decision->verdict == WEIR_DEFERRED || decision->verdict == WEIR_REJECTED) {
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
-		status = refusal(decision, asked_to_be_deferred);
+		status = status ? status : refusal(decision, asked_to_be_deferred);
 	}
 	if (decision->verdict == WEIR_QUEUED && !swept)
 		admission_settle_arrival(pool->admission);
@@ -161,7 +167,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 void task_start(weir_pool *pool, weir_task *task)
 {
 	weir_group *group = task->group;
-	bool asks = task->need && pool->aware;
+	bool asks = task->need && task->need->asks;
 	/* Nobody has its ticket's say any more but who cancelled it before. */
 	bool cancelled = asks && !waiter_move(&task->need->waiter, WAITER_HELD, WAITER_NEW);
 	if (cancelled || task_is_cancelled(task)) {
@@ -183,21 +189,34 @@ void task_start(weir_pool *pool, weir_task *task)
 	}
 }
 
-static weir_status check_submit(const weir_group *group, weir_task_fn fn)
+/* A decision that nobody asked admission for. */
+static weir_status refuse(weir_decision *decision, weir_status status, weir_cause cause)
 {
-	if (!group)
-		return error_set(WEIR_EINVAL, "group is NULL");
-	if (!fn)
-		return error_set(WEIR_EINVAL, "fn is NULL");
-	if (!group->alive)
-		return error_set(WEIR_EINVAL, "the group was destroyed");
+	*decision = (weir_decision){.verdict = WEIR_REJECTED, .cause = cause, .retry_after_ns = UINT64_MAX};
+	if (cause == WEIR_CAUSE_QUEUE_FULL)
+		decision->retry_after_ns = admission_backoff_ns(0);
+	return status;
+}
+
+static weir_status check_submit(const weir_group *group, weir_task_fn fn, weir_decision *decision)
+{
+	if (!group || !fn || !group->alive)
+		return refuse(decision,
+			      error_set(WEIR_EINVAL, "%s",
+					!group ? "group is NULL" : !fn ? "fn is NULL" : "the group was destroyed"),
+			      WEIR_CAUSE_INVALID);
 	weir_pool *pool = group->pool;
 	uint32_t closed = at_load(&pool->closed, relaxed, none);
 	if (unlikely(closed) && (closed == POOL_CANCELS || !worker_self || worker_self->pool != pool))
-		return error_set(WEIR_ESHUTDOWN, "the pool is shut down and takes no more tasks%s",
-				 closed == POOL_CANCELS ? "" : " from outside");
+		return refuse(decision,
+			      error_set(WEIR_ESHUTDOWN, "the pool is shut down and takes no more tasks%s",
+					closed == POOL_CANCELS ? "" : " from outside"),
+			      WEIR_CAUSE_SHUTDOWN);
 	if (unlikely(at_load(&((weir_group *)group)->cancelled, relaxed, none)))
-		return error_set(WEIR_ECANCELED, "the group was cancelled: weir_group_reset() makes it usable again");
+		return refuse(decision,
+			      error_set(WEIR_ECANCELED,
+					"the group was cancelled: weir_group_reset() makes it usable again"),
+			      WEIR_CAUSE_NONE);
 	return WEIR_OK;
 }
 
@@ -220,7 +239,7 @@ static bool hold(weir_group *group, weir_task *task, bool asks, weir_decision *d
 static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decision)
 {
 	weir_group *group = task->group;
-	bool asks = task->need && pool->aware;
+	bool asks = task->need && task->need->asks;
 	at_add(&group->state, 1, relaxed, none);
 	if (asks)
 		/* ORDER(ungranted): seq_cst, before the look at the holders in ask(). */
@@ -255,20 +274,23 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 				 weir_decision *out)
 {
 	weir_decision decision = {.allowed = true};
-	weir_status status = check_submit(group, fn);
+	bool counted = false;
+	weir_status status = check_submit(group, fn, &decision);
 	weir_task *task = NULL;
 	if (!status) {
 		task = make_task(group, fn, argument);
 		if (!task)
-			status = error_set(WEIR_EFULL, "options.tasks_max tasks are there: wait for some");
+			status = refuse(&decision,
+					error_set(WEIR_EFULL, "options.tasks_max tasks are there: wait for some"),
+					WEIR_CAUSE_QUEUE_FULL);
 	}
 	if (!status && demand) {
 		status = prepare_need(group->pool, task, demand);
 		if (status) {
 			drop_task(group->pool, task);
-			decision = (weir_decision){
-				.verdict = WEIR_REJECTED, .cause = WEIR_CAUSE_INVALID, .retry_after_ns = UINT64_MAX};
-			if (group->pool->aware)
+			refuse(&decision, status, status == WEIR_EFULL ? WEIR_CAUSE_QUEUE_FULL : WEIR_CAUSE_INVALID);
+			counted = group->pool->aware;
+			if (counted)
 				admission_count(group->pool->admission, demand->task_class, &decision);
 		}
 	}
@@ -277,13 +299,14 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 		 * run. */
 		tally_add(&group->pool->tally, POOL_SUBMITTED, 1);
 		status = launch(group->pool, task, &decision);
+		counted = decision.verdict != WEIR_ADMITTED;
 		if (status)
 			tally_add(&group->pool->tally, POOL_SUBMITTED, UINT64_MAX);
 	}
 	if (group && status)
 		tally_add(&group->pool->tally, POOL_REFUSED, 1);
-	bool admission_said_it = decision.verdict != WEIR_ADMITTED && group->pool->aware;
-	if (status && !admission_said_it)
+	/* What admission decided it has said itself. */
+	if (status && !counted)
 		LOG(WEIR_LOG_DEBUG, "submit refused: %s", weir_error_text());
 	if (out)
 		*out = decision;

@@ -18,7 +18,7 @@
  * held at the second.
  */
 #include "private/error.h"
-#include "runtime/admission.h"
+#include "runtime/reserve.h"
 
 #define PERIOD_NS_DEFAULT (100 * WEIR_NS_PER_MS)
 
@@ -83,6 +83,9 @@ static void do_thing(struct weir_admission *admission, enum admission_due what, 
 	switch (what) {
 	case DUE_ROOM:
 		admission_settle(admission);
+		break;
+	case DUE_RESERVATIONS:
+		reserve_expire(admission);
 		break;
 	case DUE_PERIOD:
 		do_period(admission, now_ns);

@@ -122,6 +122,29 @@ static inline bool tracker_held(struct weir_tracker *tracker, weir_grant grant, 
 	return true;
 }
 
+/* Of a grant that is the caller's, keep `units`; *less is its new handle, *rest what went back. False: the book has no place
+ * for another record, or somebody else gave it back: nothing changed. *waiters: as tracker_give(). */
+static inline bool tracker_cut(struct weir_tracker *tracker, weir_grant grant, const struct packed *units, weir_grant *less,
+			       struct taken *rest, bool *waiters)
+{
+	struct book_record record;
+	uint32_t slot = book_reserve(tracker->book);
+	if (slot == BOOK_FULL)
+		return false;
+	if (book_unpublish(tracker->book, grant, &record)) {
+		book_cancel(tracker->book, slot);
+		return false;
+	}
+	*rest = tracker_taken(&record);
+	rest->units.main -= units->main;
+	rest->units.counted -= units->counted;
+	record.main = units->main;
+	record.counted = units->counted;
+	*less = book_publish(tracker->book, slot, &record);
+	*waiters |= ledger_give(&tracker->ledger, rest);
+	return true;
+}
+
 /* The two where they are simple, as they nearly always are: one word, room, a slot at hand. They call nothing, so that
  * their callers save no registers for it: stores ahead of a locked instruction cost as much as others. False: nothing
  * happened, and the long way tells why or does it. The caller knows that a take is one word. */

@@ -10,6 +10,8 @@
 #include <weir/policy.h>
 
 #include "private/compiler.h"
+#include "private/error.h"
+#include "runtime/admission.h"
 
 static const char *const verdict_names[WEIR_VERDICTS] = {"admitted", "queued", "deferred", "rejected"};
 static const char *const cause_names[WEIR_CAUSES] = {
@@ -128,6 +130,11 @@ static void say_cause(struct text *text, const weir_decision *decision)
 		say(text, "the policy refuses it");
 		break;
 	case WEIR_CAUSE_NONE:
+		if (decision->verdict == WEIR_REJECTED) {
+			say(text, "cancelled");
+			break;
+		}
+		__attribute__((fallthrough));
 	case WEIR_CAUSE_SHORT:
 	default:
 		say_resources(text, decision);
@@ -172,4 +179,22 @@ const char *weir_level_name(weir_level level)
 {
 	static const char *const names[WEIR_LEVELS] = {"green", "yellow", "orange", "red", "black"};
 	return (unsigned)level < WEIR_LEVELS ? names[level] : "?";
+}
+
+weir_status admission_refusal(const weir_decision *decision)
+{
+	char text[256];
+	weir_decision_text(decision, text, sizeof(text));
+	switch (decision->cause) {
+	case WEIR_CAUSE_INFEASIBLE:
+		return error_set(WEIR_EINFEASIBLE, "%s", text);
+	case WEIR_CAUSE_QUEUE_FULL:
+		return error_set(WEIR_EFULL, "%s", text);
+	case WEIR_CAUSE_SHUTDOWN:
+		return error_set(WEIR_ESHUTDOWN, "%s", text);
+	case WEIR_CAUSE_DEADLINE:
+		return error_set(WEIR_ETIME, "%s", text);
+	default:
+		return error_set(WEIR_EAGAIN, "%s", text);
+	}
 }

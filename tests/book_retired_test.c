@@ -18,6 +18,7 @@
 #define book_destroy brief_book_destroy
 #define book_read brief_book_read
 #define book_each brief_book_each
+#define book_is_live brief_book_is_live
 #define book_count brief_book_count
 #define book_unpublish brief_book_unpublish
 #define book_change brief_book_change

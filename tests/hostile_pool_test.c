@@ -80,7 +80,6 @@ static void a_demand_that_is_refused_leaves_nothing(void **state)
 	assert_error(weir_submit_decision(group, count_up, &count, WEIR_DEMAND(.cores = -1), &decision), WEIR_EINVAL,
 		     "demand.cores is -1");
 	assert_int_equal(decision.cause, WEIR_CAUSE_INVALID);
-	assert_error(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 0)), WEIR_EINVAL, "asks for nothing");
 	assert_int_equal(weir_group_pending(group), 0);
 	struct gate gate = {0};
 	assert_ok(weir_submit(group, stay, &gate, WEIR_DEMAND(.cores = 2)));
@@ -95,6 +94,73 @@ static void a_demand_that_is_refused_leaves_nothing(void **state)
 	atomic_store(&gate.open, 1);
 	assert_ok(weir_group_wait(group));
 	assert_int_equal(count, 1);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* A class and a home alone are a plain task: it needs no room, so it runs where there is none. */
+static void a_demand_of_no_amount_is_a_plain_task(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:2 core:1 pu:1", .resource_aware = true));
+	weir_group *group = hostile_group(pool), *others = hostile_group(pool);
+	atomic_int count = 0;
+	struct gate gate = {0};
+	assert_ok(weir_submit(others, stay, &gate, WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(0), .home_only = true)));
+	weir_decision decision;
+	for (int i = 0; i < 100; i++) {
+		assert_ok(weir_submit_decision(group, count_up, &count,
+					       WEIR_DEMAND(.task_class = (weir_class)(i % WEIR_CLASSES),
+							   .home = WEIR_NODE(i % 2), .home_only = i & 1),
+					       &decision));
+		assert_int_equal(decision.verdict, WEIR_ADMITTED);
+		assert_int_equal(decision.grant.handle, 0);
+	}
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(count, 100);
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(others));
+	weir_admission_counts counts = {.size = sizeof(counts)};
+	assert_ok(weir_admission_counts_get(weir_pool_admission(pool), &counts));
+	assert_int_equal(counts.asked, 1);
+	assert_error(weir_submit(group, count_up, &count, WEIR_DEMAND(.home = WEIR_NODE(2))), WEIR_EINVAL, "demand.home");
+	assert_ok(weir_group_destroy(group));
+	assert_ok(weir_group_destroy(others));
+	end_pool(pool);
+}
+
+/* What nobody asked admission for is in the decision too. */
+static void every_refused_submit_fills_in_the_decision(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .tasks_max = 1));
+	weir_group *group = hostile_group(pool);
+	struct gate gate = {0};
+	atomic_int count = 0;
+	weir_decision decision;
+	weir_status status;
+	uint32_t there = 0;
+	while (!(status = weir_submit_decision(group, stay, &gate, NULL, &decision)))
+		there++;
+	assert_true(there >= 1);
+	assert_int_equal(status, WEIR_EFULL);
+	assert_int_equal(decision.verdict, WEIR_REJECTED);
+	assert_int_equal(decision.cause, WEIR_CAUSE_QUEUE_FULL);
+	assert_in_range(decision.retry_after_ns, 1, 10 * WEIR_NS_PER_MS);
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(group));
+	weir_group_cancel(group);
+	assert_error(weir_submit_decision(group, count_up, &count, NULL, &decision), WEIR_ECANCELED, "cancelled");
+	assert_int_equal(decision.verdict, WEIR_REJECTED);
+	assert_int_equal(decision.cause, WEIR_CAUSE_NONE);
+	assert_int_equal(decision.retry_after_ns, UINT64_MAX);
+	assert_ok(weir_group_reset(group));
+	assert_ok(weir_pool_shutdown(pool, WEIR_SHUTDOWN_DRAIN));
+	assert_error(weir_submit_decision(group, count_up, &count, NULL, &decision), WEIR_ESHUTDOWN, "shut down");
+	assert_int_equal(decision.cause, WEIR_CAUSE_SHUTDOWN);
+	assert_false(decision.allowed);
+	assert_int_equal(weir_submit_decision(NULL, count_up, &count, NULL, &decision), WEIR_EINVAL);
+	assert_int_equal(decision.cause, WEIR_CAUSE_INVALID);
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
 }
@@ -460,6 +526,8 @@ int main(void)
 		cmocka_unit_test(a_hundred_thousand_queued_tasks_all_run_once),
 		cmocka_unit_test(a_full_pool_refuses_and_goes_on),
 		cmocka_unit_test(a_demand_that_is_refused_leaves_nothing),
+		cmocka_unit_test(a_demand_of_no_amount_is_a_plain_task),
+		cmocka_unit_test(every_refused_submit_fills_in_the_decision),
 		cmocka_unit_test(a_wrong_demand_is_named_on_a_plain_pool_too),
 		cmocka_unit_test(what_waits_runs_before_a_drained_shutdown_or_a_destroy_returns),
 		cmocka_unit_test(a_cancelling_shutdown_ends_what_waits_and_what_is_chained),

@@ -81,6 +81,7 @@ typedef struct weir_admission_options {
 	uint64_t overtaken_ns_max; /* or how long it waits; 0: 5 ms */
 	uint32_t retry_permille;   /* retries (demand.attempt above 0) per 1,000 first tries of demands that do not wait, and 10 a
 				    * second anyhow; 0: 100; UINT32_MAX: any number */
+	uint32_t reservations_max;  /* held or bound; 0: 65,536; at most 16,777,215 */
 	weir_clock clock;
 } weir_admission_options;
 
@@ -141,6 +142,12 @@ typedef struct weir_admission_counts {
 	uint64_t overtakes;	 /* waiting demands passed by a younger one */
 	uint64_t claims;	 /* times that room was kept for a demand that waited too long */
 	uint64_t strategy_epoch; /* switches so far */
+	uint64_t first_tries;	 /* of demands that do not wait */
+	uint64_t retries;	 /* of these, those that said so (demand.attempt) */
+	uint64_t reservations;	 /* made: at rest, held ones and the three below */
+	uint64_t reservations_bound;
+	uint64_t reservations_released; /* before they were bound */
+	uint64_t reservations_expired;
 } weir_admission_counts;
 
 /* Exact at rest. Errors: WEIR_EINVAL. Thread: any. */

@@ -26,10 +26,11 @@ WEIR_API weir_status weir_group_destroy(weir_group *group);
 
 /* Submit a task to a group. argument is passed on as it is. demand: copied; NULL: a plain task, which pays nothing for
  * admission. On a plain pool a demand gives class, home and cores, and no room is asked for.
+ * So does a demand of no amount at all on any pool. demand->reservation: it starts in the room that was reserved (reserve.h).
  * Errors:  WEIR_EINVAL (the demand: the text names the field), WEIR_EINFEASIBLE (more than the limits), WEIR_EFULL
  *          (tasks_max or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER or WEIR_FAIL; see
- *          weir_submit_decision()), WEIR_ETIME (demand->deadline_ns is nearer than run_ns),
- *          WEIR_ESHUTDOWN, WEIR_ECANCELED (the group was cancelled), WEIR_EDEADLK (a task that holds a grant waits for
+ *          weir_submit_decision()), WEIR_ETIME (demand->deadline_ns is nearer than run_ns), WEIR_ESHUTDOWN,
+ *          WEIR_ESTALE (demand->reservation is over), WEIR_ECANCELED (the group was cancelled), WEIR_EDEADLK (a task that holds a grant waits for
  *          this group, and this demand has no room now), WEIR_ENOMEM. The task will then not run, and nothing is held
  *          for it. A task that waits and whose wait_ns_max or deadline_ns is over ends without running: WEIR_ETIME is then
  *          its group's error; WEIR_EINFEASIBLE if the limits come down below it.
@@ -37,8 +38,8 @@ WEIR_API weir_status weir_group_destroy(weir_group *group);
 WEIR_API WEIR_MUST_USE weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument,
 					       const weir_demand *demand);
 
-/* The same, with what admission said: filled in for a demand on a resource-aware pool, else ADMITTED. out may be
- * NULL. */
+/* The same, with what admission said. Who asks for no room (no demand, one of no amount, a plain pool) is ADMITTED without a
+ * grant, or REJECTED: QUEUE_FULL, SHUTDOWN, INVALID; NONE: the group was cancelled. out may be NULL. */
 WEIR_API WEIR_MUST_USE weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argument,
 							const weir_demand *demand, weir_decision *out);
 

@@ -17,6 +17,7 @@
 #include <weir/monitor.h>
 #include <weir/parallel.h>
 #include <weir/pool.h>
+#include <weir/reserve.h>
 #include <weir/resource.h>
 #include <weir/scheduler.h>
 #include <weir/status.h>

@@ -81,13 +81,24 @@ static void wait_for_an_end(struct run *run)
 	pthread_mutex_unlock(&run->lock);
 }
 
+/* A task of no amount would be a plain one; a command always takes something. */
+static bool asks_for_nothing(const weir_demand *demand)
+{
+	bool counted = false;
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+		counted |= demand->counted[c] != 0;
+	return !(demand->cores > 0) && !demand->memory_bytes && !demand->bandwidth_bytes_s && !counted;
+}
+
 static void submit_all(struct run *run)
 {
 	for (size_t i = 0; i < run->file.jobs && !run_is_ending(run);) {
 		weir_demand demand = demand_of(run, i);
 		run->job[i] = (struct run_job){run, i};
 		run->result[i].submitted_ns = weir_clock_monotonic_ns();
-		weir_status status = weir_submit(run->group, run_command, &run->job[i], &demand);
+		weir_status status = asks_for_nothing(&demand)
+					     ? WEIR_EINVAL
+					     : weir_submit(run->group, run_command, &run->job[i], &demand);
 		if (status == WEIR_EFULL) {
 			wait_for_an_end(run);
 			continue;
