@@ -90,7 +90,7 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, 
 	if (need) {
 		bool stale = false;
 		if (need->granted && heir) {
-			struct waiter *waiter = admission_hand_on(pool->admission, task_node(task), need->waiter.grant,
+			struct waiter *waiter = admission_hand_on(pool->admission, need->waiter.node, need->waiter.grant,
 								  &batch, &kick, &stale);
 			next = waiter ? handed_to(pool, waiter) : NULL;
 		} else if (need->granted) {

@@ -151,6 +151,16 @@ static void check_machine(uint32_t nodes, uint32_t cores, uint32_t alone)
 	}
 }
 
+/* A third of what the node's limit is, so that most tasks wait and are handed the room of those before them. */
+static uint64_t third_of(weir_pool *pool, uint32_t node)
+{
+	weir_usage usage = {0};
+	EXPECT(!weir_tracker_usage(weir_pool_tracker(pool), node, &usage), "%s", weir_error_text());
+	EXPECT(usage.limit.memory_bytes / 3 > (uint64_t)PAGES * PAGE, "node %u has %llu bytes", node,
+	       (unsigned long long)usage.limit.memory_bytes);
+	return usage.limit.memory_bytes / 3;
+}
+
 /* More tasks on every node than it has workers, all at once. */
 static void visit_all(weir_pool *pool)
 {
@@ -159,10 +169,11 @@ static void visit_all(weir_pool *pool)
 	EXPECT(!weir_group_create(&group, pool), "%s", weir_error_text());
 	for (uint32_t i = 0; i < TASKS_PER_NODE * nodes; i++)
 		EXPECT(!weir_submit(group, visit, (void *)(uintptr_t)(i % nodes),
-				    WEIR_DEMAND(.memory_bytes = (uint64_t)PAGES * PAGE, .home = WEIR_NODE(i % nodes),
+				    WEIR_DEMAND(.memory_bytes = third_of(pool, i % nodes), .home = WEIR_NODE(i % nodes),
 						.home_only = true)),
 		       "submit to node %u: %s", i % nodes, weir_error_text());
 	EXPECT(!weir_group_wait(group), "%s", weir_error_text());
+	EXPECT(!weir_tracker_audit(weir_pool_tracker(pool)), "%s", weir_error_text());
 	for (uint32_t n = 0; n < nodes; n++)
 		EXPECT(atomic_load(&ran[n]) == TASKS_PER_NODE, "%u tasks ran for node %u", atomic_load(&ran[n]), n);
 	EXPECT(!weir_group_destroy(group), "%s", weir_error_text());
