@@ -19,11 +19,11 @@ struct shared {
 
 static weir_status hold(struct shared *shared, weir_task *task, int cores)
 {
-	uint32_t node = weir_task_node(task);
-	weir_allocation allocation;
+	weir_allocation allocation = {0};
 	if (weir_tracker_look(weir_pool_tracker(shared->pool), weir_task_grant(task), &allocation) ||
-	    allocation.node != node || (int)allocation.held.cores != cores)
+	    allocation.memory_node != weir_task_memory_node(task) || (int)allocation.held.cores != cores)
 		atomic_fetch_add(&shared->wrong_grants, 1);
+	uint32_t node = allocation.node;
 	if (atomic_fetch_add(&shared->cores[node], cores) + cores > CORES)
 		atomic_fetch_add(&shared->overcommits, 1);
 	for (volatile int i = 0; i < 100; i++)
