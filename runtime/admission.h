@@ -9,6 +9,7 @@
 #define WEIR_RUNTIME_ADMISSION_H
 
 #include <weir/admission.h>
+#include <weir/monitor.h>
 
 #include "private/clock.h"
 #include "private/tally.h"
@@ -17,6 +18,7 @@
 #include "runtime/counts.h"
 #include "runtime/expiry.h"
 #include "runtime/park.h"
+#include "runtime/queue_delay.h"
 #include "runtime/rates.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
@@ -61,8 +63,10 @@ struct weir_admission {
 	uint64_t overtaken_ns_max;
 	weir_clock clock;
 	struct tally tally;
-	struct rates rates;	 /* of releases */
-	struct budget budget;	 /* of retries */
+	struct rates rates;   /* of releases */
+	struct budget budget; /* of retries */
+	struct queue_delay queue_delay; /* of the period */
+	weir_monitor *monitor;		/* is told of it; NULL: there is none. Set before the first task */
 	_Atomic(uint32_t) awake; /* the period goes on; 0: who takes room starts it */
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;

@@ -155,6 +155,8 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 		status = weir_monitor_start(pool->monitor);
 	}
 	if (!status)
+		pool->admission->monitor = pool->monitor;
+	if (!status)
 		status = keeper_start(&pool->keeper, pool->admission, options->monitoring_interval_ns);
 	return status;
 }

@@ -69,9 +69,23 @@ static bool is_idle(struct weir_admission *admission)
 	return !at_load(&admission->waiting, relaxed, none) && !book_count(admission->tracker->book);
 }
 
+/* The two sums are not read at one instant: a mean may be off by what was granted between. */
+static void tell_monitor(struct weir_admission *admission)
+{
+	uint64_t granted = tally_sum(&admission->tally, COUNT_GRANTED_LATER), waited_ns = 0;
+	for (uint32_t k = 0; k < WEIR_CLASSES; k++)
+		waited_ns += tally_sum(&admission->tally, COUNT_WAIT + k * HISTOGRAM_COUNTERS + WEIR_BUCKETS);
+	weir_monitor_note_queue_delay(admission->monitor,
+				      queue_delay_next(&admission->queue_delay, granted, waited_ns,
+						       at_load(&admission->waiting, relaxed, none),
+						       admission->period_ns));
+}
+
 static void do_period(struct weir_admission *admission, uint64_t now_ns)
 {
 	rates_sample(&admission->rates, admission->tracker->book, now_ns);
+	if (admission->monitor)
+		tell_monitor(admission);
 	bool idle = is_idle(admission);
 	/* ORDER(awake): release, pairs with the acquire in admission_rouse(): who finds the period ended starts it. */
 	if (at_swap(&admission->awake, !idle, release, awake) || !idle)
