@@ -20,7 +20,8 @@
 #define book_each brief_book_each
 #define book_count brief_book_count
 #define book_unpublish brief_book_unpublish
-#define book_change brief_book_change
+#define book_begin_change brief_book_begin_change
+#define book_changed brief_book_changed
 #define book_owner_slow brief_book_owner_slow
 #include "runtime/book.c"
 
