@@ -272,7 +272,7 @@ bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t co
 	uint32_t number = (uint32_t)(grant->handle & BOOK_SLOT_MASK);
 	struct record_slot *slot = book_slot_of(book, *grant);
 	if (!slot || generation >= BOOK_GENERATION_LAST ||
-	    !book_change(book, number, 2 * generation, 2 * generation + 1))
+	    change_state(book, number, 2 * generation, 2 * generation + 1) != WON)
 		return false;
 	/* From here the slot is ours alone. */
 	bool same = at_load(&slot->main, relaxed, none) == main && at_load(&slot->counted, relaxed, none) == counted;
