@@ -62,7 +62,11 @@ _Static_assert(SLOTS_BITS + BOOK_GENERATION_BITS <= 64, "a handle has 64 bits");
 
 enum { BOOK_RECORD_SHIFT = 6 };
 
-/* state: 2 g while the g-th grant is live, 2 g + 1 while the slot is free or being written. */
+/* state: 2 g while the g-th grant is live, with BOOK_BUSY while its record is changed, and BOOK_GIVEN if it was unpublished
+ * meanwhile; 2 g + 1 while the slot is free or being written. */
+#define BOOK_BUSY (UINT64_C(1) << 63)
+#define BOOK_GIVEN (UINT64_C(1) << 62)
+
 struct record_slot {
 	_Alignas(CACHE_LINE) struct slot_link link;
 	_Atomic(uint64_t) state;
@@ -71,8 +75,10 @@ struct record_slot {
 	_Atomic(uint64_t) where; /* name << 32 | memory node << 16 | CPU node */
 	_Atomic(uint32_t)
 		owner; /* thread_index_plus_one of who may release it without a locked instruction, 0: nobody */
+	_Atomic(uint32_t) turn; /* counts the changes of records, so that a reader of two of them knows */
 };
 
+_Static_assert(BOOK_GENERATION_BITS + 1 < 62, "a generation leaves the top bits of state clear");
 _Static_assert(sizeof(struct record_slot) == 1 << BOOK_RECORD_SHIFT, "a slot is a cache line");
 
 struct book {
@@ -175,13 +181,16 @@ static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book
 	out->name = (uint32_t)(where >> 32);
 }
 
-/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins. Errors: WEIR_ESTALE for all
- * others. */
+/* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins; if its record is being
+ * changed at that moment, whoever changes it gives it back, and *out is nothing. Errors: WEIR_ESTALE for all others. */
 weir_status book_unpublish(struct book *book, weir_grant grant, struct book_record *out);
 
-/* Change a slot's state from `live`, which it must be for the caller to win, to `wanted`. The one way of doing so for who
- * is not in book_unpublish_at_once(): with owners, a compare-and-swap alone is not enough. */
-bool book_change(struct book *book, uint32_t number, uint64_t live, uint64_t wanted);
+/* Change what a live grant holds: *out is what it held; the caller calls book_changed() at once. Errors: WEIR_ESTALE;
+ * WEIR_EBUSY: somebody else is at it. */
+weir_status book_begin_change(struct book *book, weir_grant grant, struct book_record *out);
+
+/* What it holds from now on. True: it was unpublished meanwhile, and the caller gives back all of it. */
+bool book_changed(struct book *book, weir_grant grant, uint64_t main, uint64_t counted);
 
 /* A live grant goes on under a new handle, with the record that it has, if it holds just that. False: it does not, or is not
  * live, or its slot makes no more handles; it stays what it was. */
@@ -222,6 +231,10 @@ static ALWAYS_INLINE bool book_unpublish_at_once(struct book *book, weir_grant g
 		/* ORDER(book_state): acquire: who uses the slot next, which may be us, writes its fields behind this. */
 	} else if (unlikely(!at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state))) {
 		return false;
+	} else {
+		/* What it held may have been changed since, and live again: now it is ours alone. (The owner's own way is
+		 * safe: who changes it puts off the bias first.) */
+		out->main = at_load(&slot->main, relaxed, none);
 	}
 	slots_put_at_hand(cache, free, number);
 	return true;

@@ -340,16 +340,40 @@ enum ledger_answer ledger_take_elastic(struct ledger *ledger, const struct packe
 	}
 }
 
+enum ledger_answer ledger_take_more(struct ledger *ledger, const struct taken *more, const struct packed *floor,
+				    bool *waiters)
+{
+	struct step steps[STEPS_MAX];
+	struct shortage why = {0};
+	uint32_t count = plan(ledger, &more->units, floor, more->cpu_node, more->memory_node, steps);
+	enum ledger_answer answer = look(steps, count, 0, &why);
+	return answer == LEDGER_TAKEN ? take_all(steps, count, 0, &why, waiters) : answer;
+}
+
+/* Against limits, not against what is spare. */
+static bool within_limits(const struct step *steps, uint32_t count, struct shortage *why)
+{
+	bool within = true;
+	for (uint32_t s = 0; s < count; s++) {
+		struct kept_view empty = {.spare = at_load(&steps[s].word->limit, relaxed, none)};
+		within &= judge(&steps[s], &empty, 0, why) == LEDGER_TAKEN;
+	}
+	return within;
+}
+
+bool ledger_can_ever_hold(const struct ledger *ledger, const struct taken *held, const struct packed *more,
+			  struct shortage *why)
+{
+	struct step steps[STEPS_MAX];
+	struct packed all = {.main = word_add_clamped(more->main, held->units.main, WORD_MAIN),
+			     .counted = word_add_clamped(more->counted, held->units.counted, WORD_COUNTED)};
+	return within_limits(steps, plan(ledger, &all, NULL, held->cpu_node, held->memory_node, steps), why);
+}
+
 bool ledger_feasible(const struct ledger *ledger, const struct packed *units, uint32_t place, struct shortage *why)
 {
 	struct step steps[STEPS_MAX];
-	uint32_t count = plan_for_place(ledger, units, NULL, place, steps);
-	bool feasible = true;
-	for (uint32_t s = 0; s < count; s++) {
-		struct kept_view empty = {.spare = at_load(&steps[s].word->limit, relaxed, none)};
-		feasible &= judge(&steps[s], &empty, 0, why) == LEDGER_TAKEN;
-	}
-	return feasible;
+	return within_limits(steps, plan_for_place(ledger, units, NULL, place, steps), why);
 }
 
 enum ledger_answer ledger_look(const struct ledger *ledger, const struct packed *units, const struct packed *floor,

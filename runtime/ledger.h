@@ -72,6 +72,14 @@ enum ledger_answer ledger_take_elastic(struct ledger *ledger, const struct packe
 				       const struct packed *floor, uint32_t place, int flags, struct taken *out,
 				       struct shortage *why, bool *waiters);
 
+/* Take more->units on the nodes that more names: those of a grant that grows. */
+enum ledger_answer ledger_take_more(struct ledger *ledger, const struct taken *more, const struct packed *floor,
+				    bool *waiters);
+
+/* Could what is held, and more of it in the same places, ever fit? Against limits. */
+bool ledger_can_ever_hold(const struct ledger *ledger, const struct taken *held, const struct packed *more,
+			  struct shortage *why);
+
 /* Give back. True: somebody waits for a word of it, or is owed, and the caller must call ledger_collect() and kick the
  * room. Wait-free. */
 bool ledger_give_slow(struct ledger *ledger, const struct taken *taken);

@@ -26,6 +26,8 @@ struct task_need {
 	uint32_t memory_node;
 	bool asks;			/* for a grant: not on a plain pool, and not if it asks for no amount */
 	bool granted;			/* holds a grant: waiter.grant */
+	_Atomic(uint32_t) resizing; /* somebody shrinks or grows it */
+	_Atomic(uint64_t) memory_bytes; /* what weir_task_alloc() may give out in all */
 	_Atomic(uint64_t) memory_left_bytes;
 	weir_task *task;
 	struct waiter waiter;
@@ -148,6 +150,13 @@ static inline struct worker *worker_of(struct forks *forks)
 
 /* The worker that the calling thread is; NULL: none. */
 extern _Thread_local struct worker *worker_self;
+
+/* Before the task runs. */
+static inline void task_set_memory(struct task_need *need, uint64_t bytes)
+{
+	at_store(&need->memory_bytes, bytes, relaxed, none);
+	at_store(&need->memory_left_bytes, bytes, relaxed, none);
+}
 
 /* resize.c: what an elastic task got is what it may use. */
 void task_measure(weir_pool *pool, weir_task *task);

@@ -83,8 +83,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 	if (need->asks) {
 		status = admission_prepare(pool->admission, &need->waiter, demand);
 		/* Blocks are in steps of a line: the last one may fill it. The ledger's unit is a multiple of that. */
-		at_store(&need->memory_left_bytes, (demand->memory_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
-			 relaxed, none);
+		task_set_memory(need, (demand->memory_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
 		need->waiter.cancelled = &task->group->cancelled;
 		need->waiter.decided = task_decided;
 		need->waiter.may_be_lent = true;

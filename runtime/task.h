@@ -51,6 +51,8 @@ _Static_assert(sizeof(struct weir_task) == CACHE_LINE, "a task is one cache line
  * take is decided by the slot of the child; the use number makes a helper that counted itself into a task that ended
  * count out of nothing. */
 #define TASK_HELP_ANY UINT32_C(0xffff)
+/* Below this is how many more may come; from it up, less ANY, how many there are too many. */
+#define TASK_HELP_NEGATIVE UINT32_C(0x8000)
 
 static inline uint32_t task_node(const weir_task *task)
 {
@@ -66,12 +68,29 @@ static inline void task_set_node(weir_task *task, uint32_t node)
 static inline void task_open_help(weir_task *task, uint32_t more)
 {
 	uint32_t use = (at_load(&task->help, relaxed, none) >> 16) + 1;
-	at_store(&task->help, use << 16 | (more < TASK_HELP_ANY ? more : TASK_HELP_ANY), relaxed, none);
+	at_store(&task->help, use << 16 | (more < TASK_HELP_NEGATIVE ? more : TASK_HELP_ANY), relaxed, none);
+}
+
+static inline uint32_t task_help_add(uint32_t help, int change)
+{
+	uint32_t left = help & TASK_HELP_ANY;
+	int more = (left < TASK_HELP_NEGATIVE ? (int)left : (int)left - (int)TASK_HELP_ANY) + change;
+	return (help & ~TASK_HELP_ANY) | (uint32_t)(more < 0 ? more + (int)TASK_HELP_ANY : more);
 }
 
 static inline uint32_t task_help_left(const weir_task *task)
 {
-	return at_load(&((weir_task *)task)->help, relaxed, none) & TASK_HELP_ANY;
+	uint32_t left = at_load(&((weir_task *)task)->help, relaxed, none) & TASK_HELP_ANY;
+	return left == TASK_HELP_ANY || left < TASK_HELP_NEGATIVE ? left : 0;
+}
+
+/* More or fewer may help from now on; those who do go on. The running task's. */
+static inline void task_change_help(weir_task *task, int change)
+{
+	uint32_t help = at_load(&task->help, relaxed, none);
+	while ((help & TASK_HELP_ANY) != TASK_HELP_ANY &&
+	       !at_cas_weak(&task->help, &help, task_help_add(help, change), relaxed, relaxed, none))
+		;
 }
 
 /* One more helper. False: no more may. *counted: what task_helper_out() takes back, 0: nothing. */
@@ -82,7 +101,7 @@ static inline bool task_helper_in(weir_task *task, uint32_t *counted)
 	do {
 		if ((help & TASK_HELP_ANY) == TASK_HELP_ANY)
 			return true;
-		if (!(help & TASK_HELP_ANY))
+		if (!(help & TASK_HELP_ANY) || (help & TASK_HELP_NEGATIVE))
 			return false;
 	} while (!at_cas_weak(&task->help, &help, help - 1, relaxed, relaxed, none));
 	*counted = help;
@@ -93,7 +112,7 @@ static inline void task_helper_out(weir_task *task, uint32_t counted)
 {
 	uint32_t help = at_load(&task->help, relaxed, none);
 	while (counted && help >> 16 == counted >> 16 &&
-	       !at_cas_weak(&task->help, &help, help + 1, relaxed, relaxed, none))
+	       !at_cas_weak(&task->help, &help, task_help_add(help, 1), relaxed, relaxed, none))
 		;
 }
 

@@ -27,6 +27,16 @@ struct weir_tracker {
 /* A place for a take that is not there: grants_max are live. */
 #define LEDGER_BOOK_FULL ((enum ledger_answer)(LEDGER_CONTENDED + 1))
 
+/* Kick the room of the admission controller that is built on it, if any; and what is owed is paid. */
+void tracker_kick(struct weir_tracker *tracker);
+
+/* The verbs of tracker_resize.c for who knows the units; *waiters: as for the ledger's. floor: NULL for none. */
+weir_status tracker_shrink(struct weir_tracker *tracker, weir_grant grant, const struct packed *to, bool *waiters);
+weir_status tracker_grow(struct weir_tracker *tracker, weir_grant grant, const struct packed *by,
+			 const struct packed *floor, bool *waiters);
+/* An amount in units, rounded up. Errors: WEIR_EINVAL: the text names the field. */
+weir_status tracker_pack_amount(const struct weir_tracker *tracker, const weir_amount *amount, struct packed *out);
+
 /* What was taken becomes a grant, and the name its. */
 static ALWAYS_INLINE weir_grant tracker_publish(struct weir_tracker *tracker, uint32_t slot, struct name *name,
 						const struct taken *taken, uint32_t owner)

@@ -5,7 +5,7 @@
  * Holds:     nothing but what struct weir_tracker says.
  * Invariant: L2  for every word: spare + live grants == limit + debt, at rest (weir_tracker_audit()).
  * Progress:  lock-free.
- * Not here:  waiting. A release through this face kicks the room of the admission controller built on the tracker, if
+ * Not here:  other limits, shrinking and growing (tracker_resize.c). Waiting. A release through this face kicks the room of the admission controller built on the tracker, if
  *            any.
  */
 #include <alloca.h>
@@ -123,7 +123,7 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 	return status;
 }
 
-static void kick(struct weir_tracker *tracker)
+void tracker_kick(struct weir_tracker *tracker)
 {
 	(void)ledger_collect(&tracker->ledger);
 	/* ORDER(attach): acquire, pairs with the release in weir_admission_create(). */
@@ -151,7 +151,7 @@ static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const st
 			*out_node = rank[i].node;
 	}
 	if (unlikely(waiters))
-		kick(tracker);
+		tracker_kick(tracker);
 	return answer == LEDGER_TAKEN ? WEIR_OK : why_not(tracker, wish, answer);
 }
 
@@ -266,7 +266,7 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 			*out_node = n;
 	}
 	if (unlikely(waiters))
-		kick(tracker);
+		tracker_kick(tracker);
 	if (answer == LEDGER_TAKEN)
 		return WEIR_OK;
 	*out = (weir_grant){0};
@@ -295,7 +295,7 @@ static NOINLINE weir_status give_anyhow(weir_tracker *tracker, weir_grant grant)
 	bool waiters = false;
 	weir_status status = tracker_give(tracker, grant, &waiters);
 	if (waiters)
-		kick(tracker);
+		tracker_kick(tracker);
 	return status;
 }
 
@@ -304,7 +304,7 @@ static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint3
 {
 	names_forget(tracker->names, name, grant);
 	if (unlikely(waiters))
-		kick(tracker);
+		tracker_kick(tracker);
 	return WEIR_OK;
 }
 
@@ -416,8 +416,9 @@ weir_status weir_tracker_look(weir_tracker *tracker, weir_grant grant, weir_allo
 	if (!tracker || !out)
 		return error_set(WEIR_EINVAL, "tracker or out is NULL");
 	struct book_record record;
-	if (book_read(tracker->book, grant, &record))
-		return error_set(WEIR_ESTALE, "grant %#llx is not live", (unsigned long long)grant.handle);
+	weir_status status = book_read(tracker->book, grant, &record);
+	if (status)
+		return status;
 	describe(tracker, grant, &record, out);
 	return WEIR_OK;
 }
@@ -428,7 +429,9 @@ weir_status weir_tracker_find(weir_tracker *tracker, const char *id, weir_alloca
 		return error_set(WEIR_EINVAL, "tracker or out is NULL");
 	weir_grant grant;
 	weir_status status = names_find(tracker->names, id, &grant);
-	if (!status && weir_tracker_look(tracker, grant, out))
+	if (!status)
+		status = weir_tracker_look(tracker, grant, out);
+	if (status == WEIR_ESTALE)
 		status = error_set(WEIR_ENOENT, "\"%s\" was released just now", id);
 	return status;
 }
@@ -513,21 +516,4 @@ weir_status weir_tracker_audit(weir_tracker *tracker)
 	}
 	free(audit.held);
 	return status;
-}
-
-/* Limits. -------------------------------------------------------------------------------------------------------- */
-
-weir_status weir_tracker_set_limits(weir_tracker *tracker, const weir_limits *limits)
-{
-	if (!tracker)
-		return no_tracker();
-	bool waiters = false;
-	weir_status status = ledger_set_limits(&tracker->ledger, limits, &waiters);
-	/* ORDER(attach): acquire, as in kick(). */
-	struct weir_admission *admission = at_load(&tracker->admission, acquire, attach);
-	if (status || !admission)
-		return status;
-	/* Whoever waits may fit now, or never more. */
-	admission_revalidate(admission);
-	return WEIR_OK;
 }

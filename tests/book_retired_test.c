@@ -21,7 +21,8 @@
 #define book_is_live brief_book_is_live
 #define book_count brief_book_count
 #define book_unpublish brief_book_unpublish
-#define book_change brief_book_change
+#define book_begin_change brief_book_begin_change
+#define book_changed brief_book_changed
 #define book_owner_slow brief_book_owner_slow
 #define book_renew brief_book_renew
 #include "runtime/book.c"

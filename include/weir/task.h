@@ -89,6 +89,17 @@ WEIR_API void *weir_task_alloc(weir_task *task, size_t bytes);
 /* How many cores it was granted, rounded up; 1 without a demand. */
 WEIR_API uint32_t weir_task_cores(const weir_task *task);
 
+/* Give back part of what the task holds: from now on it holds `to`, and weir_task_cores() and weir_task_alloc() follow. Fewer
+ * cores: helpers of its forked children that are too many stay until their child is done.
+ * Errors:  WEIR_EINVAL (more than it holds, less memory than weir_task_alloc() gave out, or no grant), WEIR_EBUSY (another
+ *          thread is at it). Nothing changes then. Thread: the task's own and its forked children's. */
+WEIR_API weir_status weir_task_shrink(weir_task *task, const weir_amount *to);
+
+/* Take more on top of what the task holds, on its nodes, if there is room at this moment.
+ * Errors:  WEIR_EAGAIN (no room now, or it is kept for others), WEIR_EINFEASIBLE (never, by the limits), WEIR_EINVAL,
+ *          WEIR_EBUSY. Nothing changes then. Thread: as for weir_task_shrink(). */
+WEIR_API WEIR_MUST_USE weir_status weir_task_grow(weir_task *task, const weir_amount *by);
+
 /* The node it runs on; and the one its memory is on. */
 WEIR_API uint32_t weir_task_node(const weir_task *task);
 WEIR_API uint32_t weir_task_memory_node(const weir_task *task);

@@ -58,6 +58,16 @@ WEIR_API WEIR_MUST_USE weir_status weir_tracker_take(weir_tracker *tracker, cons
 /* Errors:  WEIR_ESTALE (given before, or never taken): nothing changes. */
 WEIR_API weir_status weir_tracker_give(weir_tracker *tracker, weir_grant grant);
 
+/* Give back part of what a grant holds: from now on it holds `to`, rounded up to units; zero is nothing of a resource.
+ * Errors:  WEIR_EINVAL (more than it holds of something), WEIR_ESTALE, WEIR_EBUSY (another thread shrinks or grows it at this
+ *          moment: try again); nothing changes then. Thread: any. Lock-free. */
+WEIR_API weir_status weir_tracker_shrink(weir_tracker *tracker, weir_grant grant, const weir_amount *to);
+
+/* Take more for a grant, on the nodes that it has: `by` on top, rounded up to units. Waits for nobody.
+ * Errors:  WEIR_EAGAIN (no room now, or it is kept for a claim), WEIR_EINFEASIBLE (never, by the limits), WEIR_EINVAL,
+ *          WEIR_ESTALE, WEIR_EBUSY; nothing changes then. Thread: any. Lock-free. */
+WEIR_API WEIR_MUST_USE weir_status weir_tracker_grow(weir_tracker *tracker, weir_grant grant, const weir_amount *by);
+
 /* A demand checked and packed once, for callers that take the same one often. The fields are the library's. */
 typedef struct weir_packed {
 	uint64_t word[4];
@@ -98,7 +108,8 @@ typedef struct weir_allocation {
 	char id[WEIR_ID_MAX + 1]; /* "" for a grant without a name */
 } weir_allocation;
 
-/* What a name, or a handle, holds. Errors: WEIR_ENOENT, WEIR_ESTALE, WEIR_EINVAL. Thread: any. */
+/* What a name, or a handle, holds. Errors: WEIR_ENOENT, WEIR_ESTALE, WEIR_EBUSY (it is being shrunk or grown, by a thread
+ * that does not get on), WEIR_EINVAL. Thread: any. */
 WEIR_API weir_status weir_tracker_find(weir_tracker *tracker, const char *id, weir_allocation *out);
 WEIR_API weir_status weir_tracker_look(weir_tracker *tracker, weir_grant grant, weir_allocation *out);
 
