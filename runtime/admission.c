@@ -196,10 +196,10 @@ uint32_t admission_rank(struct weir_admission *admission, const struct waiter *w
 	return count;
 }
 
-void admission_count_grant(struct weir_admission *admission, uint32_t node)
+void admission_count_grants(struct weir_admission *admission, uint32_t node, uint64_t number)
 {
 	uint32_t kind = at_load(&admission->strategy_kind, relaxed, none);
-	tally_add(&admission->tally, COUNT_GRANTS + node * STRATEGY_KINDS + kind, 1);
+	tally_add(&admission->tally, COUNT_GRANTS + node * STRATEGY_KINDS + kind, number);
 }
 
 static ALWAYS_INLINE enum ledger_answer take(struct weir_admission *admission, struct waiter *waiter,
@@ -228,7 +228,7 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 						 &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
-			admission_count_grant(admission, node);
+			admission_count_grants(admission, node, 1);
 			return true;
 		}
 		note_refusal(attempt, answer, node, &why);

@@ -161,8 +161,8 @@ void admission_settle_rest(struct weir_admission *admission, struct batch *batch
 /* A waiter that chain.c took out and cannot be granted: to be fetched and swept. The caller kicks. */
 void admission_return(struct weir_admission *admission, struct waiter *waiter);
 
-/* A grant on a node, by the strategy of now. */
-void admission_count_grant(struct weir_admission *admission, uint32_t node);
+/* So many grants on a node, by the strategy of now. */
+void admission_count_grants(struct weir_admission *admission, uint32_t node, uint64_t number);
 
 /* Cancel the waiter if it waits, in the use that the ticket names. False: it does not. The caller settles. */
 bool admission_cancel(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket);

@@ -271,11 +271,14 @@ bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t co
 	uint64_t generation = grant->handle >> SLOTS_BITS;
 	uint32_t number = (uint32_t)(grant->handle & BOOK_SLOT_MASK);
 	struct record_slot *slot = book_slot_of(book, *grant);
-	if (!slot || generation >= BOOK_GENERATION_LAST ||
-	    change_state(book, number, 2 * generation, 2 * generation + 1) != WON)
+	if (unlikely(!slot || generation >= BOOK_GENERATION_LAST ||
+		     change_state(book, number, 2 * generation, 2 * generation + 1) != WON))
 		return false;
 	/* From here the slot is ours alone. */
 	bool same = at_load(&slot->main, relaxed, none) == main && at_load(&slot->counted, relaxed, none) == counted;
+	/* Who renews it once will do so again. */
+	struct slot_cache *cache = slots_cache(&book->slots);
+	at_store(&slot->owner, likely(cache) ? book_owner(cache) : 0, relaxed, none);
 	/* ORDER(book_state): release, pairs with the acquires of who unpublishes or reads it: the fields are those that we
 	 * acquired with the old handle. */
 	at_store(&slot->state, 2 * generation + (same ? 2 : 0), release, book_state);

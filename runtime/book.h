@@ -192,9 +192,53 @@ weir_status book_begin_change(struct book *book, weir_grant grant, struct book_r
 /* What it holds from now on. True: it was unpublished meanwhile, and the caller gives back all of it. */
 bool book_changed(struct book *book, weir_grant grant, uint64_t main, uint64_t counted);
 
+/* Units of the record of a handle, without a look whether it is live. False: there is no such slot. */
+static ALWAYS_INLINE bool book_glance(struct book *book, weir_grant grant, uint64_t *main, uint64_t *counted)
+{
+	struct record_slot *slot = book_slot_of(book, grant);
+	if (unlikely(!slot))
+		return false;
+	*main = at_load(&slot->main, relaxed, none);
+	*counted = at_load(&slot->counted, relaxed, none);
+	return true;
+}
+
 /* A live grant goes on under a new handle, with the record that it has, if it holds just that. False: it does not, or is not
  * live, or its slot makes no more handles; it stays what it was. */
 bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t counted);
+
+/* The same where the calling thread owns it, as who renewed it before does. False: nothing happened, and book_renew() must be
+ * called next. */
+static ALWAYS_INLINE bool book_renew_at_once(struct book *book, weir_grant *grant, uint64_t main, uint64_t counted)
+{
+	uint32_t number = (uint32_t)(grant->handle & BOOK_SLOT_MASK);
+	uint64_t generation = grant->handle >> SLOTS_BITS;
+	struct record_slot *slot = book_slot_of(book, *grant);
+	/* ORDER(book_state): acquire, pairs with the release in book_publish_for(): the owner is this grant's. */
+	if (unlikely(!slot || generation >= BOOK_GENERATION_LAST ||
+		     at_load(&slot->state, acquire, book_state) != 2 * generation ||
+		     at_load(&slot->owner, relaxed, none) != thread_index_plus_one))
+		return false;
+	struct slot_cache *cache = slots_cache(&book->slots);
+	if (unlikely(!cache || at_load(&slot->main, relaxed, none) != main ||
+		     at_load(&slot->counted, relaxed, none) != counted))
+		return false;
+	/* See "Bias" in book.c: others who want to strike it out see us at it, and are too late. */
+	uint64_t live = 2 * generation;
+	at_store(&cache->busy, number + 1, relaxed, none);
+	at_signal_fence();
+	bool won = at_load(&slot->state, relaxed, none) == live;
+	if (unlikely(at_load(&cache->bias, relaxed, none)))
+		/* ORDER(book_state): release, as below. */
+		won = at_cas(&slot->state, &live, live + 2, acq_rel, relaxed, book_state);
+	else if (likely(won))
+		/* ORDER(book_state): release, as in book_renew(). */
+		at_store(&slot->state, live + 2, release, book_state);
+	/* ORDER(bias): release, pairs with the acquire in change_foreign(). */
+	at_store(&cache->busy, 0, release, bias);
+	grant->handle += (uint64_t)won << SLOTS_BITS;
+	return won;
+}
 
 /* The same where it is simple; calls nothing. False: nothing happened, book_unpublish() will tell why or do it, and must
  * be called next. Of the record it reads what a grant of one word has. */

@@ -95,24 +95,37 @@ uint64_t chains_taken(struct weir_admission *admission)
 }
 
 /* Those who were taken out leave the counts. When each was is not known: some time since it was lent, so half of it. */
-static void count_out(struct weir_admission *admission, struct grant_chain *chain, uint32_t taken)
+static void count_out(struct weir_admission *admission, uint32_t place, uint32_t taken)
 {
+	struct grant_chain *chain = &admission->chain[place];
 	if (!taken)
 		return;
 	uint64_t then_ns = chain->filled_ns + (admission->now_ns - chain->filled_ns) / 2;
 	uint32_t histogram = COUNT_WAIT + (uint32_t)chain->task_class * HISTOGRAM_COUNTERS;
-	for (uint32_t i = 0; i < taken; i++)
-		histogram_add(&admission->tally, histogram,
-			      then_ns > chain->since_ns[i] ? then_ns - chain->since_ns[i] : 0);
-	for (uint32_t i = 0; i < taken; i++)
-		rates_note(&admission->rates, &chain->taken);
+	/* Those who came one after another have waited about the same. */
+	uint64_t sum_ns = 0;
+	for (uint32_t i = 0, run = 0; i < taken; i++) {
+		uint64_t waited_ns = then_ns > chain->since_ns[i] ? then_ns - chain->since_ns[i] : 0;
+		uint64_t after_ns = i + 1 < taken && then_ns > chain->since_ns[i + 1] ? then_ns - chain->since_ns[i + 1] : 0;
+		sum_ns += waited_ns;
+		run++;
+		if (i + 1 < taken && histogram_bucket(after_ns) == histogram_bucket(waited_ns))
+			continue;
+		tally_add(&admission->tally, histogram + histogram_bucket(waited_ns), run);
+		run = 0;
+	}
+	tally_add(&admission->tally, histogram + WEIR_BUCKETS, sum_ns);
+	rates_note_several(&admission->rates, &chain->taken, taken);
+	tally_add(&admission->tally, COUNT_GRANTED_LATER, taken);
+	admission_count_grants(admission, place, taken);
 	at_sub(&admission->waiting, taken, relaxed, none);
 	room_lent_gone(&admission->room, chain->home, chain->home_only, taken);
 	chain->moved_ns = admission->now_ns;
 }
 
-static void pull_back(struct weir_admission *admission, struct grant_chain *chain)
+static void pull_back(struct weir_admission *admission, uint32_t place)
 {
+	struct grant_chain *chain = &admission->chain[place];
 	if (!chain->filled)
 		return;
 	uint64_t word = at_load(&chain->word, relaxed, none);
@@ -123,7 +136,7 @@ static void pull_back(struct weir_admission *admission, struct grant_chain *chai
 	uint32_t count = 0;
 	for (uint32_t i = chain_next(word); i < chain_end(word); i++)
 		lent[count++] = at_load(&chain->slot[i], relaxed, none);
-	count_out(admission, chain, chain->filled - count);
+	count_out(admission, place, chain->filled - count);
 	if (count)
 		room_take_back(&admission->room, lent, count);
 	chain->filled = 0;
@@ -133,7 +146,7 @@ static void pull_back(struct weir_admission *admission, struct grant_chain *chai
 void chains_pull_back(struct weir_admission *admission)
 {
 	for (uint32_t n = 0; admission->chains_filled && n < chains(admission); n++)
-		pull_back(admission, &admission->chain[n]);
+		pull_back(admission, n);
 }
 
 /* May the head go to a chain of the place, by what a scan would ask? */
@@ -154,7 +167,7 @@ bool chain_fill(struct weir_admission *admission, uint32_t place, const struct t
 {
 	const struct packed *units = &taken->units;
 	struct grant_chain *chain = &admission->chain[place];
-	pull_back(admission, chain);
+	pull_back(admission, place);
 	struct waiter *head = room_first_at(&admission->room, place);
 	if (!head || !may_lend(admission, head, units))
 		return false;
@@ -186,17 +199,24 @@ bool chain_fill(struct weir_admission *admission, uint32_t place, const struct t
 	return true;
 }
 
+/* Who was taken out and is not granted goes back to the arrivals; it is counted out, as granted, with the others. */
+static void put_back(struct weir_admission *admission, struct waiter *waiter, uint32_t place)
+{
+	tally_add(&admission->tally, COUNT_GRANTED_LATER, UINT64_MAX);
+	admission_count_grants(admission, place, UINT64_MAX);
+	admission_return(admission, waiter);
+}
+
 /* Whoever was taken out gets the grant, unless it was cancelled. False: it goes back to the arrivals, to be swept. */
 static bool hand_to(struct weir_admission *admission, struct waiter *waiter, uint32_t place, weir_grant grant)
 {
-	if (unlikely(waiter_is_cancelled(waiter) || !waiter_move(waiter, WAITER_WAITING, WAITER_GRANTED))) {
-		admission_return(admission, waiter);
+	bool cancelled = waiter->cancelled && at_load(waiter->cancelled, relaxed, none);
+	if (unlikely(cancelled || !waiter_move(waiter, WAITER_WAITING, WAITER_GRANTED))) {
+		put_back(admission, waiter, place);
 		return false;
 	}
 	waiter->grant = grant;
 	waiter->node = place;
-	tally_add(&admission->tally, COUNT_GRANTED_LATER, 1);
-	admission_count_grant(admission, place);
 	return true;
 }
 
@@ -204,25 +224,27 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 				 struct batch *batch, bool *kick, bool *stale)
 {
 	struct grant_chain *chain = &admission->chain[place];
-	struct taken taken;
+	struct packed units;
 	enum handing handing = HANDING_ON;
 	bool renewed = false;
 	*stale = false;
-	if (unlikely(!tracker_held(admission->tracker, grant, &taken)))
+	/* If it is not live these are somebody's, and book_renew() says so. */
+	if (unlikely(!book_glance(admission->tracker->book, grant, &units.main, &units.counted)))
 		handing = HANDING_BUSY;
 	/* What is owed to a limit is paid by what comes back. */
 	while (handing == HANDING_ON && likely(!at_load(&admission->tracker->ledger.owed, relaxed, none))) {
-		struct waiter *waiter = chain_take(chain, &taken.units);
+		struct waiter *waiter = chain_take(chain, &units);
 		if (!waiter) {
 			if (!at_load(&admission->waiting, relaxed, none))
 				break;
 			/* Others may take all that we put in. */
-			handing = door_fill_chain(admission, place, &taken, grant, batch, kick);
+			handing = door_fill_chain(admission, place, grant, batch, kick);
 			continue;
 		}
-		if (!renewed && !book_renew(admission->tracker->book, &grant, taken.units.main, taken.units.counted)) {
+		if (!renewed && !book_renew_at_once(admission->tracker->book, &grant, units.main, units.counted) &&
+		    !book_renew(admission->tracker->book, &grant, units.main, units.counted)) {
 			/* Somebody releases it just now. */
-			admission_return(admission, waiter);
+			put_back(admission, waiter, place);
 			*kick = true;
 			break;
 		}

@@ -63,8 +63,13 @@ static inline struct waiter *chain_take(struct grant_chain *chain, const struct 
 			return NULL;
 		struct waiter *waiter = at_load(&chain->slot[chain_next(word)], relaxed, none);
 		/* ORDER(chain): acquire, as above: the waiter is whole. */
-		if (likely(at_cas_weak(&chain->word, &word, word + chain_word(0, 1, 0), acquire, acquire, chain)))
+		if (likely(at_cas_weak(&chain->word, &word, word + chain_word(0, 1, 0), acquire, acquire, chain))) {
+			/* What is behind it is in the list of its slots, or was there: who takes that is soon to come. */
+			struct waiter *soon =
+				at_load(&chain->slot[(chain_next(word) + 1) % CHAIN_MAX], relaxed, none);
+			__builtin_prefetch((const char *)soon + CACHE_LINE, 1);
 			return waiter;
+		}
 	}
 	return NULL;
 }

@@ -46,7 +46,6 @@ weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_
 	*out = (weir_admission_counts){.size = sizeof(*out)};
 	struct tally *tally = &admission->tally;
 	counts_sum_decisions(tally, out);
-	out->granted_later = tally_sum(tally, COUNT_GRANTED_LATER);
 	out->cancelled = tally_sum(tally, COUNT_CANCELLED);
 	out->expired = tally_sum(tally, COUNT_EXPIRED);
 	out->infeasible_later = tally_sum(tally, COUNT_INFEASIBLE_LATER);
@@ -59,6 +58,7 @@ weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_
 	out->reservations_released = tally_sum(tally, COUNT_RESERVATIONS_RELEASED);
 	out->reservations_expired = tally_sum(tally, COUNT_RESERVATIONS_EXPIRED);
 	uint64_t waiting = at_load(&admission->waiting, relaxed, none), taken = chains_taken(admission);
+	out->granted_later = tally_sum(tally, COUNT_GRANTED_LATER) + taken;
 	out->waiting = waiting > taken ? waiting - taken : 0;
 	out->waiting_max_seen = at_load(&admission->waiting_max_seen, relaxed, none);
 	rcu_enter();

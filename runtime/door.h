@@ -22,8 +22,8 @@ enum handing {
 	HANDING_STALE, /* it was not live */
 	HANDING_BUSY,  /* somebody else has the token, nothing was done */
 };
-enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, const struct taken *taken,
-			     weir_grant grant, struct batch *batch, bool *kick);
+enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, weir_grant grant, struct batch *batch,
+			     bool *kick);
 
 /* leave.c: fetch what arrived, and send away who leaves without a grant. */
 void leave_and_fetch(struct weir_admission *admission, struct batch *batch);

@@ -72,4 +72,11 @@ static inline bool inbox_any(struct inbox *b)
 	return (uint32_t)at_load(&b->ordered, seq_cst, inbox_turn) != INBOX_EMPTY;
 }
 
+/* The same as a hint: it may miss what is on the way. */
+static inline bool inbox_hint(struct inbox *b)
+{
+	return at_load(&b->arrivals, relaxed, none) != INBOX_EMPTY ||
+	       (uint32_t)at_load(&b->ordered, relaxed, none) != INBOX_EMPTY;
+}
+
 #endif

@@ -238,8 +238,8 @@ bool admission_kick(struct weir_admission *admission, enum kick kick, struct bat
 	return take_token(admission) && !(look(admission, batch) && let_go(admission, batch));
 }
 
-enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, const struct taken *taken,
-			     weir_grant grant, struct batch *batch, bool *kick)
+enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, weir_grant grant, struct batch *batch,
+			     bool *kick)
 {
 	if (!try_token(admission))
 		return HANDING_BUSY;
@@ -248,7 +248,8 @@ enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, c
 	if (late || must_scan(admission, batch))
 		*kick |= !scan(admission, batch);
 	say_due(admission);
-	if (chain_fill(admission, place, taken)) {
+	struct taken taken;
+	if (tracker_held(admission->tracker, grant, &taken) && chain_fill(admission, place, &taken)) {
 		*kick |= !let_go(admission, batch);
 		return HANDING_ON;
 	}

@@ -66,22 +66,30 @@ static ALWAYS_INLINE void rates_count(_Atomic(uint64_t) *mine, uint32_t node, we
 	at_store(counter, at_load(counter, relaxed, none) + units, relaxed, none);
 }
 
-/* A grant came back. */
-static ALWAYS_INLINE void rates_note(struct rates *rates, const struct taken *taken)
+/* So many grants came back that held this. */
+static ALWAYS_INLINE void rates_note_several(struct rates *rates, const struct taken *taken, uint32_t times)
 {
 	uint32_t index = thread_index();
 	_Atomic(uint64_t) *mine = likely(index < THREADS_MAX) ? tally_mine(&rates->released, index) : NULL;
 	if (unlikely(!mine)) {
-		rates_note_shared(rates, taken);
+		for (; times; times--)
+			rates_note_shared(rates, taken);
 		return;
 	}
 	uint64_t main = taken->units.main;
-	rates_count(mine, taken->cpu_node, WEIR_CPU, word_get(main, WEIR_CPU));
-	rates_count(mine, taken->memory_node, WEIR_MEMORY, word_get(main, WEIR_MEMORY));
+	rates_count(mine, taken->cpu_node, WEIR_CPU, (uint64_t)times * word_get(main, WEIR_CPU));
+	rates_count(mine, taken->memory_node, WEIR_MEMORY, (uint64_t)times * word_get(main, WEIR_MEMORY));
 	if (unlikely(word_get(main, WEIR_BANDWIDTH)))
-		rates_count(mine, taken->memory_node, WEIR_BANDWIDTH, word_get(main, WEIR_BANDWIDTH));
+		rates_count(mine, taken->memory_node, WEIR_BANDWIDTH,
+			    (uint64_t)times * word_get(main, WEIR_BANDWIDTH));
 	for (int r = WEIR_COUNTED; unlikely(taken->units.counted) && r < WEIR_RESOURCES; r++)
-		rates_count(mine, taken->cpu_node, (weir_resource)r, word_get(taken->units.counted, (weir_resource)r));
+		rates_count(mine, taken->cpu_node, (weir_resource)r,
+			    (uint64_t)times * word_get(taken->units.counted, (weir_resource)r));
+}
+
+static ALWAYS_INLINE void rates_note(struct rates *rates, const struct taken *taken)
+{
+	rates_note_several(rates, taken, 1);
 }
 
 #endif

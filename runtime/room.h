@@ -35,30 +35,31 @@ struct expiry_link {
 	struct waiter *up, *left, *right;
 };
 
-/* A demand on its way through admission; part of a task, or of a ticket. */
+/* A demand on its way through admission; part of a task, or of a ticket. What is touched when a grant is handed on comes
+ * first, as in a long queue all of it is cold. */
 struct waiter {
 	struct waiter *next; /* of the arrivals, of its shape, of a batch: one after another */
+	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
+	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
+	weir_grant grant;
+	uint32_t node;
+	uint8_t place;	  /* enum waiter_place */
+	bool may_be_lent; /* to a chain (chain.h) */
+	uint64_t since_ns;
+	uint64_t sequence;
 	struct waiter *last; /* leader of a shape: its youngest */
 	struct waiter
 		*before; /* leaders of a class, in the order of service; a follower: who is before it in its shape */
 	struct waiter *after;
 	struct waiter *chain;  /* leaders with the same hash */
 	struct waiter *cancel; /* who was cancelled before and is not looked at yet */
-	struct expiry_link expiry;
-	weir_demand demand;
 	struct wish wish;
-	uint64_t sequence;
-	uint64_t since_ns;
 	uint64_t expires_ns; /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
 	uint32_t overtaken;
-	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
-	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
-	weir_grant grant;
-	uint32_t node;
-	uint8_t place;				/* enum waiter_place */
-	bool may_be_lent;			/* to a chain (chain.h) */
 	weir_cause cause;			/* REFUSED: why */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
+	struct expiry_link expiry;
+	weir_demand demand;
 };
 
 enum { ROOM_CHAINS = 1024 };

@@ -154,16 +154,26 @@ static bool is_wanted_elsewhere(struct worker *worker)
 	if (unlikely(at_load(&queue->surplus, relaxed, none)))
 		return true;
 	for (uint32_t lane = 0; lane < LANE_NORMAL; lane++)
-		if (unlikely(inbox_any(&queue->lane[lane])))
+		if (unlikely(inbox_hint(&queue->lane[lane])))
 			return true;
 	return false;
+}
+
+/* Others that its queues have for it, and that a grant which is handed on and on would keep waiting. */
+static bool has_other_work(struct worker *worker)
+{
+	struct node_queues *queue = &worker->pool->queue[worker->node];
+	for (uint32_t lane = LANE_NORMAL; lane < LANES; lane++)
+		if (inbox_hint(&queue->lane[lane]))
+			return true;
+	return deque_count(&worker->deque) != 0;
 }
 
 void worker_run(struct worker *worker, weir_task *task)
 {
 	weir_task *next = run_one(worker, task);
-	for (int handed = 0; next; handed++) {
-		if (handed == HANDED_MAX || is_wanted_elsewhere(worker)) {
+	for (int handed = 1; next; handed++) {
+		if (unlikely(is_wanted_elsewhere(worker) || (handed % HANDED_MAX == 0 && has_other_work(worker)))) {
 			route_push(worker->pool, next, worker);
 			return;
 		}
