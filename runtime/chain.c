@@ -107,6 +107,7 @@ static void count_out(struct weir_admission *admission, struct grant_chain *chai
 	for (uint32_t i = 0; i < taken; i++)
 		rates_note(&admission->rates, &chain->taken);
 	at_sub(&admission->waiting, taken, relaxed, none);
+	claim_note_handed(admission, room_service(chain->task_class), taken);
 	room_lent_gone(&admission->room, chain->home, chain->home_only, taken);
 	chain->moved_ns = admission->now_ns;
 }

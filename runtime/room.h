@@ -49,14 +49,19 @@ struct waiter {
 	struct wish wish;
 	uint64_t sequence;
 	uint64_t since_ns;
-	uint64_t expires_ns; /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
-	uint32_t overtaken;
+	uint64_t expires_ns;	/* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
+	uint32_t overtaken;	/* at the head of its class: grants of this and lower classes that passed it */
+	uint32_t outranked;	/* at the head: grants of higher classes */
+	uint64_t head_since_ns; /* 0: it never was */
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
+	const _Atomic(uint32_t) *holders;   /* of a grant, that wait for its group; NULL: none */
 	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
 	weir_grant grant;
 	uint32_t node;
-	uint8_t place;				/* enum waiter_place */
-	bool may_be_lent;			/* to a chain (chain.h) */
+	uint8_t place;	  /* enum waiter_place */
+	bool may_be_lent; /* to a chain (chain.h) */
+	bool short_total; /* a total was short for it when it was tried last */
+
 	weir_cause cause;			/* REFUSED: why */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
 };
@@ -107,6 +112,12 @@ void room_lent_gone(struct room *room, uint32_t home, bool home_only, uint32_t n
 
 /* By itself, or with its group. */
 bool waiter_is_cancelled(const struct waiter *waiter);
+
+/* Somebody gives nothing back before it has ended. */
+static inline bool waiter_is_waited_for(const struct waiter *waiter)
+{
+	return waiter->holders && at_load(waiter->holders, relaxed, none);
+}
 
 static inline enum waiter_state waiter_state(const struct waiter *waiter)
 {

@@ -83,6 +83,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		at_store(&need->memory_left_bytes, (demand->memory_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
 			 relaxed, none);
 		need->waiter.cancelled = &task->group->cancelled;
+		need->waiter.holders = &task->group->holders;
 		need->waiter.decided = task_decided;
 		need->waiter.may_be_lent = true;
 		waiter_renew(&need->waiter);
