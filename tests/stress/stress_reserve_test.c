@@ -17,11 +17,12 @@ struct shared {
 	atomic_ullong made, bound, released, granted, over;
 };
 
-static void on_granted(uint64_t ticket, weir_grant grant, uint32_t node, void *context)
+static void on_granted(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context)
 {
 	struct shared *shared = context;
 	(void)ticket;
 	(void)node;
+	(void)cause;
 	atomic_fetch_add(&shared->granted, 1);
 	if (grant.handle && weir_admission_release(shared->admission, grant))
 		atomic_fetch_add(&shared->over, 1);
@@ -115,7 +116,7 @@ static void *reserve_and_use(void *argument)
 				weir_decision decision =
 					weir_admission_admit(shared->admission, &demand, on_granted, shared);
 				if (decision.allowed)
-					on_granted(0, decision.grant, decision.node, shared);
+					on_granted(0, decision.grant, decision.node, WEIR_CAUSE_NONE, shared);
 			}
 		}
 	}
