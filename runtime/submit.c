@@ -114,13 +114,13 @@ static weir_status refusal(const weir_decision *decision, bool asked_to_be_defer
 	return error_set(WEIR_EDEADLK, "a task that holds a grant waits for this group, and there is no room: %s", text);
 }
 
-/* A demand that took over all of a reservation has its amounts. */
+/* A demand of no amount has those of the reservation. */
 static void take_over(weir_pool *pool, struct task_need *need)
 {
 	weir_amount amount = limits_amount(&pool->tracker->ledger.limits, need->waiter.wish.units);
 	if (!limits_is_empty(&need->waiter.demand))
 		return;
-	need->cores = cores_of(&(weir_demand){.cores = amount.cores});
+	at_store(&need->cores, cores_of(&(weir_demand){.cores = amount.cores}), relaxed, none);
 	at_store(&need->memory_left_bytes, amount.memory_bytes, relaxed, none);
 }
 
@@ -138,7 +138,8 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 	weir_status status = WEIR_OK;
 	if (unlikely(need->waiter.demand.reservation.handle)) {
 		status = reserve_bind(pool->admission, &need->waiter, decision, &kick);
-		take_over(pool, need);
+		if (!status)
+			take_over(pool, need);
 	} else {
 		admission_ask(pool->admission, &need->waiter, may_wait, decision, &kick);
 	}

@@ -256,7 +256,7 @@ static void many_expire_each_in_its_time(void **state)
 		assert_int_equal(next_ns, expected);
 		now_ns += 1 + fixture_random(&random) % 40;
 	}
-	assert_ok(weir_admission_tick(house.admission, NULL));
+	tick(&house);
 	assert_true(cores_held(&house) == 0);
 	pull_down(&house, MANY);
 }
