@@ -39,12 +39,13 @@ static uint32_t claim_place(struct weir_admission *admission, const struct waite
 	return NO_NODE;
 }
 
-/* The strategy may have been switched, and permit the place no more. */
+/* The strategy may have been switched, and permit the place no more; or the level keeps the claimant waiting. */
 void claim_check(struct weir_admission *admission)
 {
 	if (unlikely(admission->claimant) &&
-	    !is_permitted(admission, admission_rank(admission, admission->claimant, admission->permitted),
-			  admission->claimed_place))
+	    (gate_keeps_class(admission, admission->claimant->demand.task_class) ||
+	     !is_permitted(admission, admission_rank(admission, admission->claimant, admission->permitted),
+			   admission->claimed_place)))
 		claim_drop(admission);
 }
 
@@ -56,8 +57,11 @@ bool claim_for_head(struct weir_admission *admission, const struct attempt *head
 	uint32_t passed =
 		at_load(&admission->passed, relaxed, none) ? at_swap(&admission->passed, 0, relaxed, none) : 0;
 	struct waiter *head = NULL;
-	for (uint32_t s = 0; s < WEIR_CLASSES && !head; s++)
+	for (uint32_t s = 0; s < WEIR_CLASSES && !head; s++) {
 		head = admission->room.service[s].first;
+		if (head && gate_keeps_class(admission, head->demand.task_class))
+			head = NULL; /* room that is kept for it would be kept for nobody */
+	}
 	if (!head)
 		return false;
 	bool moved = false;

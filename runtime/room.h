@@ -57,6 +57,10 @@ struct waiter {
 	uint64_t expires_ns; /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
 	uint32_t overtaken;
 	weir_cause cause;			/* REFUSED: why */
+	uint32_t probe;				/* of a breaker; 0: none */
+	bool tells_end;				/* gate_ended() will be called */
+	bool is_ahead;				/* counted in gate.ahead */
+	uint64_t granted_ns;			/* under the adaptive rule */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
 	struct expiry_link expiry;
 	weir_demand demand;
