@@ -69,6 +69,8 @@ static uint32_t claim_place(struct weir_admission *admission, const struct waite
 	return NO_NODE;
 }
 
+/* The strategy may have been switched, and permit the place no more; limits may have come down; or the level keeps the claimant
+ * waiting. */
 void claim_check(struct weir_admission *admission)
 {
 	const struct waiter *claimant = admission->claimant;
@@ -77,7 +79,7 @@ void claim_check(struct weir_admission *admission)
 	struct shortage why;
 	uint32_t place = admission->claimed_place;
 	uint32_t permitted = admission_rank(admission, claimant, admission->permitted);
-	if (!is_permitted(admission, permitted, place) ||
+	if (gate_keeps_class(admission, claimant->demand.task_class) || !is_permitted(admission, permitted, place) ||
 	    !ledger_feasible(&admission->tracker->ledger, &claimant->wish.units, place, &why))
 		claim_drop(admission);
 }
@@ -154,7 +156,9 @@ static struct waiter *choose(struct weir_admission *admission)
 			continue;
 		if (!head->head_since_ns)
 			head->head_since_ns = admission->now_ns;
-		if (head == admission->claimant || !is_late(admission, head))
+		/* Room that is kept for a class that the level keeps waiting would be kept for nobody. */
+		if (head == admission->claimant || !is_late(admission, head) ||
+		    gate_keeps_class(admission, head->demand.task_class))
 			continue;
 		uint32_t service = aged_service(admission, head);
 		bool older = best && best != admission->claimant && service == best_service &&
@@ -172,11 +176,12 @@ static void publish(struct weir_admission *admission, bool is_new)
 {
 	const struct waiter *claimant = admission->claimant;
 	uint64_t now_ns = admission->now_ns;
-	const struct packed *floors = admission_floors(admission, claimant->demand.task_class);
 	uint32_t place = admission->claimed_place;
+	struct packed floor;
+	const struct packed *floors = admission_floor(admission, claimant->demand.task_class, place, &floor);
 	rates_sample(&admission->rates, admission->tracker->book, now_ns);
-	uint64_t eta_ns = rates_eta_ns(&admission->rates, &admission->tracker->ledger, &claimant->wish.units,
-				       floors ? &floors[place] : NULL, place);
+	uint64_t eta_ns =
+		rates_eta_ns(&admission->rates, &admission->tracker->ledger, &claimant->wish.units, floors, place);
 	uint64_t shadow_ns = eta_ns == RATES_UNKNOWN ? now_ns : now_ns + eta_ns;
 	if (is_new || shadow_ns < at_load(&admission->shadow_ns, relaxed, none))
 		at_store(&admission->shadow_ns, shadow_ns, relaxed, none);
@@ -215,14 +220,15 @@ static bool may_pass(const struct weir_admission *admission, const struct waiter
 	return now_ns < shadow_ns && waiter->demand.run_ns <= shadow_ns - now_ns;
 }
 
-bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, struct attempt *attempt)
+bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
+	       struct attempt *attempt)
 {
-	if (likely(admission_try(admission, waiter, rank, 0, attempt)))
+	if (likely(admission_try(admission, waiter, rank, flags, attempt)))
 		return true;
 	if (likely(!attempt->claimed) || !may_pass(admission, waiter))
 		return false;
 	struct attempt again = {.waiters = attempt->waiters};
-	bool taken = admission_try(admission, waiter, rank, LEDGER_BACKFILL, &again);
+	bool taken = admission_try(admission, waiter, rank, flags | LEDGER_BACKFILL, &again);
 	*attempt = again;
 	return taken;
 }
@@ -231,7 +237,10 @@ static bool passes(struct waiter *waiter, void *context)
 {
 	struct weir_admission *admission = context;
 	struct attempt attempt = {0};
-	if (!waiter_is_waited_for(waiter) || !claim_try(admission, waiter, admission->rank, &attempt))
+	uint32_t gates = at_load(&admission->gates, relaxed, none);
+	if (unlikely(gates & (GATE_LEVEL | GATE_POLICY)) && gate_holds(admission, waiter, gates) != GATE_GO)
+		return false;
+	if (!waiter_is_waited_for(waiter) || !claim_try(admission, waiter, admission->rank, 0, &attempt))
 		return false;
 	if (likely(waiter_move(waiter, WAITER_WAITING, WAITER_GRANTED)))
 		return true;
