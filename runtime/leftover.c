@@ -30,14 +30,26 @@ static uint64_t spare_bytes(const struct ledger *ledger, uint32_t w)
 	return (units > owed ? units - owed : 0) * ledger->limits.units.memory_bytes;
 }
 
+uint64_t leftover_bytes(const weir_pool *pool)
+{
+	uint64_t kept = 0;
+	for (uint32_t n = 0; n < pool->nodes; n++)
+		kept += arenas_kept(pool->arenas, n);
+	return kept;
+}
+
+void leftover_clear(weir_pool *pool)
+{
+	for (uint32_t n = 0; n < pool->nodes; n++)
+		arenas_purge(pool->arenas, n);
+}
+
 static bool too_much_in_all(const weir_pool *pool, const struct ledger *ledger)
 {
 	if (!(ledger->limits.total_mask.main & word_mask(WEIR_MEMORY)))
 		return false;
-	uint64_t spare = spare_bytes(ledger, LEDGER_TOTAL), kept = 0;
-	for (uint32_t n = 0; n < pool->nodes; n++)
-		kept += arenas_kept(pool->arenas, n);
-	return kept > spare;
+	uint64_t spare = spare_bytes(ledger, LEDGER_TOTAL);
+	return leftover_bytes(pool) > spare;
 }
 
 void leftover_yield_slow(weir_pool *pool, const struct task_need *need)
@@ -48,6 +60,5 @@ void leftover_yield_slow(weir_pool *pool, const struct task_need *need)
 	if (arenas_kept(pool->arenas, node) > spare)
 		arenas_purge(pool->arenas, node);
 	if (unlikely(too_much_in_all(pool, ledger)))
-		for (uint32_t n = 0; n < pool->nodes; n++)
-			arenas_purge(pool->arenas, n);
+		leftover_clear(pool);
 }

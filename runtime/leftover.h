@@ -6,6 +6,13 @@
 #include "private/compiler.h"
 #include "runtime/pool.h"
 
+/* A pool that has had nothing to do for that long gives its pages back. */
+#define LEFTOVER_IDLE_NS (100 * WEIR_NS_PER_MS)
+
+/* The most that free blocks hold, on all nodes: it is in use, and no task's; and give it back to the kernel. */
+uint64_t leftover_bytes(const weir_pool *pool);
+void leftover_clear(weir_pool *pool);
+
 void leftover_yield_slow(weir_pool *pool, const struct task_need *need);
 
 /* Before a task that holds a grant begins. Two loads where nothing is left over. */

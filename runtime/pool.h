@@ -176,7 +176,8 @@ static inline void task_bind(weir_pool *pool, weir_task *task, uint32_t node)
 	task->need->granted = true;
 	at_store(&task->need->shown_grant, task->need->waiter.grant.handle, relaxed, none);
 	task->need->memory_node = pool->machine->memory_near[node];
-	task_set_node(task, node);
+	/* A node of memory alone borrows its neighbour's cores. */
+	task_set_node(task, pool->machine->cores_near[node]);
 	task->flags |= TASK_BOUND;
 }
 

@@ -99,8 +99,8 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, 
 		if (need->granted)
 			end_grant(pool, need, ran);
 		if (need->granted && heir) {
-			struct waiter *waiter = admission_hand_on(pool->admission, need->waiter.node, need->waiter.grant,
-								  &batch, &kick, &stale);
+			struct waiter *waiter = admission_hand_on(pool->admission, need->waiter.node,
+								  need->waiter.grant, &batch, &kick, &stale);
 			next = waiter ? handed_to(pool, waiter) : NULL;
 		} else if (need->granted) {
 			stale = admission_give(pool->admission, need->waiter.grant, &kick) != WEIR_OK;
@@ -131,8 +131,8 @@ static weir_task *run_one(struct worker *worker, weir_task *task)
 	if (unlikely(task_is_cancelled(task)))
 		return settle(pool, task, heir, false, WEIR_ECANCELED);
 	count_home(pool, worker, task);
-	/* Also where it is bound: a node of memory alone borrows its neighbour's cores. */
-	task_set_node(task, worker->node);
+	if (!(task->flags & TASK_BOUND))
+		task_set_node(task, worker->node);
 	bool granted = task->need && task->need->granted;
 	if (granted)
 		leftover_yield(pool, task->need);
@@ -285,13 +285,15 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 	weir_pool *pool = worker->pool;
 	struct idlers *idle = &pool->queue[worker->node].idle;
 	uint32_t ticket = park_ticket(&worker->park);
+	bool clearing = false;
 	at_store(&worker->awake, 0, relaxed, none);
 	idlers_announce(idle, worker->member);
 	/* ORDER(announce): seq_cst, R of the argument in park.h: the end of the pool is a push as well. */
 	if (!route_any(worker) && !at_load(&pool->stopping, seq_cst, announce)) {
-		bool searching = anyone_runs(pool) && become_searcher(worker);
+		bool last = !anyone_runs(pool), searching = !last && become_searcher(worker);
 		tally_add(&pool->tally, POOL_PARKED, 1);
-		park_wait(&worker->park, ticket, searching ? *search_ns : 0);
+		clearing = last && leftover_bytes(pool);
+		park_wait(&worker->park, ticket, searching ? *search_ns : clearing ? LEFTOVER_IDLE_NS : 0);
 		if (searching)
 			at_store(&pool->searcher, 0, relaxed, none);
 		*search_ns = *search_ns * 2 < SEARCH_NS_MAX ? *search_ns * 2 : SEARCH_NS_MAX;
@@ -299,7 +301,8 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 	/* ORDER(announce): seq_cst, pairs with anyone_runs(). */
 	at_store(&worker->awake, 1, seq_cst, announce);
 	/* False: picked, and woken for something. Whoever picks us hands on if there is more (wake_next). */
-	(void)idlers_retract(idle, worker->member);
+	if (idlers_retract(idle, worker->member) && clearing)
+		leftover_clear(pool);
 }
 
 /* Who goes from idle to work wakes the next, while there is more to do, or to be searched for: so as long as somebody

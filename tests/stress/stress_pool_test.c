@@ -128,10 +128,11 @@ static weir_status do_work(weir_task *task, void *argument)
 	if (counted)
 		held_change(&shared->held, &work->demand, node, shared->memory_unit, 1);
 	if (counted && work->demand.memory_bytes) {
-		char *block = weir_task_alloc(task, (size_t)(work->demand.memory_bytes % 65536 + 1) & ~(size_t)1);
-		if (block)
+		size_t bytes = (size_t)(work->demand.memory_bytes % 65536 + 1) & ~(size_t)1;
+		char *block = weir_task_alloc(task, bytes);
+		if (block && bytes)
 			block[0] = 1;
-		else if (work->demand.memory_bytes >= 65536)
+		else if (!block && work->demand.memory_bytes >= 65536)
 			atomic_fetch_add(&shared->no_memory, 1);
 	}
 	weir_status status = WEIR_OK;
