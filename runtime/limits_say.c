@@ -87,8 +87,9 @@ static void say_nodes(const struct limits *l, uint32_t from, uint32_t to, const 
 static bool alike(const struct limits *l, const weir_limits *given, uint32_t a, uint32_t b)
 {
 	const weir_node_limit *of_a = given_for(given, a), *of_b = given_for(given, b);
-	return l->node[a].main == l->node[b].main && !of_a == !of_b &&
-	       (!of_a || (!of_a->cores == !of_b->cores && !of_a->memory_bytes == !of_b->memory_bytes));
+	bool cores[] = {of_a && of_a->cores != 0, of_b && of_b->cores != 0};
+	bool memory[] = {of_a && of_a->memory_bytes, of_b && of_b->memory_bytes};
+	return l->node[a].main == l->node[b].main && cores[0] == cores[1] && memory[0] == memory[1];
 }
 
 void limits_say(const struct limits *l, const weir_machine *m, const weir_limits *given)

@@ -337,6 +337,28 @@ static void the_queues_delay_is_part_of_each_reading(void **state)
 	weir_machine_destroy(machine);
 }
 
+/* The application's source takes the place of the host's files in a pool as it does alone. */
+static void a_pool_takes_the_users_source(void **state)
+{
+	(void)state;
+	struct mine mine = {0};
+	const weir_monitor_source source = {
+		.size = sizeof(source), .start = my_start, .read = my_read, .stop = my_stop, .context = &mine};
+	weir_pool *pool;
+	weir_reading r = READING(NULL, 0);
+	assert_int_equal(weir_pool_create(&pool, WEIR_OPTIONS(.resource_aware = true, .workers = 1, .monitor = &source,
+							      .monitoring_interval_ns = 2 * WEIR_NS_PER_MS,
+							      .no_environment = true)),
+			 WEIR_OK);
+	assert_int_equal(mine.interval_ns, 2 * WEIR_NS_PER_MS);
+	wait_for_reads(&mine, 2);
+	assert_int_equal(weir_monitor_read(weir_pool_monitor(pool), &r), WEIR_OK);
+	assert_true(r.process_rss_bytes >= 1 && r.process_rss_bytes <= at_load(&mine.reads, relaxed, none));
+	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+	assert_int_equal(at_load(&mine.starts, relaxed, none), 1);
+	assert_int_equal(at_load(&mine.stops, relaxed, none), 1);
+}
+
 /* A pool's own monitor is not its user's to destroy. Fails by use of freed memory in weir_pool_destroy(). */
 static void a_lent_monitor_is_not_destroyed(void **state)
 {
@@ -471,6 +493,7 @@ int main(void)
 		cmocka_unit_test(a_hostile_source_harms_only_itself),
 		cmocka_unit_test(what_rings_brings_an_early_reading),
 		cmocka_unit_test(the_queues_delay_is_part_of_each_reading),
+		cmocka_unit_test(a_pool_takes_the_users_source),
 		cmocka_unit_test(a_lent_monitor_is_not_destroyed),
 		cmocka_unit_test(readers_never_see_parts_of_two_readings),
 		cmocka_unit_test(wrong_arguments_are_refused_with_a_text),
