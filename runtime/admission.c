@@ -28,24 +28,6 @@ enum {
 #define OVERTAKEN_NS_MAX_DEFAULT (5 * WEIR_NS_PER_MS)
 #define AGING_NS_MAX_DEFAULT (100 * WEIR_NS_PER_MS)
 
-/* Floors, per mille of a node's limit. */
-static const uint32_t floor_per_mille[WEIR_CLASSES] = {
-	[WEIR_CRITICAL] = 0, [WEIR_HIGH] = 25, [WEIR_NORMAL] = 50, [WEIR_BEST_EFFORT] = 150};
-
-static struct packed node_floor(const struct ledger *ledger, uint32_t node, uint32_t per_mille)
-{
-	const struct limits *limits = &ledger->limits;
-	struct packed limit = ledger_own_limit(ledger, node), floor = {0};
-	for (int r = 0; r < WEIR_RESOURCES; r++) {
-		weir_resource resource = (weir_resource)r;
-		uint64_t units = (uint64_t)packed_get(limit, resource) * per_mille / 1000;
-		if (resource == WEIR_CPU)
-			units -= units % limits->units.per_core;
-		*(word_kind(resource) == WORD_MAIN ? &floor.main : &floor.counted) |= word_put(resource, units);
-	}
-	return floor;
-}
-
 static struct strategy_box *make_box(const weir_strategy *strategy, uint64_t epoch)
 {
 	struct strategy_box *box = malloc(sizeof(*box));
@@ -59,15 +41,12 @@ static weir_status check_options(const weir_admission_options *options)
 	if (options->size != sizeof(*options))
 		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_ADMISSION_OPTIONS() or set it to %zu",
 				 options->size, sizeof(*options));
-	if ((unsigned)options->rule > WEIR_ADMIT_WATERMARK)
-		return error_set(WEIR_EINVAL, "options.rule is %d: give WEIR_ADMIT_HARD or WEIR_ADMIT_WATERMARK",
-				 (int)options->rule);
 	if (options->reservations_max > SLOTS_MAX)
 		return error_set(WEIR_EINVAL, "options.reservations_max is %u: give at most %d", options->reservations_max,
 				 SLOTS_MAX);
 	if (options->strategy && !options->strategy->score)
 		return error_set(WEIR_EINVAL, "options.strategy has no score function");
-	return WEIR_OK;
+	return gate_check_rules("options.rule", options->rule);
 }
 
 weir_status admission_init(struct weir_admission *admission, struct weir_tracker *tracker,
@@ -87,7 +66,7 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->aging_ns_max = options->aging_ns_max ? options->aging_ns_max : AGING_NS_MAX_DEFAULT;
 	admission->clock = options->clock;
 	admission->claimed_place = NO_NODE;
-	at_init(&admission->rule, (int)options->rule);
+	at_init(&admission->gates, 0);
 	admission_tick_init(admission);
 	admission->reservations_max =
 		options->reservations_max ? options->reservations_max : RESERVATIONS_MAX_DEFAULT;
@@ -96,7 +75,6 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	const weir_strategy *strategy = options->strategy ? options->strategy : WEIR_FIRST_FIT;
 	at_init(&admission->strategy, make_box(strategy, 0));
 	at_init(&admission->strategy_kind, strategy_kind(strategy));
-	admission->floor = calloc((size_t)nodes * WEIR_CLASSES, sizeof(*admission->floor));
 	admission->wait_at = calloc(nodes, sizeof(*admission->wait_at));
 	admission->rank = calloc(nodes, sizeof(*admission->rank));
 	admission->permitted = calloc(nodes, sizeof(*admission->permitted));
@@ -104,21 +82,21 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	room &= chains_init(admission, nodes);
 	bool tally = tally_init(&admission->tally, COUNT_GRANTS + nodes * STRATEGY_KINDS);
 	bool rates = !rates_init(&admission->rates, nodes, clock_now_ns(&options->clock));
-	if (!at_load(&admission->strategy, relaxed, none) || !admission->floor || !admission->wait_at ||
-	    !admission->rank || !admission->permitted || !room || !tally || !rates) {
+	if (!at_load(&admission->strategy, relaxed, none) || !admission->wait_at || !admission->rank ||
+	    !admission->permitted || !room || !tally || !rates) {
 		admission_fini(admission);
 		return error_set(WEIR_ENOMEM, "no memory for admission");
 	}
-	for (uint32_t c = 0; c < WEIR_CLASSES; c++)
-		for (uint32_t n = 0; n < nodes; n++)
-			admission->floor[c * nodes + n] = node_floor(&tracker->ledger, n, floor_per_mille[c]);
-	return WEIR_OK;
+	status = gate_init(admission, options);
+	if (status)
+		admission_fini(admission);
+	return status;
 }
 
 void admission_fini(struct weir_admission *admission)
 {
 	free(at_load(&admission->strategy, relaxed, none));
-	free(admission->floor);
+	gate_fini(admission);
 	free(admission->wait_at);
 	free(admission->rank);
 	free(admission->permitted);
@@ -170,6 +148,9 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	waiter->grant = (weir_grant){0};
 	waiter->node = 0;
 	waiter->may_be_lent = false;
+	waiter->probe = 0;
+	waiter->tells_end = waiter->is_ahead = false;
+	waiter->granted_ns = 0;
 	waiter->demand = *demand;
 	waiter->wish = (struct wish){.demand = &waiter->demand,
 				     .units = units,
@@ -229,13 +210,23 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		   struct attempt *attempt)
 {
 	uint32_t count = admission_rank(admission, waiter, rank);
-	const struct packed *floors = admission_floors(admission, waiter->demand.task_class);
+	bool free_only = flags & TRY_FREE_ONLY;
+	flags &= ~TRY_FREE_ONLY;
+	uint32_t gates = at_load(&admission->gates, relaxed, none);
+	if (unlikely(gates & GATE_LEVEL))
+		flags |= LEDGER_LEAST;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t node = rank[i].node;
+		if (unlikely(free_only) && !gate_place_is_free(admission, node))
+			continue;
 		struct taken taken;
+		struct packed floor;
+		const struct packed *floored = NULL;
+		if (unlikely(gates & GATE_FLOORS))
+			floored = admission_floor(admission, waiter->demand.task_class, node, &floor);
 		struct shortage why = {0};
-		enum ledger_answer answer = take(admission, waiter, floors ? &floors[node] : NULL, node, flags, &taken,
-						 &why, &attempt->waiters);
+		enum ledger_answer answer =
+			take(admission, waiter, floored, node, flags, &taken, &why, &attempt->waiters);
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
 			admission_count_grants(admission, node, 1);
@@ -344,7 +335,7 @@ static void name_shortage(const struct weir_admission *admission, weir_decision 
 			 limits_resource_name(&admission->tracker->ledger.limits, first));
 }
 
-bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
+static bool is_infeasible(const struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
 {
 	struct shortage never = {0};
 	if (wish_is_feasible(&admission->tracker->ledger, &waiter->wish, &never))
@@ -352,6 +343,13 @@ bool admission_refuse_infeasible(struct weir_admission *admission, const struct 
 	decision->short_resources = never.resources;
 	decision->short_total = never.total;
 	name_shortage(admission, decision);
+	return true;
+}
+
+bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
+{
+	if (at_load(&admission->gates, relaxed, none) & GATE_OBSERVE || !is_infeasible(admission, waiter, decision))
+		return false;
 	decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
 	admission_count(admission, waiter->demand.task_class, decision);
 	return true;
@@ -384,37 +382,80 @@ static bool note_passed(struct weir_admission *admission, weir_class task_class)
 	return passed >= unseen_max(admission, task_class);
 }
 
-/* There is no room now. True: it waits, and the caller must kick. */
-static bool wait_or_refuse(struct weir_admission *admission, struct waiter *waiter, bool may_wait,
-			   const struct attempt *attempt, weir_decision *decision)
+/* It starts without a grant, as if it had one: the observe rule. The cause says why it would not have. */
+static void let_go(struct waiter *waiter, weir_decision *decision)
 {
-	const weir_demand *demand = &waiter->demand;
-	weir_class task_class = demand->task_class;
-	if (demand->when_short == WEIR_FAIL) {
-		decide(decision, WEIR_REJECTED, cause_of(admission, waiter, attempt));
-	} else if (!may_wait || demand->when_short == WEIR_DEFER) {
-		decide(decision, WEIR_DEFERRED, cause_of(admission, waiter, attempt));
-	} else if (!enter(admission)) {
-		decide(decision, WEIR_REJECTED, WEIR_CAUSE_QUEUE_FULL);
-	} else {
-		decide(decision, WEIR_QUEUED, cause_of(admission, waiter, attempt));
-		admission_count(admission, task_class, decision);
-		waiter->since_ns = clock_now_ns(&admission->clock);
-		uint64_t patience_ns = demand->wait_ns_max ? demand->wait_ns_max : EXPIRY_NEVER;
-		uint64_t gives_up_ns = add_saturated(waiter->since_ns, patience_ns);
-		if (gives_up_ns < waiter->expires_ns)
-			waiter->expires_ns = gives_up_ns;
-		waiter->may_be_lent &= waiter->expires_ns == EXPIRY_NEVER && !waiter->wish.elastic.steps;
-		/* What was given back of a try may do for somebody. */
-		if (unlikely(attempt->waiters))
-			at_store(&admission->look_all, 1, relaxed, none);
-		arrive(admission, waiter);
-		admission_stay_awake(admission);
-		return true;
+	gate_let_go(waiter, decision->cause);
+	waiter_set(waiter, WAITER_GRANTED);
+	decision->verdict = WEIR_ADMITTED;
+	decision->allowed = true;
+	decision->retry_after_ns = 0;
+	decision->node = waiter->node;
+}
+
+/* A first verdict that is final. */
+static void finish(struct weir_admission *admission, struct waiter *waiter, uint32_t gates, weir_decision *decision)
+{
+	if (unlikely(gates & GATE_BREAKER))
+		gate_decided(admission, waiter, decision);
+	admission_count(admission, waiter->demand.task_class, decision);
+}
+
+/* retry_after_ns: 0: whatever fits the cause. */
+static void refuse(struct weir_admission *admission, struct waiter *waiter, uint32_t gates, weir_verdict verdict,
+		   weir_cause cause, uint64_t retry_after_ns, weir_decision *decision)
+{
+	decide(decision, verdict, cause);
+	bool never = cause == WEIR_CAUSE_INFEASIBLE || cause == WEIR_CAUSE_SHUTDOWN || cause == WEIR_CAUSE_DEADLINE;
+	if (retry_after_ns)
+		decision->retry_after_ns = retry_after_ns;
+	else if (!never)
+		decision->retry_after_ns = admission_retry_ns(admission, waiter, cause);
+	if (unlikely(gates & GATE_OBSERVE) && cause != WEIR_CAUSE_SHUTDOWN)
+		let_go(waiter, decision);
+	finish(admission, waiter, gates, decision);
+}
+
+static void wait(struct weir_admission *admission, struct waiter *waiter, uint32_t gates, weir_cause cause,
+		 weir_decision *decision, bool *kick)
+{
+	if (unlikely(gates & GATE_OBSERVE)) {
+		decide(decision, WEIR_QUEUED, cause);
+		let_go(waiter, decision);
+		finish(admission, waiter, gates, decision);
+		return;
 	}
-	decision->retry_after_ns = admission_retry_ns(admission, waiter, decision->cause);
-	admission_count(admission, task_class, decision);
-	return false;
+	if (!enter(admission)) {
+		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_QUEUE_FULL, 0, decision);
+		return;
+	}
+	decide(decision, WEIR_QUEUED, cause);
+	waiter->since_ns = clock_now_ns(&admission->clock);
+	uint64_t patience_ns = waiter->demand.wait_ns_max ? waiter->demand.wait_ns_max : EXPIRY_NEVER;
+	uint64_t gives_up_ns = add_saturated(waiter->since_ns, patience_ns);
+	if (gives_up_ns < waiter->expires_ns)
+		waiter->expires_ns = gives_up_ns;
+	admission_count(admission, waiter->demand.task_class, decision);
+	if (unlikely(gates & GATE_DEADLINE))
+		gate_entered(admission, waiter);
+	waiter->may_be_lent &= waiter->expires_ns == EXPIRY_NEVER && !waiter->wish.elastic.steps && !waiter->is_ahead;
+	/* What was given back of a try may do for somebody. */
+	if (unlikely(*kick))
+		at_store(&admission->look_all, 1, relaxed, none);
+	arrive(admission, waiter);
+	admission_stay_awake(admission);
+	*kick = true;
+}
+
+static void grant(struct weir_admission *admission, struct waiter *waiter, uint32_t gates, weir_decision *decision)
+{
+	waiter_set(waiter, WAITER_GRANTED);
+	decision->allowed = true;
+	decision->grant = waiter->grant;
+	decision->node = waiter->node;
+	retry_deferrals = 0;
+	admission_stay_awake(admission);
+	finish(admission, waiter, gates, decision);
 }
 
 static void ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
@@ -422,46 +463,63 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 {
 	memset(decision, 0, sizeof(*decision));
 	*kick = false;
-	weir_class task_class = waiter->demand.task_class;
-	if (unlikely(at_load(&admission->closed, relaxed, none) || is_too_late(admission, waiter))) {
-		decide(decision, WEIR_REJECTED,
-		       is_too_late(admission, waiter) ? WEIR_CAUSE_DEADLINE : WEIR_CAUSE_SHUTDOWN);
-		admission_count(admission, task_class, decision);
+	uint32_t gates = at_load(&admission->gates, relaxed, none);
+	if (unlikely(at_load(&admission->closed, relaxed, none))) {
+		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_SHUTDOWN, 0, decision);
 		return;
 	}
+	if (unlikely(is_too_late(admission, waiter))) {
+		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_DEADLINE, 0, decision);
+		return;
+	}
+	may_wait = may_wait && waiter->demand.when_short == WEIR_QUEUE;
 	uint64_t retry_ns;
-	if (unlikely(!may_wait || waiter->demand.when_short != WEIR_QUEUE) &&
-	    unlikely(!admission_may_retry(admission, waiter, &retry_ns))) {
-		decide(decision, WEIR_REJECTED, WEIR_CAUSE_RETRIES);
-		decision->retry_after_ns = retry_ns;
-		admission_count(admission, task_class, decision);
+	if (unlikely(!may_wait) && unlikely(!admission_may_retry(admission, waiter, &retry_ns))) {
+		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_RETRIES, retry_ns, decision);
 		return;
 	}
+	struct gate_answer gate = {.verdict = WEIR_ADMITTED};
+	if (unlikely(gates & GATE_ASKS))
+		gate_ask(admission, waiter, gates, &gate);
+	bool goes_on = gate.verdict == WEIR_ADMITTED;
 	struct attempt attempt = {0};
 	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
 	bool others_wait = at_load(&admission->waiting, relaxed, none) != 0;
 	bool held_back = unlikely(others_wait) && is_held_back(admission, waiter);
 	attempt.claimed = held_back;
-	if (likely(!held_back && claim_try(admission, waiter, rank, &attempt))) {
-		waiter_set(waiter, WAITER_GRANTED);
-		decision->allowed = true;
-		decision->grant = waiter->grant;
-		decision->node = waiter->node;
+	bool tries = (likely(goes_on) || gate.free_only) && !held_back;
+	if (likely(tries && claim_try(admission, waiter, rank, goes_on ? 0 : TRY_FREE_ONLY, &attempt))) {
 		*kick = attempt.waiters;
-		retry_deferrals = 0;
-		admission_stay_awake(admission);
+		grant(admission, waiter, gates, decision);
 		if (unlikely(others_wait))
-			*kick |= note_passed(admission, task_class);
-		admission_count(admission, task_class, decision);
+			*kick |= note_passed(admission, waiter->demand.task_class);
 		return;
 	}
 	*kick = attempt.waiters;
-	decision->short_resources = attempt.why.resources;
-	decision->short_nodes = attempt.short_nodes;
-	decision->short_total = attempt.why.total;
-	name_shortage(admission, decision);
-	if (!admission_refuse_infeasible(admission, waiter, decision))
-		*kick |= wait_or_refuse(admission, waiter, may_wait, &attempt, decision);
+	if (is_infeasible(admission, waiter, decision)) {
+		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE, 0, decision);
+		return;
+	}
+	if (likely(goes_on)) {
+		decision->short_resources = attempt.why.resources;
+		decision->short_nodes = attempt.short_nodes;
+		decision->short_total = attempt.why.total;
+		name_shortage(admission, decision);
+		gate.verdict = WEIR_QUEUED;
+		gate.cause = cause_of(admission, waiter, &attempt);
+		if (unlikely(gates & GATE_DEADLINE) && gate_is_too_late(admission, waiter)) {
+			gate.verdict = WEIR_REJECTED;
+			gate.cause = WEIR_CAUSE_DEADLINE;
+		}
+	}
+	if (gate.verdict == WEIR_QUEUED && !may_wait)
+		gate.verdict = WEIR_DEFERRED;
+	if (gate.verdict == WEIR_DEFERRED && waiter->demand.when_short == WEIR_FAIL)
+		gate.verdict = WEIR_REJECTED;
+	if (gate.verdict == WEIR_QUEUED)
+		wait(admission, waiter, gates, gate.cause, decision, kick);
+	else
+		refuse(admission, waiter, gates, gate.verdict, gate.cause, gate.retry_after_ns, decision);
 }
 
 /* Two looks at the clock cost more than a decision: so one in DECISIONS_PER_SAMPLE is timed. */

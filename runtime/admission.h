@@ -19,6 +19,7 @@
 #include "runtime/expiry.h"
 #include "runtime/park.h"
 #include "runtime/queue_delay.h"
+#include "runtime/gate.h"
 #include "runtime/rates.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
@@ -55,9 +56,8 @@ struct weir_admission {
 	struct weir_tracker *tracker;
 	_Atomic(struct strategy_box *) strategy; /* RCU */
 	_Atomic(uint32_t) strategy_kind;	 /* of the strategy, for counting */
-	_Atomic(int) rule;
-	_Atomic(uint32_t) closed; /* shut down */
-	struct packed *floor;	  /* [class][node], of the watermark rule */
+	_Atomic(uint32_t) gates;		 /* what is in use of the gate, the rules among it */
+	_Atomic(uint32_t) closed;		 /* shut down */
 	uint32_t waiting_max;
 	uint32_t overtakes_max;
 	uint64_t overtaken_ns_max;
@@ -70,6 +70,7 @@ struct weir_admission {
 	struct queue_delay queue_delay; /* of the period */
 	weir_monitor *monitor;		/* is told of it; NULL: there is none. Set before the first task */
 	_Atomic(uint32_t) awake; /* the period goes on; 0: who takes room starts it */
+	struct admission_gate gate;
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;
 	_Atomic(uint32_t) look_all; /* the next look is a scan: there was a kick for more than an arrival */
@@ -124,18 +125,24 @@ struct attempt {
 
 /* The nodes that the strategy permits, in its order. */
 uint32_t admission_rank(struct weir_admission *admission, const struct waiter *waiter, struct rank *rank);
+/* A flag of admission_try(), beside the ledger's: only where nothing is held. */
+enum { TRY_FREE_ONLY = 1 << 16 };
+
 /* Try the permitted nodes in the strategy's order; rank has room for all nodes. True: the waiter has grant and node. */
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt);
 /* claim.c: the same, past a claim that another has if the waiter may. */
-bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, struct attempt *attempt);
+bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
+	       struct attempt *attempt);
 
-/* What the rule keeps from a class: an array by node, NULL for nothing. */
-static inline const struct packed *admission_floors(const struct weir_admission *admission, weir_class task_class)
+/* What the rules keep from a class on a node; NULL: nothing. */
+static inline const struct packed *admission_floor(const struct weir_admission *admission, weir_class task_class,
+						   uint32_t node, struct packed *out)
 {
-	if (at_load(&admission->rule, relaxed, none) != WEIR_ADMIT_WATERMARK)
+	if (likely(!(at_load(&((struct weir_admission *)admission)->gates, relaxed, none) & GATE_FLOORS)))
 		return NULL;
-	return &admission->floor[(size_t)task_class * admission->tracker->ledger.nodes];
+	*out = floors_get(&admission->gate.floors, task_class, node);
+	return out;
 }
 
 /* Check a demand and make it the waiter's. Errors: WEIR_EINVAL. The owner then sets state (NEW, with

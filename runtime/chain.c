@@ -17,7 +17,8 @@
  *	              there is room. So nobody waits in a chain beside room that it would fit in (H4).
  *	a claim       nothing is lent while there is one, but to the claimant itself, whose claim is then dropped. A head
  *	              whose shape is being handed grants is not late: chains_served_ns().
- *	class floors, a strategy of the user's own: nothing is lent. A change of either looks at everything, so pulls back.
+ *	rules, levels and whatever else is in use of the gate (gate.h), a strategy of the user's own: nothing is lent. A change of
+ *	              any looks at everything, so pulls back.
  *	a debt        nothing is lent nor taken out while a limit is owed something.
  *	cancellation  looks at everything. Who takes out a waiter that is cancelled pushes it back to the arrivals, where the
  *	              holder finds it.
@@ -161,7 +162,7 @@ static bool may_lend(struct weir_admission *admission, const struct waiter *head
 	if ((admission->claimant && admission->claimant != head) ||
 	    at_load(&admission->tracker->ledger.owed, relaxed, none))
 		return false;
-	return head->may_be_lent && !admission_floors(admission, head->demand.task_class);
+	return head->may_be_lent && !at_load(&admission->gates, relaxed, none);
 }
 
 bool chain_fill(struct weir_admission *admission, uint32_t place, const struct taken *taken)

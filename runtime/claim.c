@@ -77,7 +77,7 @@ void claim_check(struct weir_admission *admission)
 	struct shortage why;
 	uint32_t place = admission->claimed_place;
 	uint32_t permitted = admission_rank(admission, claimant, admission->permitted);
-	if (!is_permitted(admission, permitted, place) ||
+	if (gate_keeps_class(admission, claimant->demand.task_class) || !is_permitted(admission, permitted, place) ||
 	    !ledger_feasible(&admission->tracker->ledger, &claimant->wish.units, place, &why))
 		claim_drop(admission);
 }
@@ -150,7 +150,8 @@ static struct waiter *choose(struct weir_admission *admission)
 	uint32_t best_service = best ? aged_service(admission, best) : WEIR_CLASSES;
 	for (uint32_t s = 0; s < WEIR_CLASSES; s++) {
 		struct waiter *head = admission->room.service[s].first;
-		if (!head)
+		/* Room that is kept for a class that the level keeps waiting would be kept for nobody. */
+		if (!head || gate_keeps_class(admission, head->demand.task_class))
 			continue;
 		if (!head->head_since_ns)
 			head->head_since_ns = admission->now_ns;
@@ -172,11 +173,11 @@ static void publish(struct weir_admission *admission, bool is_new)
 {
 	const struct waiter *claimant = admission->claimant;
 	uint64_t now_ns = admission->now_ns;
-	const struct packed *floors = admission_floors(admission, claimant->demand.task_class);
+	struct packed floor;
 	uint32_t place = admission->claimed_place;
 	rates_sample(&admission->rates, admission->tracker->book, now_ns);
 	uint64_t eta_ns = rates_eta_ns(&admission->rates, &admission->tracker->ledger, &claimant->wish.units,
-				       floors ? &floors[place] : NULL, place);
+				       admission_floor(admission, claimant->demand.task_class, place, &floor), place);
 	uint64_t shadow_ns = eta_ns == RATES_UNKNOWN ? now_ns : now_ns + eta_ns;
 	if (is_new || shadow_ns < at_load(&admission->shadow_ns, relaxed, none))
 		at_store(&admission->shadow_ns, shadow_ns, relaxed, none);
@@ -215,14 +216,15 @@ static bool may_pass(const struct weir_admission *admission, const struct waiter
 	return now_ns < shadow_ns && waiter->demand.run_ns <= shadow_ns - now_ns;
 }
 
-bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, struct attempt *attempt)
+bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
+	       struct attempt *attempt)
 {
-	if (likely(admission_try(admission, waiter, rank, 0, attempt)))
+	if (likely(admission_try(admission, waiter, rank, flags, attempt)))
 		return true;
 	if (likely(!attempt->claimed) || !may_pass(admission, waiter))
 		return false;
 	struct attempt again = {.waiters = attempt->waiters};
-	bool taken = admission_try(admission, waiter, rank, LEDGER_BACKFILL, &again);
+	bool taken = admission_try(admission, waiter, rank, flags | LEDGER_BACKFILL, &again);
 	*attempt = again;
 	return taken;
 }
@@ -230,8 +232,10 @@ bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct r
 static bool passes(struct waiter *waiter, void *context)
 {
 	struct weir_admission *admission = context;
+	uint32_t gates = at_load(&admission->gates, relaxed, none);
 	struct attempt attempt = {0};
-	if (!waiter_is_waited_for(waiter) || !claim_try(admission, waiter, admission->rank, &attempt))
+	if (!waiter_is_waited_for(waiter) || gate_holds(admission, waiter, gates) != GATE_GO ||
+	    !claim_try(admission, waiter, admission->rank, 0, &attempt))
 		return false;
 	if (likely(waiter_move(waiter, WAITER_WAITING, WAITER_GRANTED)))
 		return true;

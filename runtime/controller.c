@@ -186,17 +186,6 @@ weir_status weir_admission_set_strategy(weir_admission *admission, const weir_st
 	return status;
 }
 
-weir_status weir_admission_set_rule(weir_admission *admission, weir_admission_rule rule)
-{
-	if (!admission)
-		return error_set(WEIR_EINVAL, "admission is NULL");
-	if ((unsigned)rule > WEIR_ADMIT_WATERMARK)
-		return error_set(WEIR_EINVAL, "rule is %d: give WEIR_ADMIT_HARD or WEIR_ADMIT_WATERMARK", (int)rule);
-	at_store(&admission->rule, (int)rule, relaxed, none);
-	admission_settle(admission);
-	return WEIR_OK;
-}
-
 weir_tracker *weir_admission_tracker(weir_admission *admission)
 {
 	return admission ? admission->tracker : NULL;

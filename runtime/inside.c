@@ -42,11 +42,47 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 	}
 	void *block = task_add_block(task, pool->arenas, node, bytes);
 	if (!block) {
-		if (need && need->granted)
+		if (need && need->granted) {
 			at_add(&need->memory_left_bytes, charge, relaxed, none);
+			at_store(&need->memory_refused, 1, relaxed, none);
+		}
 		error_set(WEIR_ENOMEM, "the host has no %zu bytes on node %u", bytes, node);
+	} else if (need && need->granted) {
+		at_add(&need->used_bytes, charge, relaxed, none);
 	}
 	return block;
+}
+
+void weir_task_declare(weir_task *task, uint64_t bytes)
+{
+	if (task && task->need)
+		at_store(&task->need->declared_bytes, bytes, relaxed, none);
+}
+
+/* Slots are type-stable, so all of them can be looked at while tasks come and go; what a handle was granted is the book's to
+ * say, and it knows a handle that is gone. */
+bool inside_largest(void *context, weir_over_user *out)
+{
+	weir_pool *pool = context;
+	uint64_t most = 0;
+	uint32_t made = slots_made(pool->needs);
+	for (uint32_t i = 0; i < made; i++) {
+		struct task_need *need = slots_at(pool->needs, i, pool->needs->slot_shift);
+		uint64_t handle = at_load(&need->shown_grant, relaxed, none);
+		uint64_t used =
+			at_load(&need->used_bytes, relaxed, none) + at_load(&need->declared_bytes, relaxed, none);
+		weir_allocation info;
+		if (!handle || used <= most || weir_tracker_look(pool->tracker, (weir_grant){handle}, &info))
+			continue;
+		if (used <= info.held.memory_bytes || used - info.held.memory_bytes <= most)
+			continue;
+		most = used - info.held.memory_bytes;
+		*out = (weir_over_user){.grant = {handle},
+					.node = info.node,
+					.used_bytes = used,
+					.granted_bytes = info.held.memory_bytes};
+	}
+	return most > 0;
 }
 
 uint32_t weir_task_cores(const weir_task *task)

@@ -33,6 +33,8 @@ enum {
 
 void door_deliver(struct weir_admission *admission, struct waiter *waiter, struct batch *batch)
 {
+	if (unlikely(at_load(&admission->gates, relaxed, none) & GATE_BREAKER || waiter->is_ahead))
+		gate_left(admission, waiter);
 	at_sub(&admission->waiting, 1, relaxed, none);
 	waiter->next = NULL;
 	*batch->end = waiter;
@@ -86,17 +88,28 @@ static bool grant_leader(struct weir_admission *admission, uint32_t service, str
 {
 	if (leave_if_cancelled(admission, leader, batch))
 		return true;
-	bool taken = unlikely(admission->claimant == leader)
-			     ? admission_try(admission, leader, admission->rank, LEDGER_AS_CLAIMANT, attempt)
-			     : claim_try(admission, leader, admission->rank, attempt);
+	uint32_t gates = at_load(&admission->gates, relaxed, none);
+	enum gate_hold hold = GATE_GO;
+	if (unlikely(gates & (GATE_LEVEL | GATE_POLICY)))
+		hold = gate_holds(admission, leader, gates);
+	int flags = hold == GATE_FREE_ONLY ? TRY_FREE_ONLY : 0;
+	bool taken = false;
+	if (unlikely(admission->claimant == leader))
+		taken = hold != GATE_STAY &&
+			admission_try(admission, leader, admission->rank, flags | LEDGER_AS_CLAIMANT, attempt);
+	else if (likely(hold != GATE_STAY))
+		taken = claim_try(admission, leader, admission->rank, flags, attempt);
 	leader->short_total = attempt->why.total;
-	if (!taken)
+	if (!taken && likely(!(gates & GATE_OBSERVE)))
 		return false;
+	if (unlikely(!taken))
+		gate_let_go(leader, WEIR_CAUSE_SHORT);
 	if (unlikely(!waiter_move(leader, WAITER_WAITING, WAITER_GRANTED))) {
 		/* Cancelled between: give back. We hold the token, so a WAIT that this sees is looked at by our own
 		 * next round. */
 		bool waiters = false;
-		(void)tracker_give(admission->tracker, leader->grant, &waiters);
+		if (leader->grant.handle)
+			(void)tracker_give(admission->tracker, leader->grant, &waiters);
 		leader->grant = (weir_grant){0};
 		return leave_if_cancelled(admission, leader, batch);
 	}

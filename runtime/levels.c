@@ -3,8 +3,8 @@
  * levels.c - levels of degradation: from what the host does to what each class may do.
  *
  * Holds:     the level, and since when the pressure is below it.
- * Invariant: V6  memory that live grants cover is no pressure: used <= granted gives 0, however full it is.
- *            V7  a level is left only after leave_ns during which no tick saw pressure above its threshold less
+ * Invariant: Y3  memory that live grants cover is no pressure: used <= granted gives 0, however full it is.
+ *            Y4  a level is left only after leave_ns during which no tick saw pressure above its threshold less
  *                leave_permille.
  * Progress:  wait-free.
  * Not here:  who ticks, and who is told (gate.c); the monitor (numa/).
@@ -76,12 +76,23 @@ void levels_init(struct levels *levels, const weir_level_options *options)
 	*levels = (struct levels){.options = *options};
 }
 
+static uint64_t group_limit_bytes(const weir_reading *reading)
+{
+	uint64_t most = reading->cgroup_memory_max_bytes;
+	if (reading->known & WEIR_KNOWN_CGROUP_MEMORY_HIGH && reading->cgroup_memory_high_bytes < most)
+		most = reading->cgroup_memory_high_bytes;
+	return reading->cgroup_memory_available_bytes <= most ? most : UINT64_MAX;
+}
+
 void levels_read(struct levels *levels, const weir_reading *reading, bool group, struct levels_input *input)
 {
 	uint64_t used = 0;
 	bool known = false;
-	if (group && (reading->known & WEIR_KNOWN_CGROUP_MEMORY) && !(reading->known & WEIR_KNOWN_PROCESS)) {
-		used = reading->cgroup_memory_bytes;
+	uint32_t group_known = WEIR_KNOWN_CGROUP_MEMORY | WEIR_KNOWN_CGROUP_MEMORY_MAX;
+	uint64_t group_limit = group_limit_bytes(reading);
+	if (group && (reading->known & group_known) == group_known && group_limit != UINT64_MAX) {
+		/* Page cache, which the kernel drops before it refuses, is no use. */
+		used = group_limit - reading->cgroup_memory_available_bytes;
 		known = true;
 	} else if (reading->known & WEIR_KNOWN_PROCESS) {
 		used = reading->process_rss_bytes;
@@ -98,6 +109,14 @@ void levels_read(struct levels *levels, const weir_reading *reading, bool group,
 			     ? reading->cgroup_pressure[WEIR_STALL_MEMORY].full
 			     : 0;
 	input->stall_percent = own > host ? own : host;
+	levels->last_used_bytes = input->used_bytes;
+	levels->last_stall_percent = input->stall_percent;
+}
+
+void levels_again(const struct levels *levels, struct levels_input *input)
+{
+	input->used_bytes = levels->last_used_bytes;
+	input->stall_percent = levels->last_stall_percent;
 }
 
 static uint32_t permille(double part)

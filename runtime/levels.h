@@ -25,7 +25,9 @@ struct levels {
 	/* Who ticks. */
 	bool begun;	     /* there was a reading: */
 	uint64_t base_bytes; /* in use then, which does not count */
-	bool below;	     /* the pressure is below the level's own since: */
+	uint64_t last_used_bytes;
+	double last_stall_percent;
+	bool below; /* the pressure is below the level's own since: */
 	uint64_t below_ns;
 	/* Anybody. Each is whole; two of them may be of two ticks. */
 	_Atomic(uint32_t) level, from;
@@ -46,6 +48,9 @@ void levels_init(struct levels *levels, const weir_level_options *options);
  * process's and its children's alone, so that the group's use is taken and not only the process's. */
 void levels_read(struct levels *levels, const weir_reading *reading, bool group, struct levels_input *input);
 
+/* No reading: what the last one said. */
+void levels_again(const struct levels *levels, struct levels_input *input);
+
 /* True: the level changed; *change says how, but for the largest over-user. */
 bool levels_tick(struct levels *levels, const struct levels_input *input, uint64_t now_ns, weir_level_change *change);
 
@@ -53,12 +58,6 @@ bool levels_tick(struct levels *levels, const struct levels_input *input, uint64
 void levels_look(const struct levels *levels, weir_level_change *out);
 
 enum level_effect levels_effect(weir_level level, weir_class task_class);
-
-/* Elastic demands get their least. */
-static inline bool levels_least(weir_level level)
-{
-	return level >= WEIR_LEVEL_YELLOW;
-}
 
 static inline weir_level levels_now(const struct levels *levels)
 {

@@ -53,7 +53,7 @@ static void get_strategy(struct weir_admission *admission, weir_metrics *out)
 	const struct strategy_box *box = at_load(&admission->strategy, acquire, strategy);
 	snprintf(out->strategy, sizeof(out->strategy), "%s", box->strategy.name ? box->strategy.name : "unnamed");
 	rcu_leave();
-	out->rules = (uint32_t)at_load(&admission->rule, relaxed, none);
+	out->rules = at_load(&admission->gates, relaxed, none) & WEIR_ADMISSION_RULES;
 }
 
 static void get_node(struct weir_admission *admission, uint32_t node, weir_node_metrics *out)

@@ -105,6 +105,7 @@ static weir_status apply(struct resolved *out, const struct variable *variable, 
 	weir_status status = WEIR_OK;
 	double number = 0;
 	bool flag = false;
+	uint32_t rules = 0;
 	switch (variable->kind) {
 	case KIND_MACHINE:
 		if (strlen(value) >= sizeof(out->machine))
@@ -144,10 +145,10 @@ static weir_status apply(struct resolved *out, const struct variable *variable, 
 			options->strategy = weir_strategy_find(value);
 		return WEIR_OK;
 	case KIND_ADMISSION:
-		if (!strcmp(value, "watermark"))
-			options->admission = WEIR_ADMIT_WATERMARK;
-		else if (strcmp(value, "hard") != 0)
-			return bad(variable->name, value, "hard or watermark");
+		if (weir_rules_parse(&rules, value))
+			return bad(variable->name, value,
+				   "hard, watermark, adaptive, deadline or observe, or several with + between them");
+		options->admission |= options->admission ? 0 : rules;
 		return WEIR_OK;
 	case KIND_PINNING:
 		status = read_flag(variable->name, value, &flag);
@@ -217,9 +218,9 @@ static weir_status check(const weir_options *options)
 		if (status)
 			return status;
 	}
-	if ((unsigned)options->admission > WEIR_ADMIT_WATERMARK)
-		return error_set(WEIR_EINVAL, "options.admission is %d: give WEIR_ADMIT_HARD or WEIR_ADMIT_WATERMARK",
-				 (int)options->admission);
+	if (options->admission & ~(uint32_t)WEIR_ADMISSION_RULES)
+		return error_set(WEIR_EINVAL, "options.admission is %u: give WEIR_ADMIT_HARD, or a sum of other WEIR_ADMIT_... rules",
+				 options->admission);
 	if (options->strategy && !options->strategy->score)
 		return error_set(WEIR_EINVAL, "options.strategy has no score function");
 	if (!options->resource_aware) {
@@ -227,6 +228,7 @@ static weir_status check(const weir_options *options)
 				   : options->strategy	? "strategy"
 				   : options->monitor	? "monitor"
 				   : options->admission ? "admission"
+				   : options->admission_options ? "admission_options"
 							: NULL;
 		if (only)
 			return error_set(WEIR_EINVAL,
@@ -271,7 +273,8 @@ weir_status options_resolve(struct resolved *out, const weir_options *given)
 		return status;
 	options->limits = &out->limits;
 	DEFAULT(tasks_max, TASKS_DEFAULT);
-	DEFAULT(waiting_max, WAITING_DEFAULT);
+	if (!options->admission_options)
+		DEFAULT(waiting_max, WAITING_DEFAULT);
 	DEFAULT(forks_max, FORKS_DEFAULT);
 	DEFAULT(spares_max, SPARES_DEFAULT);
 	DEFAULT(stack_bytes, STACK_DEFAULT);

@@ -13,6 +13,7 @@
 
 #include "numa/arena.h"
 #include "numa/monitor.h"
+#include "numa/ranks.h"
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/keeper.h"
@@ -121,6 +122,20 @@ static weir_status start_workers(weir_pool *pool, const uint32_t *share)
 	return WEIR_OK;
 }
 
+/* Levels go by what the host does; an invented machine says nothing of it, unless the application brings a monitor of its own. */
+static void watch(weir_pool *pool, const weir_options *options)
+{
+	pool->admission->monitor = pool->monitor;
+	struct admission_gate *gate = &pool->admission->gate;
+	if (!pool->machine->is_this && !options->monitor)
+		return;
+	gate->group = ranks_on_this_host() == 1;
+	gate->largest = inside_largest;
+	gate->largest_context = pool;
+	gate->monitor = pool->monitor;
+	gate_period(pool->admission); /* what is in use now is not its tasks' */
+}
+
 static weir_status make_aware(weir_pool *pool, const weir_options *options)
 {
 	weir_tracker_options tracker = {
@@ -133,13 +148,17 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 	if (status)
 		return status;
 	pool->machine = pool->tracker->machine;
-	weir_admission_options admission = {
-		.size = sizeof(admission),
-		.strategy = options->strategy,
-		.rule = options->admission,
-		.waiting_max = options->waiting_max,
-		.clock = options->clock,
-	};
+	weir_admission_options admission = {.size = sizeof(admission)};
+	if (options->admission_options)
+		admission = *options->admission_options;
+	if (options->strategy)
+		admission.strategy = options->strategy;
+	if (options->admission)
+		admission.rule = options->admission;
+	if (options->waiting_max)
+		admission.waiting_max = options->waiting_max;
+	if (options->clock.now_ns)
+		admission.clock = options->clock;
 	status = weir_admission_create(&pool->admission, pool->tracker, &admission);
 	if (!status) {
 		at_add(&pool->admission->users, 1, relaxed, none);
@@ -155,7 +174,7 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 		status = weir_monitor_start(pool->monitor);
 	}
 	if (!status)
-		pool->admission->monitor = pool->monitor;
+		watch(pool, options);
 	if (!status)
 		status = keeper_start(&pool->keeper, pool->admission, options->monitoring_interval_ns);
 	return status;

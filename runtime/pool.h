@@ -29,6 +29,11 @@ struct task_need {
 	_Atomic(uint32_t) resizing; /* somebody shrinks or grows it */
 	_Atomic(uint64_t) memory_bytes; /* what weir_task_alloc() may give out in all */
 	_Atomic(uint64_t) memory_left_bytes;
+	/* For who looks for the largest over-user (inside.c). */
+	_Atomic(uint64_t) shown_grant;	  /* 0: none */
+	_Atomic(uint64_t) used_bytes;	  /* weir_task_alloc() */
+	_Atomic(uint64_t) declared_bytes; /* weir_task_declare() */
+	_Atomic(uint32_t) memory_refused; /* the host had none */
 	weir_task *task;
 	struct waiter waiter;
 };
@@ -161,12 +166,15 @@ static inline void task_set_memory(struct task_need *need, uint64_t bytes)
 /* resize.c: what an elastic task got is what it may use. */
 void task_measure(weir_pool *pool, weir_task *task);
 
-/* A grant: the task runs on this node and nowhere else. */
+/* A grant: the task runs on this node and nowhere else. Without one (the observe rule) it runs where it likes. */
 static inline void task_bind(weir_pool *pool, weir_task *task, uint32_t node)
 {
+	if (unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE))
+		task->need->waiter.granted_ns = clock_now_ns(&pool->admission->clock);
 	if (unlikely(task->need->waiter.wish.elastic.steps))
 		task_measure(pool, task);
 	task->need->granted = true;
+	at_store(&task->need->shown_grant, task->need->waiter.grant.handle, relaxed, none);
 	task->need->memory_node = pool->machine->memory_near[node];
 	task_set_node(task, node);
 	task->flags |= TASK_BOUND;

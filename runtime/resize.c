@@ -119,10 +119,11 @@ weir_status weir_task_grow(weir_task *task, const weir_amount *by)
 		return status;
 	weir_pool *pool = task->group->pool;
 	struct task_need *need = task->need;
-	const struct packed *floors = admission_floors(pool->admission, need->waiter.demand.task_class);
+	struct packed floor;
 	bool waiters = false;
-	status = tracker_grow(pool->tracker, need->waiter.grant, &units, floors ? &floors[task_node(task)] : NULL,
-			      &waiters);
+	status = tracker_grow(
+		pool->tracker, need->waiter.grant, &units,
+		admission_floor(pool->admission, need->waiter.demand.task_class, task_node(task), &floor), &waiters);
 	if (!status) {
 		uint64_t more = whole_lines(by->memory_bytes);
 		at_add(&need->memory_bytes, more, relaxed, none);

@@ -35,13 +35,14 @@ uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter 
 {
 	const struct ledger *ledger = &admission->tracker->ledger;
 	const struct wish *wish = &waiter->wish;
-	const struct packed *floors = admission_floors(admission, waiter->demand.task_class);
 	uint64_t soonest = RATES_UNKNOWN;
 	rates_sample(&admission->rates, admission->tracker->book, clock_now_ns(&admission->clock));
 	for (uint32_t n = 0; n < ledger->nodes; n++) {
 		if (wish->home_only && n != wish->home)
 			continue;
-		uint64_t eta = rates_eta_ns(&admission->rates, ledger, &wish->units, floors ? &floors[n] : NULL, n);
+		struct packed floor;
+		uint64_t eta = rates_eta_ns(&admission->rates, ledger, &wish->units,
+					    admission_floor(admission, waiter->demand.task_class, n, &floor), n);
 		soonest = eta < soonest ? eta : soonest;
 	}
 	return soonest;

@@ -61,6 +61,10 @@ struct waiter {
 	const _Atomic(uint32_t) *holders; /* of a grant, that wait for its group; NULL: none */
 	bool short_total;		  /* a total was short for it when it was tried last */
 	weir_cause cause;			/* REFUSED: why */
+	uint32_t probe;				/* of a breaker; 0: none */
+	bool tells_end;				/* gate_ended() will be called */
+	bool is_ahead;				/* counted in gate.ahead */
+	uint64_t granted_ns;			/* under the adaptive rule */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
 	struct expiry_link expiry;
 	weir_demand demand;

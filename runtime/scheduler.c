@@ -21,10 +21,10 @@
 struct weir_scheduler {
 	struct weir_admission *admission;
 	uint32_t nodes;
-	uint32_t *first;	     /* first worker of each node; one more entry ends the last */
-	_Atomic(uint32_t) *load;     /* by worker */
-	_Atomic(uint32_t) pending;   /* placements that wait */
-	bool lent;		     /* by the pool that it is a part of */
+	uint32_t *first;	   /* first worker of each node; one more entry ends the last */
+	_Atomic(uint32_t) *load;   /* by worker */
+	_Atomic(uint32_t) pending; /* placements that wait */
+	bool lent;		   /* by the pool that it is a part of */
 };
 
 static uint32_t workers_of(const struct weir_scheduler *scheduler, uint32_t node)
@@ -135,8 +135,9 @@ static void pending_decided(uint64_t ticket, weir_grant grant, uint32_t node, we
 	placement.decision.ticket = ticket;
 	placement.decision.grant = grant;
 	placement.decision.node = node;
-	if (grant.handle) {
+	if (grant.handle || cause == WEIR_CAUSE_SHORT) { /* the observe rule: it starts without a grant */
 		placement.decision.allowed = true;
+		placement.decision.cause = cause;
 		place(done.scheduler, &placement);
 	} else {
 		placement.decision.verdict = WEIR_REJECTED;
@@ -185,7 +186,9 @@ weir_status weir_scheduler_finish(weir_scheduler *scheduler, const weir_placemen
 	if (placement->decision.node >= scheduler->nodes)
 		return error_set(WEIR_EINVAL, "placement.node is %u: the machine has %u nodes",
 				 placement->decision.node, scheduler->nodes);
-	weir_status status = weir_admission_release(scheduler->admission, placement->decision.grant);
+	bool observed = placement->decision.allowed && !placement->decision.grant.handle && placement->decision.cause;
+	weir_status status =
+		observed ? WEIR_OK : weir_admission_release(scheduler->admission, placement->decision.grant);
 	_Atomic(uint32_t) *load = load_of(scheduler, placement->decision.node, placement->worker);
 	if (!status && load)
 		at_sub(load, 1, relaxed, none);
@@ -207,7 +210,6 @@ static void fill_scores(const struct weir_admission *admission, const struct wai
 			uint32_t count, weir_node_score *scores, uint32_t nodes)
 {
 	const struct ledger *ledger = &admission->tracker->ledger;
-	const struct packed *floors = admission_floors(admission, waiter->demand.task_class);
 	for (uint32_t n = 0; n < nodes; n++)
 		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER,
 					      .cause = WEIR_CAUSE_INFEASIBLE,
@@ -215,10 +217,12 @@ static void fill_scores(const struct weir_admission *admission, const struct wai
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t n = rank[i].node;
 		struct shortage why = {0};
+		struct packed floor;
 		if (n >= nodes || !ledger_feasible(ledger, &waiter->wish.units, n, &why))
 			continue;
 		enum ledger_answer answer =
-			ledger_look(ledger, &waiter->wish.units, floors ? &floors[n] : NULL, n, &why);
+			ledger_look(ledger, &waiter->wish.units,
+				    admission_floor(admission, waiter->demand.task_class, n, &floor), n, &why);
 		scores[n] = (weir_node_score){.score = rank[i].score,
 					      .fits = answer == LEDGER_TAKEN,
 					      .cause = cause_of(answer, &why),
@@ -255,10 +259,8 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 		uint32_t n = rank[i].node;
 		if (all[n].score == WEIR_SCORE_NEVER || (out->node != NO_NODE && !all[n].fits))
 			continue;
-		*out = (weir_selection){.node = n,
-					.worker = least_loaded(scheduler, n),
-					.fits = all[n].fits,
-					.cause = all[n].cause};
+		*out = (weir_selection){
+			.node = n, .worker = least_loaded(scheduler, n), .fits = all[n].fits, .cause = all[n].cause};
 	}
 	if (out->node == NO_NODE)
 		return error_set(WEIR_EINFEASIBLE,

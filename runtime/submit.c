@@ -43,6 +43,10 @@ static struct task_need *make_need(weir_pool *pool, weir_task *task)
 	need->index = index;
 	need->task = task;
 	need->granted = false;
+	at_store(&need->shown_grant, 0, relaxed, none);
+	at_store(&need->used_bytes, 0, relaxed, none);
+	at_store(&need->declared_bytes, 0, relaxed, none);
+	at_store(&need->memory_refused, 0, relaxed, none);
 	task->need = need;
 	return need;
 }
@@ -88,6 +92,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		need->waiter.holders = &task->group->holders;
 		need->waiter.decided = task_decided;
 		need->waiter.may_be_lent = true;
+		need->waiter.tells_end = true;
 		waiter_renew(&need->waiter);
 	} else {
 		status = carry_need(pool, need, demand);
@@ -108,7 +113,8 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 static weir_status refusal(const weir_decision *decision, bool asked_to_be_deferred)
 {
 	char text[256];
-	if (decision->verdict != WEIR_DEFERRED || asked_to_be_deferred)
+	bool for_room = decision->cause != WEIR_CAUSE_DEGRADED && decision->cause != WEIR_CAUSE_POLICY;
+	if (decision->verdict != WEIR_DEFERRED || asked_to_be_deferred || !for_room)
 		return admission_refusal(decision);
 	weir_decision_text(decision, text, sizeof(text));
 	return error_set(WEIR_EDEADLK, "a task that holds a grant waits for this group, and there is no room: %s", text);
@@ -147,7 +153,8 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 		decision->ticket = ticket; /* the task may be gone by now */
 	if (decision->verdict == WEIR_ADMITTED) {
 		at_sub(&group->ungranted, 1, seq_cst, ungranted);
-		task_bind(pool, task, decision->node);
+		if (likely(decision->grant.handle))
+			task_bind(pool, task, decision->node);
 		route_push(pool, task, worker_self);
 	}
 	/* ORDER(cancel): seq_cst, with weir_group_cancel(): its sweep came before our push, or we see it. */

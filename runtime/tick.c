@@ -86,7 +86,8 @@ static void do_period(struct weir_admission *admission, uint64_t now_ns)
 	rates_sample(&admission->rates, admission->tracker->book, now_ns);
 	if (admission->monitor)
 		tell_monitor(admission);
-	bool idle = is_idle(admission);
+	gate_period(admission);
+	bool idle = is_idle(admission) && gate_is_at_rest(admission);
 	/* ORDER(awake): release, pairs with the acquire in admission_rouse(): who finds the period ended starts it. */
 	if (at_swap(&admission->awake, !idle, release, awake) || !idle)
 		admission_due(admission, DUE_PERIOD, now_ns + admission->period_ns);

@@ -26,9 +26,11 @@ weir_status weir_tracker_set_limits(weir_tracker *tracker, const weir_limits *li
 	weir_status status = ledger_set_limits(&tracker->ledger, limits, &waiters);
 	/* ORDER(attach): acquire, as in tracker_kick(). */
 	struct weir_admission *admission = at_load(&tracker->admission, acquire, attach);
-	/* Whoever waits may fit now, or never more. */
-	if (!status && admission)
+	if (!status && admission) {
+		gate_set_floors(admission);
+		/* Whoever waits may fit now, or never more. */
 		admission_revalidate(admission);
+	}
 	return status;
 }
 

@@ -154,6 +154,10 @@ size_t weir_decision_text(const weir_decision *decision, char *out, size_t size)
 	say(&text, "%s", weir_verdict_name(decision->verdict));
 	if (decision->verdict == WEIR_ADMITTED) {
 		say(&text, " on node %u", decision->node);
+		if (decision->cause != WEIR_CAUSE_NONE) {
+			say(&text, " without a grant (observed): ");
+			say_cause(&text, decision);
+		}
 		return text.used;
 	}
 	say(&text, ": ");

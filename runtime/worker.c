@@ -76,6 +76,13 @@ static weir_task *handed_to(weir_pool *pool, struct waiter *waiter)
 	return task;
 }
 
+static void end_grant(weir_pool *pool, struct task_need *need, bool ran)
+{
+	at_store(&need->shown_grant, 0, relaxed, none);
+	if (unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_BREAKER))
+		gate_ended(pool->admission, &need->waiter, ran, at_load(&need->memory_refused, relaxed, none) != 0);
+}
+
 /* The end of a task. heir: who may go on with the next that gets its grant; NULL: nobody. Returns that one. */
 static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, bool ran, weir_status status)
 {
@@ -89,6 +96,8 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, 
 		task_free_blocks(task, pool->arenas);
 	if (need) {
 		bool stale = false;
+		if (need->granted)
+			end_grant(pool, need, ran);
 		if (need->granted && heir) {
 			struct waiter *waiter = admission_hand_on(pool->admission, need->waiter.node, need->waiter.grant,
 								  &batch, &kick, &stale);
@@ -129,6 +138,8 @@ static weir_task *run_one(struct worker *worker, weir_task *task)
 		leftover_yield(pool, task->need);
 	task_open_help(task, granted ? at_load(&task->need->cores, relaxed, none) - 1 : TASK_HELP_ANY);
 	weir_fork_slot *head = worker->forks.face.head;
+	if (granted && unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE))
+		gate_started(pool->admission, &task->need->waiter);
 	if (outer)
 		publish_forks(worker, outer);
 	/* Relaxed: thieves take it as a hint; what they take is decided by the slot's tag. */
@@ -238,7 +249,8 @@ void task_decided(struct waiter *waiter)
 		task_settle(pool, task, false, status_of(waiter));
 		return;
 	}
-	task_bind(pool, task, waiter->node);
+	if (likely(waiter->grant.handle))
+		task_bind(pool, task, waiter->node);
 	route_push(pool, task, worker_self);
 }
 

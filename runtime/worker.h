@@ -49,4 +49,7 @@ void worker_join_rest(struct worker *worker, const weir_fork_slot *head);
 /* submit.c's verb for tasks that group.c held back: ask admission, then route. */
 void task_start(weir_pool *pool, weir_task *task);
 
+/* inside.c: the running task whose use is furthest above its grant; context: the pool. False: none. */
+bool inside_largest(void *context, weir_over_user *out);
+
 #endif

@@ -156,7 +156,7 @@ static void lower_classes_leave_their_floor_to_higher_ones(void **state)
 	assert_int_equal(told_count, 1);
 	release(&house, told[0].grant);
 	release(&house, one);
-	assert_int_equal(weir_admission_set_rule(house.admission, (weir_admission_rule)2), WEIR_EINVAL);
+	assert_int_equal(weir_admission_set_rule(house.admission, 16), WEIR_EINVAL);
 	pull_down(&house, 18);
 }
 
@@ -337,7 +337,7 @@ static void wrong_options_are_named(void **state)
 		const char *says;
 	} cases[] = {
 		{{.size = 1}, "options.size is 1"},
-		{{.size = sizeof(weir_admission_options), .rule = (weir_admission_rule)7}, "options.rule is 7"},
+		{{.size = sizeof(weir_admission_options), .rule = 17}, "options.rule is 17"},
 		{{.size = sizeof(weir_admission_options), .strategy = &no_score}, "options.strategy has no score"}};
 	weir_tracker *tracker;
 	assert_int_equal(weir_tracker_create(&tracker, WEIR_TRACKER_OPTIONS(.machine = two_nodes)), WEIR_OK);

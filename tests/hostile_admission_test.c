@@ -254,15 +254,15 @@ static void null_and_odd_arguments_are_refused(void **state)
 	assert_error(weir_admission_create(&none, NULL, NULL), WEIR_EINVAL, "tracker is NULL");
 	assert_error(weir_admission_create(&none, free_tracker, &(weir_admission_options){.size = 3}), WEIR_EINVAL,
 		     "options.size is 3");
-	assert_error(weir_admission_create(&none, free_tracker, WEIR_ADMISSION_OPTIONS(.rule = (weir_admission_rule)5)),
-		     WEIR_EINVAL, "options.rule is 5");
+	assert_error(weir_admission_create(&none, free_tracker, WEIR_ADMISSION_OPTIONS(.rule = 16)),
+		     WEIR_EINVAL, "options.rule is 16");
 	assert_error(weir_admission_create(&none, free_tracker, WEIR_ADMISSION_OPTIONS(.strategy = &no_score)),
 		     WEIR_EINVAL, "options.strategy");
 	assert_null(none);
 	assert_ok(weir_tracker_destroy(free_tracker));
 	assert_error(weir_admission_set_strategy(f.admission, NULL), WEIR_EINVAL, "strategy is NULL");
 	assert_error(weir_admission_set_strategy(f.admission, &no_score), WEIR_EINVAL, "score");
-	assert_error(weir_admission_set_rule(f.admission, (weir_admission_rule)-1), WEIR_EINVAL, "rule is -1");
+	assert_error(weir_admission_set_rule(f.admission, UINT32_MAX), WEIR_EINVAL, "rule is 4294967295");
 	assert_error(weir_admission_set_rule(NULL, WEIR_ADMIT_HARD), WEIR_EINVAL, "admission is NULL");
 	assert_error(weir_admission_release(NULL, (weir_grant){1}), WEIR_EINVAL, "admission is NULL");
 	assert_error(weir_admission_cancel(NULL, 1), WEIR_EINVAL, "admission is NULL");

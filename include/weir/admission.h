@@ -44,10 +44,12 @@ typedef enum weir_admission_rule {
 	WEIR_ADMIT_HARD = 0,	  /* the ledger alone decides */
 	WEIR_ADMIT_WATERMARK = 1, /* lower classes leave a floor of every node to higher ones; by default CRITICAL 0,
 				   * HIGH 2.5 %, NORMAL 5 %, BEST_EFFORT 15 %; CPU floors in whole cores, rounded down */
-	WEIR_ADMIT_ADAPTIVE = 2,  /* while demands wait longer than queue_delay_target_ns, use less of the limits */
-	WEIR_ADMIT_DEADLINE = 4,  /* refuse at once what, by the measured rate of releases, cannot make its deadline */
-	WEIR_ADMIT_OBSERVE =
-		8 /* refuse nothing: what would be refused or wait starts without a grant, and is counted */
+	WEIR_ADMIT_ADAPTIVE =
+		2, /* while granted tasks wait longer for a worker than queue_delay_target_ns, use less of the
+				   * limits, down to a tenth */
+	WEIR_ADMIT_DEADLINE = 4, /* refuse at once what, by the measured rate of releases, cannot make its deadline */
+	WEIR_ADMIT_OBSERVE = 8	 /* refuse nothing: what would be refused or wait starts without a grant; it is ADMITTED
+				   * with the cause for which it would not have been, and counted so */
 } weir_admission_rule;
 
 #define WEIR_ADMISSION_RULES 15 /* all of them */
@@ -64,7 +66,8 @@ typedef struct weir_decision {
 	uint64_t
 		retry_after_ns; /* DEFERRED, or REJECTED but not for good: how long to wait first; UINT64_MAX: never; else 0 */
 	uint32_t node;		/* ADMITTED */
-	weir_grant grant; /* ADMITTED: give it back by weir_admission_release() */
+	weir_grant grant; /* ADMITTED: give it back by weir_admission_release(). Zero where WEIR_ADMIT_OBSERVE let it go
+				   * without one: cause then says why */
 	uint64_t ticket;  /* QUEUED: for weir_admission_cancel(), weir_task_cancel() */
 } weir_decision;
 
@@ -76,7 +79,7 @@ WEIR_API const char *weir_cause_name(weir_cause cause);
 typedef struct weir_admission_options {
 	size_t size;
 	const weir_strategy *strategy; /* NULL: WEIR_FIRST_FIT. Copied. */
-	weir_admission_rule rule;
+	uint32_t rule;		       /* WEIR_ADMIT_..., added up */
 	uint32_t waiting_max;	   /* demands in the waiting room; 0: 1,048,576 */
 	uint32_t overtakes_max;	   /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
 	uint64_t overtaken_ns_max; /* or how long it waits; 0: 5 ms */
@@ -89,6 +92,15 @@ typedef struct weir_admission_options {
 				    * second anyhow; 0: 100; UINT32_MAX: any number */
 	uint32_t reservations_max;  /* held or bound; 0: 65,536; at most 16,777,215 */
 	weir_clock clock;
+	uint32_t class_floor_permille
+		[WEIR_CLASSES];		  /* of each node, kept from a class by WEIR_ADMIT_WATERMARK; 0: 25 (HIGH), 50
+						      * (NORMAL), 150 (BEST_EFFORT); at most 900; UINT32_MAX: nothing */
+	uint64_t queue_delay_target_ns;	  /* between grant and start, for WEIR_ADMIT_ADAPTIVE; 0: 5 ms */
+	uint64_t queue_delay_interval_ns; /* in which the shortest delay counts; 0: 100 ms */
+	/* Of <weir/policy.h>; copied. NULL: the defaults; no policy. */
+	const struct weir_breaker_options *breaker;
+	const struct weir_level_options *levels;
+	const struct weir_policy *policy;
 } weir_admission_options;
 
 #define WEIR_ADMISSION_OPTIONS(...) \
@@ -103,7 +115,8 @@ WEIR_API weir_status weir_admission_destroy(weir_admission *admission);
 
 /* Called once for each QUEUED demand, from the thread whose release, cancellation or look at the time decided it: with its
  * grant and node; or with a zero grant and why: WEIR_CAUSE_NONE: it was cancelled, WEIR_CAUSE_DEADLINE: wait_ns_max or
- * deadline_ns was over, WEIR_CAUSE_INFEASIBLE: the limits came down below it. May call weir; must not block. */
+ * deadline_ns was over, WEIR_CAUSE_INFEASIBLE: the limits came down below it; WEIR_CAUSE_SHORT: it starts without a
+ * grant, by WEIR_ADMIT_OBSERVE. May call weir; must not block. */
 typedef void (*weir_granted_fn)(uint64_t ticket, weir_grant grant, uint32_t node, weir_cause cause, void *context);
 
 /* Decide about a demand. Where it is short and demand->when_short is WEIR_QUEUE, it waits and granted is called later;
@@ -131,7 +144,12 @@ WEIR_API weir_status weir_admission_tick(weir_admission *admission, uint64_t *ne
 /* Switch while running; demands that wait are looked at again. Returns when nobody uses the old one any more.
  * Errors: WEIR_EINVAL. Thread: any, not from inside a score or granted function. */
 WEIR_API weir_status weir_admission_set_strategy(weir_admission *admission, const weir_strategy *strategy);
-WEIR_API weir_status weir_admission_set_rule(weir_admission *admission, weir_admission_rule rule);
+WEIR_API weir_status weir_admission_set_rule(weir_admission *admission, uint32_t rule);
+
+/* Rules as text: "hard", "watermark+deadline". parse: errors: WEIR_EINVAL: the text names the word. text: returns the length, as
+ * snprintf(). Thread: any. */
+WEIR_API weir_status weir_rules_parse(uint32_t *out, const char *text);
+WEIR_API size_t weir_rules_text(uint32_t rules, char *text, size_t size);
 
 typedef struct weir_admission_counts {
 	size_t size;

@@ -65,6 +65,15 @@ typedef struct weir_breaker_view {
 	uint64_t opened, half_opened, closed; /* transitions of all breakers so far */
 } weir_breaker_view;
 
+/* Set the mode of a class's breakers. The first time that one is not OFF makes them (132 KiB at most).
+ * Errors:  WEIR_EINVAL, WEIR_ENOMEM. Thread: any. */
+WEIR_API weir_status weir_admission_breaker_set(weir_admission *admission, weir_class task_class,
+						weir_breaker_mode mode);
+
+/* Look at the breaker of the demand's class and shape. out->size must be set. Errors: WEIR_EINVAL. Thread: any. */
+WEIR_API weir_status weir_admission_breaker_get(weir_admission *admission, const weir_demand *demand,
+						weir_breaker_view *out);
+
 WEIR_API const char *weir_breaker_mode_name(weir_breaker_mode mode);
 WEIR_API const char *weir_breaker_state_name(weir_breaker_state state);
 
@@ -91,7 +100,6 @@ typedef enum weir_degrade { WEIR_DEGRADE_ON = 0, WEIR_DEGRADE_OFF = 1, WEIR_DEGR
 typedef struct weir_over_user {
 	weir_grant grant; /* zero: there is none */
 	uint32_t node;
-	weir_class task_class;
 	uint64_t used_bytes;
 	uint64_t granted_bytes;
 } weir_over_user;
@@ -127,6 +135,20 @@ typedef struct weir_level_options {
 
 #define WEIR_LEVEL_OPTIONS(...) WEIR_LITERAL_(weir_level_options, .size = sizeof(weir_level_options), __VA_ARGS__)
 
+/* The level, and what it comes from: `to` is the level now, `from` the one before. out->size must be set.
+ * Errors: WEIR_EINVAL. Thread: any. */
+WEIR_API weir_status weir_admission_level_get(weir_admission *admission, weir_level_change *out);
+
+/* Tell admission what the host does, and when it is. A resource-aware pool does it itself at every reading of its
+ * monitor; this is for programs without a pool, and for virtual time. The first reading is what was in use before:
+ * it does not count. reading: NULL: nothing new is known, only time has passed.
+ * Errors:  WEIR_EINVAL. Thread: any; one at a time. */
+WEIR_API weir_status weir_admission_feed(weir_admission *admission, const weir_reading *reading);
+
+/* Tell admission how long a granted demand waited until it started: what WEIR_ADMIT_ADAPTIVE goes by. A pool does it itself.
+ * Errors: WEIR_EINVAL. Thread: any. */
+WEIR_API weir_status weir_admission_note_delay(weir_admission *admission, uint64_t delay_ns);
+
 WEIR_API const char *weir_level_name(weir_level level);
 
 /* The application's own policy: asked about every demand before the ledger is, and again before one that waits starts. */
@@ -150,6 +172,10 @@ typedef struct weir_policy {
 	void *context;
 	const char *name; /* for people; NULL: "policy". Not copied */
 } weir_policy;
+
+/* Switch while running; NULL: none. Demands that wait are looked at again. Returns when nobody uses the old one any more.
+ * Errors: WEIR_EINVAL, WEIR_ENOMEM. Thread: any, not from inside a policy. */
+WEIR_API weir_status weir_admission_set_policy(weir_admission *admission, const weir_policy *policy);
 
 WEIR_END_DECLS
 

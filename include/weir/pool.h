@@ -22,18 +22,22 @@ typedef struct weir_options {
 	bool resource_aware; /* demands are admitted; without it they are only carried along */
 	const weir_limits *limits;
 	const weir_strategy *strategy; /* NULL: WEIR_FIRST_FIT */
-	weir_admission_rule admission;
-	uint32_t tasks_max;   /* submitted and not yet done; 0: 4,194,304; at most 16,777,215 */
-	uint32_t waiting_max; /* of these, in the waiting room; 0: 1,048,576; at most 16,777,215 */
+	uint32_t admission;	       /* rules, WEIR_ADMIT_..., added up */
+	uint32_t tasks_max;	       /* submitted and not yet done; 0: 4,194,304; at most 16,777,215 */
+	uint32_t waiting_max;	       /* of these, in the waiting room; 0: 1,048,576; at most 16,777,215 */
 	uint32_t forks_max;   /* forked and not yet joined, per worker, 2 to 1,048,575; 0: 65,536; more run inline */
 	uint32_t spares_max;  /* threads that stand in for blocked tasks; 0: 256; at most 65,536 */
 	uint64_t stack_bytes; /* of each worker; 0: 8 MiB; 64 KiB to 1 TiB */
 	uint64_t spin_ns;     /* how long an idle worker looks for work before it sleeps; 0: 20 us; at most 1 s */
 	uint64_t monitoring_interval_ns;    /* 0: 100 ms; at least 1 ms. Only a resource-aware pool has a monitor */
 	const weir_monitor_source *monitor; /* NULL: the host's own files. Copied */
-	weir_clock clock; /* of admission; a resource-aware pool looks at a virtual one every 1 to 16 ms while something is due:
+	weir_clock
+		clock; /* of admission; a resource-aware pool looks at a virtual one every 1 to 16 ms while something is due:
 			   * weir_admission_tick(weir_pool_admission(pool)) does it at once */
 	bool no_environment; /* do not read WEIR_* variables */
+	/* What else admission can be told, floors and breakers and levels among it; NULL: the defaults. Copied. Its strategy, rule,
+	 * waiting_max and clock count where the fields of these names are left at zero here. */
+	const weir_admission_options *admission_options;
 } weir_options;
 
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)

@@ -86,6 +86,11 @@ WEIR_API uint64_t weir_group_pending(const weir_group *group);
  * Thread:  the task's own and its forked children's. */
 WEIR_API void *weir_task_alloc(weir_task *task, size_t bytes);
 
+/* Say how much memory the task uses by other means than weir_task_alloc(): in all, until it says otherwise or ends. weir does not
+ * see malloc(). Nothing is taken or refused by it: it is counted against the task's grant where the largest over-user is named
+ * (weir_level_change). Thread: the task's own and its forked children's. */
+WEIR_API void weir_task_declare(weir_task *task, uint64_t bytes);
+
 /* How many cores it was granted, rounded up; 1 without a demand. */
 WEIR_API uint32_t weir_task_cores(const weir_task *task);
 

@@ -35,7 +35,8 @@ static const struct argp_option option_table[] = {
 	 "at least 1)",
 	 0},
 	{"strategy", KEY_STRATEGY, "NAME", 0, "Choose nodes by first, best or worst fit (default: first)", 0},
-	{"admission", KEY_ADMISSION, "NAME", 0, "Admit by hard limits or under a watermark (default: hard)", 0},
+	{"admission", KEY_ADMISSION, "RULES", 0,
+	 "hard, or watermark, adaptive, deadline, observe, several with + (default: hard)", 0},
 	{"limit-cpu", KEY_LIMIT_CPU, "CORES", 0, "Cores in all (default: what this process may use)", 0},
 	{"limit-memory", KEY_LIMIT_MEMORY, "BYTES", 0,
 	 "Memory in all, as 512M or 2G (default: 256M, or less on a small host; see docs/replay.md)", 0},
@@ -76,12 +77,11 @@ static uint64_t parse_whole(struct argp_state *state, const char *option, const 
 
 static void parse_admission(struct argp_state *state, struct replay_options *options, const char *text)
 {
-	if (!strcmp(text, "hard"))
-		options->rule = WEIR_ADMIT_HARD;
-	else if (!strcmp(text, "watermark"))
-		options->rule = WEIR_ADMIT_WATERMARK;
-	else
-		argp_error(state, "--admission is '%s': give hard or watermark", text);
+	if (weir_rules_parse(&options->rule, text))
+		argp_error(state,
+			   "--admission is '%s': give hard, watermark, adaptive, deadline or observe, or several with "
+			   "+ between them",
+			   text);
 	options->admission = text;
 }
 

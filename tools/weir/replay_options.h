@@ -12,7 +12,7 @@ struct replay_options {
 	const char *machine;
 	const char *strategy; /* a name that weir_strategy_find() knows */
 	const char *admission;
-	weir_admission_rule rule;
+	uint32_t rule;
 	double limit_cores;	     /* 0: the default */
 	uint64_t limit_memory_bytes; /* 0: the default */
 	double speedup;		     /* 0: chosen */

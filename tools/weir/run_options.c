@@ -48,7 +48,10 @@ static const struct argp_option options[] = {
 	{"machine", KEY_MACHINE, "MACHINE", 0,
 	 "\"this\", an hwloc synthetic description or FILE.xml; commands are bound to cores on this machine only", 0},
 	{"strategy", KEY_STRATEGY, "NAME", 0, "Which node: first, best or worst fit (default: first)", 0},
-	{"admission", KEY_ADMISSION, "RULE", 0, "hard, or watermark: keep room for higher classes (default: hard)", 0},
+	{"admission", KEY_ADMISSION, "RULES", 0,
+	 "hard, or watermark (keep room for higher classes), adaptive, deadline, observe, several with + (default: "
+	 "hard)",
+	 0},
 	{"default-demand", KEY_DEFAULT_DEMAND, "DEMAND", 0,
 	 "What a line needs where it does not say (default: cores=1)", 0},
 	{"unbound", KEY_UNBOUND, NULL, 0, "Leave cores and memory policy of the commands alone", 0},
@@ -178,12 +181,11 @@ static void parse_strategy(struct argp_state *state, struct run_options *o, cons
 
 static void parse_admission(struct argp_state *state, struct run_options *o, const char *text)
 {
-	if (strcmp(text, "hard") == 0)
-		o->admission = WEIR_ADMIT_HARD;
-	else if (strcmp(text, "watermark") == 0)
-		o->admission = WEIR_ADMIT_WATERMARK;
-	else
-		argp_error(state, "--admission=%s: give hard or watermark", text);
+	if (weir_rules_parse(&o->admission, text))
+		argp_error(state,
+			   "--admission=%s: give hard, watermark, adaptive, deadline or observe, or several with + "
+			   "between them",
+			   text);
 }
 
 /* What needs all the options: the demand may name any counted resource, and -j takes the next free one. */

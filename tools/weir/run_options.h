@@ -21,7 +21,7 @@ struct run_options {
 	uint64_t jobs_at_once; /* 0: no limit */
 	const weir_strategy *strategy;
 	const char *strategy_name;
-	weir_admission_rule admission;
+	uint32_t admission;
 	const char *default_demand;
 	bool unbound;
 	enum output_mode output;

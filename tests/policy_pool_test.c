@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* policy_pool_test.c - the gate in a pool: who is named when it turns BLACK, breakers that open because the host has no memory
+ * for tasks, tasks that start without a grant. It would fail by a task that is lost at a switch, or by the wrong name. */
+#include "hostile.h"
+
+#include <weir/policy.h>
+
+#define GIB (UINT64_C(1) << 30)
+
+/* A host whose process uses as much as a test says. */
+static atomic_ullong rss;
+
+static weir_status read_invented(void *context, weir_reading *out)
+{
+	(void)context;
+	out->known = WEIR_KNOWN_PROCESS;
+	out->process_rss_bytes = atomic_load(&rss);
+	return WEIR_OK;
+}
+
+static const weir_monitor_source invented = {.size = sizeof(invented), .read = read_invented};
+
+struct told_levels {
+	atomic_int count;
+	atomic_int to;
+	weir_over_user largest; /* written before count */
+};
+
+static void note_level(const weir_level_change *change, void *context)
+{
+	struct told_levels *told = context;
+	if (change->to == WEIR_LEVEL_BLACK)
+		told->largest = change->largest;
+	atomic_store(&told->to, (int)change->to);
+	atomic_fetch_add(&told->count, 1);
+}
+
+struct user {
+	uint64_t declares;
+	struct gate *gate;
+	weir_grant grant;
+};
+
+static weir_status use(weir_task *task, void *argument)
+{
+	struct user *user = argument;
+	user->grant = weir_task_grant(task);
+	weir_task_declare(task, user->declares);
+	return stay(task, user->gate);
+}
+
+/* One declares less than it was granted, one a little more, one much more: it is the one. */
+static void the_largest_over_user_is_named_when_it_turns_black(void **state)
+{
+	(void)state;
+	struct told_levels told = {0};
+	weir_level_options levels = {.size = sizeof(levels), .level_changed = note_level, .context = &told};
+	atomic_store(&rss, GIB);
+	weir_pool *pool =
+		hostile_pool(WEIR_OPTIONS(.machine = "numa:1(memory=1073741824) core:4 pu:1", .resource_aware = true,
+					  .monitor = &invented, .monitoring_interval_ns = WEIR_NS_PER_MS,
+					  .admission_options = WEIR_ADMISSION_OPTIONS(.levels = &levels)));
+	weir_group *group = hostile_group(pool);
+	struct gate gate = {0};
+	struct user user[3] = {{.declares = GIB / 16}, {.declares = GIB / 4}, {.declares = GIB}};
+	for (int i = 0; i < 3; i++) {
+		user[i].gate = &gate;
+		assert_ok(weir_submit(group, use, &user[i], WEIR_DEMAND(.cores = 1, .memory_bytes = GIB / 8)));
+	}
+	await(&gate.there, 3);
+	atomic_store(&rss, 3 * GIB);
+	while (atomic_load(&told.to) != WEIR_LEVEL_BLACK)
+		usleep(100);
+	assert_int_equal(told.largest.grant.handle, user[2].grant.handle);
+	assert_int_equal(told.largest.used_bytes, GIB);
+	assert_int_equal(told.largest.granted_bytes, GIB / 8);
+	/* And so do refusals say it to who submits. */
+	atomic_int ran = 0;
+	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1)), WEIR_EAGAIN, "under pressure");
+	assert_ok(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1, .task_class = WEIR_CRITICAL)));
+	assert_ok(weir_submit(group, count_up, &ran, NULL));
+	await(&ran, 2);
+	/* It is left when the pressure is gone, though nothing happens in the pool. */
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(group));
+	atomic_store(&rss, GIB);
+	while (atomic_load(&told.to) != WEIR_LEVEL_GREEN)
+		usleep(100);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* More than any address space has: the host must refuse. */
+static weir_status ask_for_too_much(weir_task *task, void *argument)
+{
+	(void)argument;
+	return weir_task_alloc(task, (size_t)(UINT64_C(1) << 48)) ? WEIR_OK : WEIR_ENOMEM;
+}
+
+static void a_host_without_memory_opens_the_breaker(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(
+		WEIR_OPTIONS(.machine = "numa:1(memory=562949953421312) core:2 pu:1", .resource_aware = true));
+	weir_admission *admission = weir_pool_admission(pool);
+	assert_ok(weir_admission_breaker_set(admission, WEIR_NORMAL, WEIR_BREAKER_ON));
+	weir_group *group = hostile_group(pool);
+	const weir_demand *demand = WEIR_DEMAND(.cores = 1, .memory_bytes = UINT64_C(1) << 48);
+	weir_breaker_view view = {.size = sizeof(view)};
+	for (int i = 0; i < 20; i++) {
+		assert_ok(weir_submit(group, ask_for_too_much, NULL, demand));
+		assert_int_equal(weir_group_wait(group), WEIR_ENOMEM);
+		assert_ok(weir_group_reset(group));
+	}
+	assert_ok(weir_admission_breaker_get(admission, demand, &view));
+	assert_int_equal(view.opened, 1);
+	assert_int_equal(view.state, WEIR_BREAKER_OPEN);
+	assert_error(weir_submit(group, ask_for_too_much, NULL, demand), WEIR_EAGAIN, "breaker is open");
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+static weir_status note_grant(weir_task *task, void *argument)
+{
+	atomic_int *counts = argument;
+	atomic_fetch_add(&counts[weir_task_grant(task).handle != 0], 1);
+	return WEIR_OK;
+}
+
+/* Those who waited, those who come, those who would never fit: all run. */
+static void observed_tasks_run_without_a_grant(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:2 core:2 pu:1", .resource_aware = true));
+	weir_group *group = hostile_group(pool);
+	struct gate gate = {0};
+	atomic_int counts[2] = {0};
+	for (int n = 0; n < 2; n++)
+		assert_ok(weir_submit(group, stay, &gate,
+				      WEIR_DEMAND(.cores = 2, .home = WEIR_NODE(n), .home_only = true)));
+	await(&gate.there, 2);
+	for (int i = 0; i < 10; i++)
+		assert_ok(weir_submit(group, note_grant, counts, WEIR_DEMAND(.cores = 1)));
+	assert_int_equal(atomic_load(&counts[0]), 0);
+	assert_ok(weir_admission_set_rule(weir_pool_admission(pool), WEIR_ADMIT_OBSERVE));
+	for (int i = 0; i < 10; i++)
+		assert_ok(weir_submit(group, note_grant, counts, WEIR_DEMAND(.cores = i + 1)));
+	await(&counts[0], 20);
+	assert_int_equal(atomic_load(&counts[1]), 0);
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_admission_set_rule(weir_pool_admission(pool), WEIR_ADMIT_HARD));
+	assert_ok(weir_submit(group, note_grant, counts, WEIR_DEMAND(.cores = 1)));
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(atomic_load(&counts[1]), 1);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+static void a_pools_other_admission_options_are_taken_and_checked(void **state)
+{
+	(void)state;
+	weir_pool *pool;
+	assert_error(weir_pool_create(&pool, WEIR_OPTIONS(.admission_options = WEIR_ADMISSION_OPTIONS())), WEIR_EINVAL,
+		     "options.admission_options is set on a plain pool");
+	assert_error(weir_pool_create(&pool, WEIR_OPTIONS(.resource_aware = true,
+							  .admission_options = WEIR_ADMISSION_OPTIONS(.rule = 99))),
+		     WEIR_EINVAL, "options.rule is 99");
+	pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:2 pu:1", .resource_aware = true,
+					 .admission_options = WEIR_ADMISSION_OPTIONS(.waiting_max = 1)));
+	weir_group *group = hostile_group(pool);
+	struct gate gate = {0};
+	atomic_int ran = 0;
+	assert_ok(weir_submit(group, stay, &gate, WEIR_DEMAND(.cores = 2)));
+	await(&gate.there, 1);
+	assert_ok(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1)));
+	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1)), WEIR_EFULL, "full");
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_largest_over_user_is_named_when_it_turns_black),
+		cmocka_unit_test(a_host_without_memory_opens_the_breaker),
+		cmocka_unit_test(observed_tasks_run_without_a_grant),
+		cmocka_unit_test(a_pools_other_admission_options_are_taken_and_checked),
+	};
+	alarm(HANG_SECONDS);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
