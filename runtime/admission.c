@@ -486,8 +486,9 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 	struct attempt attempt = {0};
 	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
 	bool others_wait = at_load(&admission->waiting, relaxed, none) != 0;
-	attempt.claimed = unlikely(others_wait) && is_held_back(admission, waiter);
-	bool tries = likely(goes_on) ? !attempt.claimed : gate.free_only;
+	bool held_back = unlikely(others_wait) && is_held_back(admission, waiter);
+	attempt.claimed = held_back;
+	bool tries = (likely(goes_on) || gate.free_only) && !held_back;
 	if (likely(tries && claim_try(admission, waiter, rank, goes_on ? 0 : TRY_FREE_ONLY, &attempt))) {
 		*kick = attempt.waiters;
 		grant(admission, waiter, gates, decision);

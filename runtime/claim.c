@@ -152,7 +152,8 @@ static struct waiter *choose(struct weir_admission *admission)
 	uint32_t best_service = best ? aged_service(admission, best) : WEIR_CLASSES;
 	for (uint32_t s = 0; s < WEIR_CLASSES; s++) {
 		struct waiter *head = admission->room.service[s].first;
-		if (!head)
+		/* Room that is kept for a class that the level keeps waiting would be kept for nobody. */
+		if (!head || gate_keeps_class(admission, head->demand.task_class))
 			continue;
 		if (!head->head_since_ns)
 			head->head_since_ns = admission->now_ns;
@@ -236,8 +237,8 @@ bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct r
 static bool passes(struct waiter *waiter, void *context)
 {
 	struct weir_admission *admission = context;
-	struct attempt attempt = {0};
 	uint32_t gates = at_load(&admission->gates, relaxed, none);
+	struct attempt attempt = {0};
 	if (unlikely(gates & (GATE_LEVEL | GATE_POLICY)) && gate_holds(admission, waiter, gates) != GATE_GO)
 		return false;
 	if (!waiter_is_waited_for(waiter) || !claim_try(admission, waiter, admission->rank, 0, &attempt))

@@ -93,10 +93,12 @@ static bool grant_leader(struct weir_admission *admission, uint32_t service, str
 	if (unlikely(gates & (GATE_LEVEL | GATE_POLICY)))
 		hold = gate_holds(admission, leader, gates);
 	int flags = hold == GATE_FREE_ONLY ? TRY_FREE_ONLY : 0;
-	bool taken = hold != GATE_STAY &&
-		     (unlikely(admission->claimant == leader)
-			      ? admission_try(admission, leader, admission->rank, flags | LEDGER_AS_CLAIMANT, attempt)
-			      : claim_try(admission, leader, admission->rank, flags, attempt));
+	bool taken = false;
+	if (unlikely(admission->claimant == leader))
+		taken = hold != GATE_STAY &&
+			admission_try(admission, leader, admission->rank, flags | LEDGER_AS_CLAIMANT, attempt);
+	else if (likely(hold != GATE_STAY))
+		taken = claim_try(admission, leader, admission->rank, flags, attempt);
 	leader->short_total = attempt->why.total;
 	if (!taken && likely(!(gates & GATE_OBSERVE)))
 		return false;

@@ -104,14 +104,14 @@ static uint64_t lacking_part(const struct ledger *ledger, const struct lack *lac
 static void choose_node(struct weir_admission *admission, const struct view *view, weir_why *why, struct lack *lack)
 {
 	const struct ledger *ledger = &admission->tracker->ledger;
-	const struct packed *floors = admission_floors(admission, view->task_class);
 	uint64_t least = UINT64_MAX;
 	why->eta_ns = RATES_UNKNOWN;
 	rates_sample(&admission->rates, admission->tracker->book, clock_now_ns(&admission->clock));
 	for (uint32_t n = 0; n < ledger->nodes; n++) {
 		if (view->home_only && n != view->home)
 			continue;
-		const struct packed *floor = floors ? &floors[n] : NULL;
+		struct packed kept;
+		const struct packed *floor = admission_floor(admission, view->task_class, n, &kept);
 		struct lack one = rates_lack(ledger, &view->units, floor, n);
 		uint64_t eta = rates_eta_ns(&admission->rates, ledger, &view->units, floor, n);
 		uint64_t part = lacking_part(ledger, &one, n);
