@@ -18,8 +18,15 @@
 #include "private/rcu.h"
 #include "numa/pin.h"
 
-enum { WAITING_MAX_DEFAULT = 1 << 20, OVERTAKES_MAX_DEFAULT = 64, RESERVATIONS_MAX_DEFAULT = 1 << 16, DECISIONS_PER_SAMPLE = 64 };
+enum {
+	WAITING_MAX_DEFAULT = 1 << 20,
+	OVERTAKES_MAX_DEFAULT = 64,
+	AGING_OVERTAKES_DEFAULT = 256,
+	RESERVATIONS_MAX_DEFAULT = 1 << 16,
+	DECISIONS_PER_SAMPLE = 64
+};
 #define OVERTAKEN_NS_MAX_DEFAULT (5 * WEIR_NS_PER_MS)
+#define AGING_NS_MAX_DEFAULT (100 * WEIR_NS_PER_MS)
 
 /* Floors, per mille of a node's limit. */
 static const uint32_t floor_per_mille[WEIR_CLASSES] = {
@@ -76,6 +83,8 @@ weir_status admission_init(struct weir_admission *admission, struct weir_tracker
 	admission->waiting_max = options->waiting_max ? options->waiting_max : WAITING_MAX_DEFAULT;
 	admission->overtakes_max = options->overtakes_max ? options->overtakes_max : OVERTAKES_MAX_DEFAULT;
 	admission->overtaken_ns_max = options->overtaken_ns_max ? options->overtaken_ns_max : OVERTAKEN_NS_MAX_DEFAULT;
+	admission->aging_overtakes = options->aging_overtakes ? options->aging_overtakes : AGING_OVERTAKES_DEFAULT;
+	admission->aging_ns_max = options->aging_ns_max ? options->aging_ns_max : AGING_NS_MAX_DEFAULT;
 	admission->clock = options->clock;
 	admission->claimed_place = NO_NODE;
 	at_init(&admission->rule, (int)options->rule);
@@ -155,6 +164,7 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	waiter->cancelled = NULL;
 	waiter->decided = NULL;
 	waiter->place = PLACE_COMING;
+	waiter->holders = NULL;
 	waiter->cause = WEIR_CAUSE_NONE;
 	waiter->expires_ns = demand->deadline_ns ? latest_start_ns(admission, demand) : EXPIRY_NEVER;
 	waiter->grant = (weir_grant){0};
@@ -353,6 +363,27 @@ static bool is_too_late(const struct weir_admission *admission, const struct wai
 	return unlikely(waiter->expires_ns != EXPIRY_NEVER) && clock_now_ns(&admission->clock) >= waiter->expires_ns;
 }
 
+/* How many of its class may go past those who wait before somebody looks at them. */
+static uint32_t unseen_max(const struct weir_admission *admission, weir_class task_class)
+{
+	return task_class == WEIR_CRITICAL ? admission->aging_overtakes : admission->overtakes_max;
+}
+
+/* They were called, and have not looked, and as many went past again. */
+static bool is_held_back(const struct weir_admission *admission, const struct waiter *waiter)
+{
+	weir_class task_class = waiter->demand.task_class;
+	uint32_t passed = at_load(&admission->passed[room_service(task_class)], relaxed, none);
+	return !waiter_is_waited_for(waiter) && passed / 2 >= unseen_max(admission, task_class);
+}
+
+/* A grant at once, past those who wait. True: somebody must look at them. */
+static bool note_passed(struct weir_admission *admission, weir_class task_class)
+{
+	uint32_t passed = at_add(&admission->passed[room_service(task_class)], 1, relaxed, none) + 1;
+	return passed >= unseen_max(admission, task_class);
+}
+
 /* There is no room now. True: it waits, and the caller must kick. */
 static bool wait_or_refuse(struct weir_admission *admission, struct waiter *waiter, bool may_wait,
 			   const struct attempt *attempt, weir_decision *decision)
@@ -408,7 +439,10 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 	}
 	struct attempt attempt = {0};
 	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
-	if (likely(admission_try(admission, waiter, rank, 0, &attempt))) {
+	bool others_wait = at_load(&admission->waiting, relaxed, none) != 0;
+	bool held_back = unlikely(others_wait) && is_held_back(admission, waiter);
+	attempt.claimed = held_back;
+	if (likely(!held_back && claim_try(admission, waiter, rank, &attempt))) {
 		waiter_set(waiter, WAITER_GRANTED);
 		decision->allowed = true;
 		decision->grant = waiter->grant;
@@ -416,8 +450,8 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		*kick = attempt.waiters;
 		retry_deferrals = 0;
 		admission_stay_awake(admission);
-		if (unlikely(at_load(&admission->waiting, relaxed, none)))
-			at_add(&admission->passed, 1, relaxed, none);
+		if (unlikely(others_wait))
+			*kick |= note_passed(admission, task_class);
 		admission_count(admission, task_class, decision);
 		return;
 	}

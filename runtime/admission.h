@@ -61,6 +61,8 @@ struct weir_admission {
 	uint32_t waiting_max;
 	uint32_t overtakes_max;
 	uint64_t overtaken_ns_max;
+	uint32_t aging_overtakes;
+	uint64_t aging_ns_max;
 	weir_clock clock;
 	struct tally tally;
 	struct rates rates;   /* of releases */
@@ -75,7 +77,11 @@ struct weir_admission {
 	_Atomic(struct waiter *) cancels;
 	_Atomic(uint64_t) waiting;
 	_Atomic(uint64_t) waiting_max_seen;
-	_Atomic(uint32_t) passed; /* grants at once while somebody waited, since the last scan */
+	_Atomic(uint32_t)
+		passed[WEIR_CLASSES]; /* by service: grants at once while somebody waited, since the last scan */
+	/* What others must know of the claim (claim.c). */
+	_Atomic(uint32_t) claim_binds; /* the first class, in the order of service, that obeys it; 0 without a claim */
+	_Atomic(uint64_t) shadow_ns;   /* who ends before may use what is kept; 0: nobody */
 	CACHE_ALIGNED _Atomic(struct waiter *) arrivals;
 	/* When there is something to do without being asked, and who sleeps until then (tick.c). */
 	CACHE_ALIGNED _Atomic(uint64_t) due_ns[DUES];
@@ -121,6 +127,8 @@ uint32_t admission_rank(struct weir_admission *admission, const struct waiter *w
 /* Try the permitted nodes in the strategy's order; rank has room for all nodes. True: the waiter has grant and node. */
 bool admission_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, int flags,
 		   struct attempt *attempt);
+/* claim.c: the same, past a claim that another has if the waiter may. */
+bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct rank *rank, struct attempt *attempt);
 
 /* What the rule keeps from a class: an array by node, NULL for nothing. */
 static inline const struct packed *admission_floors(const struct weir_admission *admission, weir_class task_class)
@@ -192,6 +200,9 @@ bool admission_may_retry(struct weir_admission *admission, const struct waiter *
 /* In how long there will be room for a waiter on the node where that is soonest, at the rate of releases of late; at most
  * RATES_ETA_NS_MAX; RATES_UNKNOWN: nobody knows. 0: nothing is short now. */
 uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter *waiter);
+
+/* A holder of a grant waits for some who wait for room: what is kept for a claimant is not kept from them. Settles. */
+void admission_let_pass(struct weir_admission *admission);
 
 /* Limits changed: whoever waits and can never fit any more leaves, and the claim is made anew. Settles. */
 void admission_revalidate(struct weir_admission *admission);

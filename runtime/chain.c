@@ -119,6 +119,7 @@ static void count_out(struct weir_admission *admission, uint32_t place, uint32_t
 	tally_add(&admission->tally, COUNT_GRANTED_LATER, taken);
 	admission_count_grants(admission, place, taken);
 	at_sub(&admission->waiting, taken, relaxed, none);
+	claim_note_handed(admission, room_service(chain->task_class), taken);
 	room_lent_gone(&admission->room, chain->home, chain->home_only, taken);
 	chain->moved_ns = admission->now_ns;
 }

@@ -34,14 +34,19 @@ bool leave_if_cancelled(struct weir_admission *admission, struct waiter *waiter,
 /* claim.c: forget the claim, if there is one. */
 void claim_drop(struct weir_admission *admission);
 
-/* claim.c: before a scan's tries: does the claim still stand where it should? */
+/* claim.c: before a scan's tries: the place may be permitted no more, or the limits have come down there. */
 void claim_check(struct weir_admission *admission);
 
-/* claim.c: after a scan's tries: has the head of the first class that waits been passed by too often, or too long? True:
- * another's claim went to it, and what that one kept is open. */
-bool claim_for_head(struct weir_admission *admission, const struct attempt *head_attempt);
+/* claim.c: after a scan's tries: whom is room kept for? True: it was kept for another, and what that one had is open. */
+bool claim_update(struct weir_admission *admission);
 
-/* claim.c: a grant goes past the head of its class, and past those of the classes that are served before it. */
+/* claim.c: grant those whom holders of grants wait for, if only the claim keeps their room from them. */
+void claim_let_pass(struct weir_admission *admission, struct batch *batch);
+
+/* claim.c: somebody of a class was granted, past the heads of all classes. */
 void claim_note_overtaken(struct weir_admission *admission, uint32_t service, const struct waiter *granted);
+
+/* claim.c: so many of a class were handed a grant: before all of their own class and of higher ones, past those of lower. */
+void claim_note_handed(struct weir_admission *admission, uint32_t service, uint32_t times);
 
 #endif

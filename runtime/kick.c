@@ -26,8 +26,8 @@ enum {
 	TOKEN_IDLE,
 	TOKEN_BUSY,
 	TOKEN_AGAIN,
-	BATCH_MAX = 32,	       /* decisions at one scan: then they are delivered first */
-	SHAPES_LOOKED_MAX = 64 /* shapes of a class that do not fit, before the scan leaves the class */
+	BATCH_MAX = 32,	  /* decisions at one scan: then they are delivered first */
+	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
 #define FULL_LOOK_NS (50 * WEIR_NS_PER_US) /* while grants are handed on, everybody is looked at so often */
 
@@ -86,8 +86,11 @@ static bool grant_leader(struct weir_admission *admission, uint32_t service, str
 {
 	if (leave_if_cancelled(admission, leader, batch))
 		return true;
-	int flags = admission->claimant == leader ? LEDGER_AS_CLAIMANT : 0;
-	if (!admission_try(admission, leader, admission->rank, flags, attempt))
+	bool taken = unlikely(admission->claimant == leader)
+			     ? admission_try(admission, leader, admission->rank, LEDGER_AS_CLAIMANT, attempt)
+			     : claim_try(admission, leader, admission->rank, attempt);
+	leader->short_total = attempt->why.total;
+	if (!taken)
 		return false;
 	if (unlikely(!waiter_move(leader, WAITER_WAITING, WAITER_GRANTED))) {
 		/* Cancelled between: give back. We hold the token, so a WAIT that this sees is looked at by our own
@@ -106,26 +109,73 @@ static bool grant_leader(struct weir_admission *admission, uint32_t service, str
 	return true;
 }
 
+/* What a scan has learned of the room that there is. */
+struct survey {
+	uint32_t failed; /* tries, until it was measured */
+	bool measured;
+	struct packed most; /* of each resource, the most that any one place has spare: more than that is nowhere */
+};
+
+static struct packed more_of_each(struct packed a, struct packed b)
+{
+	struct packed most = {0};
+	for (int r = 0; r < WEIR_RESOURCES; r++) {
+		weir_resource resource = (weir_resource)r;
+		uint32_t units = packed_get(a, resource), other = packed_get(b, resource);
+		*(word_kind(resource) == WORD_MAIN ? &most.main : &most.counted) |=
+			word_put(resource, units > other ? units : other);
+	}
+	return most;
+}
+
+/* Is it worth a try? Many shapes may wait, and a try costs a hundred times a look. No: it fits nowhere, as its words were
+ * after WAIT was set on them; so a release that makes room for it kicks. */
+static bool may_fit(const struct weir_admission *admission, struct survey *survey, const struct waiter *waiter)
+{
+	if (likely(survey->failed < SHAPES_TRIED))
+		return true;
+	const struct ledger *ledger = &admission->tracker->ledger;
+	for (uint32_t n = 0; !survey->measured && n < ledger->nodes; n++)
+		survey->most = more_of_each(survey->most, ledger_spare(ledger, n));
+	survey->measured = true;
+	return !word_broken(survey->most.main, waiter->wish.units.main, WORD_GUARDS_MAIN) &&
+	       !word_broken(survey->most.counted, waiter->wish.units.counted, WORD_GUARDS_COUNTED);
+}
+
 /* One class: leaders in their order, those that fit are granted. False: the batch is full. */
-static bool admit_class(struct weir_admission *admission, uint32_t service, struct batch *batch,
-			struct attempt *head_attempt)
+static bool admit_class(struct weir_admission *admission, uint32_t service, struct survey *survey, struct batch *batch)
 {
 	struct room_class *class = &admission->room.service[service];
-	struct waiter *leader = class->first;
-	for (uint32_t failed = 0; leader && failed < SHAPES_LOOKED_MAX;) {
+	for (struct waiter *leader = class->first; leader;) {
 		if (batch->count >= BATCH_MAX)
 			return false;
 		struct attempt attempt = {0};
 		struct waiter *next = leader->after;
 		struct waiter *heir = leader->next;
-		if (grant_leader(admission, service, leader, batch, &attempt)) {
+		bool tried = leader == class->first || may_fit(admission, survey, leader);
+		if (tried && grant_leader(admission, service, leader, batch, &attempt)) {
 			leader = heir && heir->after == next ? heir : next;
 			continue;
 		}
-		if (leader == class->first && !head_attempt->looked)
-			*head_attempt = attempt;
-		failed++;
+		survey->failed += tried;
 		leader = next;
+	}
+	return true;
+}
+
+/* The claimant has its turn before the first class that its claim binds. False: as above. */
+static bool admit_all(struct weir_admission *admission, struct batch *batch)
+{
+	struct survey survey = {0};
+	uint32_t turn = admission->claimant ? at_load(&admission->claim_binds, relaxed, none) : WEIR_CLASSES;
+	for (uint32_t s = 0; s < WEIR_CLASSES; s++) {
+		struct waiter *claimant = admission->claimant;
+		struct attempt attempt = {0};
+		if (s == turn && claimant)
+			(void)grant_leader(admission, room_service(claimant->demand.task_class), claimant, batch,
+					   &attempt);
+		if (!admit_class(admission, s, &survey, batch))
+			return false;
 	}
 	return true;
 }
@@ -142,14 +192,12 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 		admission->news = false;
 		update_wait(admission);
 		claim_check(admission);
-		struct attempt head_attempt = {0};
 		const struct waiter *claimant = admission->claimant;
-		for (uint32_t s = 0; s < WEIR_CLASSES; s++)
-			if (!admit_class(admission, s, batch, &head_attempt))
-				return false;
+		if (!admit_all(admission, batch))
+			return false;
 		if (claimant && !admission->claimant)
 			continue; /* the claim was fulfilled: what it kept is open to the others */
-		if (claim_for_head(admission, &head_attempt))
+		if (claim_update(admission))
 			continue;
 		bool cleared = update_wait(admission);
 		/* Places share words (a node without memory): what was cleared for one place was set again for another,

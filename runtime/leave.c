@@ -18,7 +18,7 @@
  */
 #include "runtime/door.h"
 
-enum { SWEEP_GROUPS = 1, SWEEP_LIMITS = 2 };
+enum { SWEEP_GROUPS = 1, SWEEP_LIMITS = 2, SWEEP_WAITED_FOR = 4 };
 
 bool admission_cancel(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket)
 {
@@ -41,6 +41,13 @@ void admission_revalidate(struct weir_admission *admission)
 {
 	/* ORDER(sweep): release, pairs with the acquire in leave_and_fetch(): who sweeps sees the new limits. */
 	at_or(&admission->sweep, SWEEP_LIMITS, release, sweep);
+	admission_settle(admission);
+}
+
+void admission_let_pass(struct weir_admission *admission)
+{
+	/* ORDER(sweep): release, pairs with the acquire in leave_and_fetch(): who looks sees whose holders wait. */
+	at_or(&admission->sweep, SWEEP_WAITED_FOR, release, sweep);
 	admission_settle(admission);
 }
 
@@ -152,8 +159,8 @@ static void expire(struct weir_admission *admission, struct batch *batch)
 void leave_and_fetch(struct weir_admission *admission, struct batch *batch)
 {
 	struct waiter *cancelled = NULL;
-	/* ORDER(sweep): acquire, pairs with the releases in admission_cancel(), admission_sweep() and admission_revalidate():
-	 * we see who was cancelled, and what changed. */
+	/* ORDER(sweep): acquire, pairs with the releases in admission_cancel(), admission_sweep(), admission_revalidate() and
+	 * admission_let_pass(): we see who was cancelled, and what changed. */
 	if (unlikely(at_load(&admission->cancels, relaxed, none)))
 		cancelled = at_swap(&admission->cancels, NULL, acquire, sweep);
 	uint32_t sweep = at_load(&admission->sweep, relaxed, none);
@@ -167,5 +174,7 @@ void leave_and_fetch(struct weir_admission *admission, struct batch *batch)
 		sweep_room(admission, leaves_with_group, COUNT_CANCELLED, batch);
 	if (unlikely(sweep & SWEEP_LIMITS))
 		sweep_room(admission, leaves_as_infeasible, COUNT_INFEASIBLE_LATER, batch);
+	if (unlikely(sweep & SWEEP_WAITED_FOR))
+		claim_let_pass(admission, batch);
 	expire(admission, batch);
 }

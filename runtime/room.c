@@ -54,12 +54,18 @@ static struct room_class *class_of(struct room *room, const struct waiter *waite
 	return &room->service[room_service(waiter->demand.task_class)];
 }
 
+/* Whether room that is kept for another may be lent to it depends on how long it runs: about as long is the same. */
+static int run_scale(const struct waiter *waiter)
+{
+	return waiter->demand.run_ns ? 64 - __builtin_clzll(waiter->demand.run_ns) : 0;
+}
+
 static bool same_shape(const struct waiter *a, const struct waiter *b)
 {
 	return elastic_same(&a->wish.elastic, &b->wish.elastic) && a->wish.units.main == b->wish.units.main &&
 	       a->wish.units.counted == b->wish.units.counted && a->wish.home == b->wish.home &&
-	       a->wish.home_only == b->wish.home_only && a->demand.task_class == b->demand.task_class &&
-	       a->demand.priority == b->demand.priority;
+	       a->wish.home_only == b->wish.home_only && run_scale(a) == run_scale(b) &&
+	       a->demand.task_class == b->demand.task_class && a->demand.priority == b->demand.priority;
 }
 
 static struct waiter **chain_of(struct room *room, const struct waiter *waiter)
@@ -111,6 +117,8 @@ bool room_add(struct room *room, struct waiter *waiter)
 	waiter->sequence = room->sequence++;
 	waiter->next = NULL;
 	waiter->overtaken = 0;
+	waiter->outranked = 0;
+	waiter->head_since_ns = 0;
 	waiter->place = PLACE_LISTED;
 	count(room, waiter, 1);
 	struct waiter **link = find_shape(room, waiter);

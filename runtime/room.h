@@ -38,7 +38,7 @@ struct expiry_link {
 /* A demand on its way through admission; part of a task, or of a ticket. What is touched when a grant is handed on comes
  * first, as in a long queue all of it is cold. */
 struct waiter {
-	struct waiter *next; /* of the arrivals, of its shape, of a batch: one after another */
+	struct waiter *next;	 /* of the arrivals, of its shape, of a batch: one after another */
 	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
 	weir_grant grant;
@@ -54,8 +54,12 @@ struct waiter {
 	struct waiter *chain;  /* leaders with the same hash */
 	struct waiter *cancel; /* who was cancelled before and is not looked at yet */
 	struct wish wish;
-	uint64_t expires_ns; /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
-	uint32_t overtaken;
+	uint64_t expires_ns;			/* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
+	const _Atomic(uint32_t) *holders;	/* of a grant, that wait for its group; NULL: none */
+	uint64_t head_since_ns;			/* first seen at the head of its class; 0: never */
+	uint32_t overtaken;			/* at the head: grants of this and lower classes that passed it */
+	uint32_t outranked;			/* at the head: grants of higher classes */
+	bool short_total;			/* a total was short for it when it was tried last */
 	weir_cause cause;			/* REFUSED: why */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
 	struct expiry_link expiry;
@@ -108,6 +112,12 @@ void room_lent_gone(struct room *room, uint32_t home, bool home_only, uint32_t n
 
 /* By itself, or with its group. */
 bool waiter_is_cancelled(const struct waiter *waiter);
+
+/* Somebody gives nothing back before it has ended. */
+static inline bool waiter_is_waited_for(const struct waiter *waiter)
+{
+	return waiter->holders && at_load(waiter->holders, relaxed, none);
+}
 
 static inline enum waiter_state waiter_state(const struct waiter *waiter)
 {

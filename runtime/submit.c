@@ -85,6 +85,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		/* Blocks are in steps of a line: the last one may fill it. The ledger's unit is a multiple of that. */
 		task_set_memory(need, (demand->memory_bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
 		need->waiter.cancelled = &task->group->cancelled;
+		need->waiter.holders = &task->group->holders;
 		need->waiter.decided = task_decided;
 		need->waiter.may_be_lent = true;
 		waiter_renew(&need->waiter);

@@ -13,6 +13,9 @@
  * G3: a group's `holders` counts the edges into it behind which somebody holds a grant. Who registers such an edge
  * raises the count of everything that it leads to, then looks at their `ungranted`; who adds a demand raises
  * `ungranted`, then looks at `holders`; all seq_cst: one of them sees the other.
+ * Who waits with a grant for those who wait for room has the room looked at first: room that is kept for a claimant is given to
+ * them all the same (waiter_is_waited_for()), for the claimant waits for what the holder holds. A model of it is m5 of the
+ * design; only who does not fit all the same is an error.
  * A wait that is helping itself (it runs members of the group on its own stack) is registered by whoever sleeps on top
  * of it.
  */
@@ -122,8 +125,10 @@ static bool may_close_ring(const struct wait_edge *edge)
 	return false;
 }
 
-static weir_status register_one(weir_pool *pool, struct wait_edge *edge)
+/* *ungranted: it is known now that a holder of a grant waits, but there are those before it that wait for room. */
+static weir_status register_one(weir_pool *pool, struct wait_edge *edge, bool *ungranted)
 {
+	*ungranted = false;
 	if (edge->registered)
 		return WEIR_OK;
 	if (may_close_ring(edge) && walk_from(pool, edge).ring)
@@ -134,6 +139,13 @@ static weir_status register_one(weir_pool *pool, struct wait_edge *edge)
 	if (!edge->grant && !at_load(&edge->from->holders, relaxed, none))
 		return WEIR_OK;
 	propagate(edge, true);
+	*ungranted = walk_from(pool, edge).ungranted;
+	return WEIR_OK;
+}
+
+/* They were looked at since: those for whom there is room have it, though it may have been kept for others. */
+static weir_status check_again(weir_pool *pool, struct wait_edge *edge)
+{
 	if (!walk_from(pool, edge).ungranted)
 		return WEIR_OK;
 	unlink_edge(edge);
@@ -143,13 +155,26 @@ static weir_status register_one(weir_pool *pool, struct wait_edge *edge)
 			 edge->grant ? "this task" : "a task that waits for this one");
 }
 
+/* Register, look at the room without the lock, check: all together, or not at all. */
+static weir_status register_edge(weir_pool *pool, struct wait_edge *edge)
+{
+	bool ungranted;
+	weir_status status = register_one(pool, edge, &ungranted);
+	if (status || !ungranted)
+		return status;
+	pthread_mutex_unlock(&pool->waits_lock);
+	admission_let_pass(pool->admission);
+	pthread_mutex_lock(&pool->waits_lock);
+	return check_again(pool, edge);
+}
+
 weir_status waits_register(weir_pool *pool, struct wait_edge *edge)
 {
 	pthread_mutex_lock(&pool->waits_lock);
 	/* One below that fails will fail again when its own turn comes, so its order does not matter. */
 	for (struct wait_edge *one = edge->below; one; one = one->below)
-		(void)register_one(pool, one);
-	weir_status status = register_one(pool, edge);
+		(void)register_edge(pool, one);
+	weir_status status = register_edge(pool, edge);
 	pthread_mutex_unlock(&pool->waits_lock);
 	return status;
 }

@@ -388,6 +388,35 @@ static void a_decision_in_words_fits_any_buffer(void **state)
 	assert_string_equal(weir_verdict_name((weir_verdict)-1), "?");
 }
 
+/* However many shapes wait that do not fit: one behind them all that does starts with the release that makes room for it, not
+ * with one that may never come. Fails if a scan gives up after some. */
+static void one_that_fits_behind_many_that_do_not_starts(void **state)
+{
+	(void)state;
+	enum { SHAPES = 300 };
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:2 core:20 pu:1"), (weir_admission_options){0});
+	weir_grant held[4];
+	for (int i = 0; i < 4; i++)
+		held[i] = admit(&house, WEIR_DEMAND(.cores = 10));
+	told_count = 0;
+	for (uint64_t i = 0; i < SHAPES; i++)
+		(void)queue(&house, WEIR_DEMAND(.cores = 10.5, .memory_bytes = i * MIB), NULL);
+	(void)queue(&house, WEIR_DEMAND(.cores = 10, .memory_bytes = 1, .task_class = WEIR_BEST_EFFORT), &told);
+	(void)queue(&house, WEIR_DEMAND(.cores = 0.5, .task_class = WEIR_BEST_EFFORT, .home = WEIR_NODE(0), .home_only = true),
+		    NULL);
+	release(&house, held[3]);
+	assert_int_equal(told_count, 1);
+	assert_ptr_equal(told[0].context, &told);
+	assert_int_equal(told[0].node, 1);
+	for (int i = 0; i < 3; i++)
+		release(&house, held[i]);
+	for (uint32_t i = 0; i < told_count; i++)
+		release(&house, told[i].grant);
+	assert_int_equal(told_count, SHAPES + 2);
+	pull_down(&house, SHAPES + 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +427,7 @@ int main(void)
 		cmocka_unit_test(lower_classes_leave_their_floor_to_higher_ones),
 		cmocka_unit_test(grants_go_by_class_then_priority_then_age),
 		cmocka_unit_test(a_ticket_is_cancelled_once_or_granted_once),
+		cmocka_unit_test(one_that_fits_behind_many_that_do_not_starts),
 		cmocka_unit_test(words_say_whether_somebody_waits_for_them),
 		cmocka_unit_test(a_chain_of_releases_does_not_eat_the_stack),
 		cmocka_unit_test(a_switch_of_the_strategy_looks_at_who_waits),

@@ -179,17 +179,131 @@ static void who_fits_beside_a_claim_starts(void **state)
 	now_ns += 1;
 	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_HARD), WEIR_OK);
 	assert_int_equal(counts_of(&house).claims, 1);
-	(void)queue(&house, WEIR_DEMAND(.cores = 1, .task_class = WEIR_HIGH), &told);
+	(void)queue(&house, WEIR_DEMAND(.cores = 1, .priority = 1), &told);
 	release(&house, b);
 	assert_int_equal(told_count, 0);
 	weir_grant c = admit(&house, WEIR_DEMAND(.memory_bytes = 1));
 	release(&house, a);
 	assert_int_equal(told_count, 2);
-	assert_ptr_equal(told[0].context, &told);
+	assert_ptr_equal(told[1].context, &told);
 	release(&house, told[0].grant);
 	release(&house, told[1].grant);
 	release(&house, c);
 	pull_down(&house, 5);
+}
+
+/* Who ends before the claimant can have its room may use what is kept: while the shadow time is ahead, which is the rate of
+ * releases' word, fixed as the claim is made and only moved nearer. Without a rate, or once it is past, nobody may. */
+static void who_ends_before_the_shadow_may_use_what_is_kept(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:8 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = WEIR_NS_PER_MS});
+	const weir_demand unknown = {.size = sizeof(unknown), .cores = 1};
+	/* A core comes back each 10 ms. */
+	weir_grant held[4];
+	for (int i = 0; i < 4; i++)
+		held[i] = admit(&house, &unknown);
+	for (int i = 0; i < 200; i++) {
+		now_ns += 10 * WEIR_NS_PER_MS;
+		release(&house, held[i % 4]);
+		held[i % 4] = admit(&house, &unknown);
+		assert_int_equal(weir_admission_tick(house.admission, NULL), WEIR_OK);
+	}
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 8), NULL);
+	now_ns += WEIR_NS_PER_MS;
+	admission_settle(house.admission);
+	assert_int_equal(counts_of(&house).claims, 1);
+	uint64_t shadow_ns = at_load(&house.admission->shadow_ns, relaxed, none);
+	assert_in_range(shadow_ns, now_ns + 20 * WEIR_NS_PER_MS, now_ns + 60 * WEIR_NS_PER_MS);
+	weir_demand ends = {.size = sizeof(ends), .cores = 1, .run_ns = shadow_ns - now_ns};
+	weir_demand ends_later = ends;
+	ends_later.run_ns++;
+	assert_refused(ask(&house, &unknown), WEIR_DEFERRED, WEIR_CAUSE_CLAIMED, "waited too long");
+	assert_refused(ask(&house, &ends_later), WEIR_DEFERRED, WEIR_CAUSE_CLAIMED, "waited too long");
+	/* From the room as well. */
+	ends.cores = 4;
+	weir_grant lent = admit(&house, &ends);
+	ends.cores = 1;
+	ends_later.run_ns *= 4;
+	(void)queue(&house, &ends_later, NULL);
+	(void)queue(&house, &ends, &told);
+	assert_int_equal(told_count, 0);
+	release(&house, lent);
+	assert_int_equal(told_count, 1);
+	assert_ptr_equal(told[0].context, &told);
+	/* Nothing comes back any more: the time does not move away. */
+	now_ns = shadow_ns;
+	assert_int_equal(weir_admission_tick(house.admission, NULL), WEIR_OK);
+	admission_settle(house.admission);
+	assert_in_range(at_load(&house.admission->shadow_ns, relaxed, none), 1, shadow_ns);
+	ends.run_ns = 1;
+	assert_refused(ask(&house, &ends), WEIR_DEFERRED, WEIR_CAUSE_CLAIMED, "waited too long");
+	release(&house, told[0].grant);
+	for (int i = 0; i < 4; i++)
+		release(&house, held[i]);
+	assert_int_equal(told_count, 2);
+	release(&house, told[1].grant);
+	assert_int_equal(told_count, 3);
+	release(&house, told[2].grant);
+	pull_down(&house, counts_of(&house).asked);
+}
+
+static void without_a_rate_nothing_that_is_kept_is_lent(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = 1});
+	weir_grant one = admit(&house, WEIR_DEMAND(.cores = 1));
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+	now_ns++;
+	admission_settle(house.admission);
+	assert_int_equal(counts_of(&house).claims, 1);
+	assert_refused(ask(&house, WEIR_DEMAND(.cores = 1, .run_ns = 1)), WEIR_DEFERRED, WEIR_CAUSE_CLAIMED,
+		       "waited too long");
+	release(&house, one);
+	release(&house, told[0].grant);
+	pull_down(&house, 3);
+}
+
+/* Limits that come down where room is kept: it is kept where there will be some, and what was kept is open at once; where there
+ * never will be, who waits is told, and nothing is kept. */
+static void a_claim_is_made_anew_when_limits_change(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = two_nodes), (weir_admission_options){.overtaken_ns_max = 1});
+	weir_grant one = admit(&house, WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(0)));
+	weir_grant other = admit(&house, WEIR_DEMAND(.cores = 2, .home = WEIR_NODE(1)));
+	const weir_demand at[2] = {
+		{.size = sizeof(weir_demand), .cores = 1, .home = WEIR_NODE(0), .home_only = true},
+		{.size = sizeof(weir_demand), .cores = 1, .home = WEIR_NODE(1), .home_only = true},
+	};
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+	now_ns++;
+	admission_settle(house.admission);
+	assert_refused(ask(&house, &at[0]), WEIR_DEFERRED, WEIR_CAUSE_CLAIMED, "waited too long");
+	release(&house, admit(&house, &at[1]));
+	const weir_node_limit lower[2] = {{.cores = 3}, {.cores = 4}}, low[2] = {{.cores = 3}, {.cores = 3}};
+	assert_int_equal(weir_tracker_set_limits(house.tracker, WEIR_LIMITS(.node = lower, .nodes = 2)), WEIR_OK);
+	assert_int_equal(counts_of(&house).claims, 2);
+	assert_refused(ask(&house, &at[1]), WEIR_DEFERRED, WEIR_CAUSE_CLAIMED, "waited too long");
+	release(&house, admit(&house, &at[0]));
+	assert_int_equal(told_count, 0);
+	assert_int_equal(weir_tracker_set_limits(house.tracker, WEIR_LIMITS(.node = low, .nodes = 2)), WEIR_OK);
+	assert_int_equal(told_count, 1);
+	assert_int_equal(told[0].cause, WEIR_CAUSE_INFEASIBLE);
+	release(&house, admit(&house, &at[0]));
+	release(&house, admit(&house, &at[1]));
+	assert_int_equal(weir_tracker_set_limits(house.tracker, NULL), WEIR_OK);
+	release(&house, one);
+	release(&house, other);
+	pull_down(&house, 9);
 }
 
 int main(void)
@@ -200,6 +314,9 @@ int main(void)
 		cmocka_unit_test(a_cancelled_claim_opens_what_it_kept),
 		cmocka_unit_test(a_claim_that_moves_opens_what_it_kept),
 		cmocka_unit_test(who_fits_beside_a_claim_starts),
+		cmocka_unit_test(who_ends_before_the_shadow_may_use_what_is_kept),
+		cmocka_unit_test(without_a_rate_nothing_that_is_kept_is_lent),
+		cmocka_unit_test(a_claim_is_made_anew_when_limits_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,10 +61,11 @@ typedef struct weir_decision {
 	uint64_t short_nodes;	  /* bit n: node n < 64 was short */
 	bool short_total;	  /* a total, rather than a node, was short */
 	char short_name[32];	  /* the first counted resource that was short, as the limits name it; "": none */
-	uint64_t retry_after_ns;  /* DEFERRED, or REJECTED but not for good: how long to wait first; UINT64_MAX: never; else 0 */
-	uint32_t node;		  /* ADMITTED */
-	weir_grant grant;	  /* ADMITTED: give it back by weir_admission_release() */
-	uint64_t ticket;	  /* QUEUED: for weir_admission_cancel(), weir_task_cancel() */
+	uint64_t
+		retry_after_ns; /* DEFERRED, or REJECTED but not for good: how long to wait first; UINT64_MAX: never; else 0 */
+	uint32_t node;		/* ADMITTED */
+	weir_grant grant; /* ADMITTED: give it back by weir_admission_release() */
+	uint64_t ticket;  /* QUEUED: for weir_admission_cancel(), weir_task_cancel() */
 } weir_decision;
 
 /* The decision in words, "queued: memory is short on nodes 0 and 2". Returns the length, as snprintf(). Thread: any. */
@@ -79,7 +80,12 @@ typedef struct weir_admission_options {
 	uint32_t waiting_max;	   /* demands in the waiting room; 0: 1,048,576 */
 	uint32_t overtakes_max;	   /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
 	uint64_t overtaken_ns_max; /* or how long it waits; 0: 5 ms */
-	uint32_t retry_permille;   /* retries (demand.attempt above 0) per 1,000 first tries of demands that do not wait, and 10 a
+	/* Across classes: the head of a lower class is raised by one class, as far as keeping room goes, each time that so many
+	 * grants of higher classes have passed it, or that it has been the head so long. */
+	uint32_t aging_overtakes; /* 0: 256 */
+	uint64_t aging_ns_max;	  /* 0: 100 ms */
+	uint32_t
+		retry_permille; /* retries (demand.attempt above 0) per 1,000 first tries of demands that do not wait, and 10 a
 				    * second anyhow; 0: 100; UINT32_MAX: any number */
 	uint32_t reservations_max;  /* held or bound; 0: 65,536; at most 16,777,215 */
 	weir_clock clock;
