@@ -417,6 +417,41 @@ static bool wait_or_refuse(struct weir_admission *admission, struct waiter *wait
 	return false;
 }
 
+/* One look at a node where others wait already: is it short, and not for ever? */
+static bool is_crowded_at(struct weir_admission *admission, const struct waiter *waiter, uint32_t node,
+			  struct attempt *attempt)
+{
+	struct ledger_word *word = ledger_node_word(&admission->tracker->ledger, node);
+	uint64_t spare = at_load(&word->spare, relaxed, none);
+	uint64_t broken = word_broken(spare, waiter->wish.units.main, WORD_GUARDS_MAIN);
+	if (!(spare & WORD_WAIT) || spare & WORD_TENT || !broken ||
+	    word_broken(at_load(&word->limit, relaxed, none), waiter->wish.units.main, WORD_GUARDS_MAIN))
+		return false;
+	struct shortage why = {.resources = word_broken_resources(broken, WORD_MAIN)};
+	note_refusal(attempt, LEDGER_SHORT, node, &why);
+	return true;
+}
+
+/* Where others wait, a demand that would wait too, and that is one word's affair, needs no try: a look at each node says that
+ * it is short. The holder of the room's token tries for it. False: find out. */
+static bool is_crowded(struct weir_admission *admission, const struct waiter *waiter, bool may_wait,
+		       struct attempt *attempt)
+{
+	const struct ledger *ledger = &admission->tracker->ledger;
+	const struct wish *wish = &waiter->wish;
+	if (!ledger->one_word || !may_wait || waiter->demand.when_short != WEIR_QUEUE || wish->elastic.steps ||
+	    admission_floors(admission, waiter->demand.task_class))
+		return false;
+	if (wish->home_only)
+		return is_crowded_at(admission, waiter, wish->home, attempt);
+	struct attempt looks = {0};
+	for (uint32_t n = 0; n < ledger->nodes; n++)
+		if (!is_crowded_at(admission, waiter, n, &looks))
+			return false;
+	*attempt = looks;
+	return true;
+}
+
 static void ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
 		bool *kick)
 {
@@ -441,8 +476,9 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
 	bool others_wait = at_load(&admission->waiting, relaxed, none) != 0;
 	bool held_back = unlikely(others_wait) && is_held_back(admission, waiter);
+	bool crowded = unlikely(others_wait) && !held_back && is_crowded(admission, waiter, may_wait, &attempt);
 	attempt.claimed = held_back;
-	if (likely(!held_back && claim_try(admission, waiter, rank, &attempt))) {
+	if (likely(!held_back && !crowded && claim_try(admission, waiter, rank, &attempt))) {
 		waiter_set(waiter, WAITER_GRANTED);
 		decision->allowed = true;
 		decision->grant = waiter->grant;
@@ -460,7 +496,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 	decision->short_nodes = attempt.short_nodes;
 	decision->short_total = attempt.why.total;
 	name_shortage(admission, decision);
-	if (!admission_refuse_infeasible(admission, waiter, decision))
+	if (crowded || !admission_refuse_infeasible(admission, waiter, decision))
 		*kick |= wait_or_refuse(admission, waiter, may_wait, &attempt, decision);
 }
 
