@@ -459,6 +459,40 @@ static void grant(struct weir_admission *admission, struct waiter *waiter, uint3
 	finish(admission, waiter, gates, decision);
 }
 
+/* One look at a node where others wait already: is it short, and not for ever? */
+static bool is_crowded_at(struct weir_admission *admission, const struct waiter *waiter, uint32_t node,
+			  struct attempt *attempt)
+{
+	struct ledger_word *word = ledger_node_word(&admission->tracker->ledger, node);
+	uint64_t spare = at_load(&word->spare, relaxed, none);
+	uint64_t broken = word_broken(spare, waiter->wish.units.main, WORD_GUARDS_MAIN);
+	if (!(spare & WORD_WAIT) || spare & WORD_TENT || !broken ||
+	    word_broken(at_load(&word->limit, relaxed, none), waiter->wish.units.main, WORD_GUARDS_MAIN))
+		return false;
+	struct shortage why = {.resources = word_broken_resources(broken, WORD_MAIN)};
+	note_refusal(attempt, LEDGER_SHORT, node, &why);
+	return true;
+}
+
+/* Where others wait and no gate is in use, a demand that would wait too, and that is one word's affair, needs no try: a look at
+ * each node says that it is short. The holder of the room's token tries for it. False: find out. */
+static bool is_crowded(struct weir_admission *admission, const struct waiter *waiter, bool may_wait,
+		       struct attempt *attempt)
+{
+	const struct ledger *ledger = &admission->tracker->ledger;
+	const struct wish *wish = &waiter->wish;
+	if (!ledger->one_word || !may_wait || wish->elastic.steps)
+		return false;
+	if (wish->home_only)
+		return is_crowded_at(admission, waiter, wish->home, attempt);
+	struct attempt looks = {0};
+	for (uint32_t n = 0; n < ledger->nodes; n++)
+		if (!is_crowded_at(admission, waiter, n, &looks))
+			return false;
+	*attempt = looks;
+	return true;
+}
+
 static void ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
 		bool *kick)
 {
@@ -487,8 +521,10 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 	struct rank *rank = alloca(admission->tracker->ledger.nodes * sizeof(*rank));
 	bool others_wait = at_load(&admission->waiting, relaxed, none) != 0;
 	bool held_back = unlikely(others_wait) && is_held_back(admission, waiter);
+	bool crowded =
+		unlikely(others_wait) && !held_back && !gates && is_crowded(admission, waiter, may_wait, &attempt);
 	attempt.claimed = held_back;
-	bool tries = (likely(goes_on) || gate.free_only) && !held_back;
+	bool tries = (likely(goes_on) || gate.free_only) && !held_back && !crowded;
 	if (likely(tries && claim_try(admission, waiter, rank, goes_on ? 0 : TRY_FREE_ONLY, &attempt))) {
 		*kick = attempt.waiters;
 		grant(admission, waiter, gates, decision);
@@ -497,7 +533,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		return;
 	}
 	*kick = attempt.waiters;
-	if (is_infeasible(admission, waiter, decision)) {
+	if (!crowded && is_infeasible(admission, waiter, decision)) {
 		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE, 0, decision);
 		return;
 	}

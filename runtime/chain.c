@@ -35,6 +35,7 @@
 #include "runtime/chain.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/door.h"
 
@@ -43,7 +44,8 @@ bool chains_init(struct weir_admission *admission, uint32_t nodes)
 	admission->chain = aligned_alloc(CACHE_LINE, nodes * sizeof(*admission->chain));
 	for (uint32_t n = 0; admission->chain && n < nodes; n++) {
 		struct grant_chain *chain = &admission->chain[n];
-		*chain = (struct grant_chain){.home = NO_NODE};
+		memset(chain, 0, sizeof(*chain));
+		chain->home = NO_NODE;
 		at_init(&chain->word, 0);
 	}
 	return admission->chain != NULL;
@@ -107,7 +109,8 @@ static void count_out(struct weir_admission *admission, uint32_t place, uint32_t
 	uint64_t sum_ns = 0;
 	for (uint32_t i = 0, run = 0; i < taken; i++) {
 		uint64_t waited_ns = then_ns > chain->since_ns[i] ? then_ns - chain->since_ns[i] : 0;
-		uint64_t after_ns = i + 1 < taken && then_ns > chain->since_ns[i + 1] ? then_ns - chain->since_ns[i + 1] : 0;
+		uint64_t after_ns =
+			i + 1 < taken && then_ns > chain->since_ns[i + 1] ? then_ns - chain->since_ns[i + 1] : 0;
 		sum_ns += waited_ns;
 		run++;
 		if (i + 1 < taken && histogram_bucket(after_ns) == histogram_bucket(waited_ns))

@@ -50,6 +50,19 @@ static inline uint64_t chain_word(uint64_t tag, uint32_t next, uint32_t end)
 	return tag << 16 | (uint64_t)next << 8 | end;
 }
 
+/* Slot `taken` was taken out. Who is behind it comes soon: its lines were written by who submitted it. What is read here may
+ * be in use again, but its memory stays what it is. */
+static inline void chain_fetch_ahead(struct grant_chain *chain, uint32_t taken, uint32_t end)
+{
+	if (taken + 2 >= end)
+		return;
+	const struct waiter *next = at_load(&chain->slot[taken + 1], relaxed, none);
+	const char *after = (const char *)at_load(&chain->slot[taken + 2], relaxed, none);
+	__builtin_prefetch(at_load(&((struct waiter *)next)->ahead, relaxed, none), 1);
+	__builtin_prefetch(after, 1);
+	__builtin_prefetch(after + CACHE_LINE, 1);
+}
+
 /* Take the oldest out, if there is one and it needs just these units. NULL: there is none. Its state is still WAITING, or
  * it was cancelled. */
 static inline struct waiter *chain_take(struct grant_chain *chain, const struct packed *units)
@@ -64,10 +77,7 @@ static inline struct waiter *chain_take(struct grant_chain *chain, const struct 
 		struct waiter *waiter = at_load(&chain->slot[chain_next(word)], relaxed, none);
 		/* ORDER(chain): acquire, as above: the waiter is whole. */
 		if (likely(at_cas_weak(&chain->word, &word, word + chain_word(0, 1, 0), acquire, acquire, chain))) {
-			/* What is behind it is in the list of its slots, or was there: who takes that is soon to come. */
-			struct waiter *soon =
-				at_load(&chain->slot[(chain_next(word) + 1) % CHAIN_MAX], relaxed, none);
-			__builtin_prefetch((const char *)soon + CACHE_LINE, 1);
+			chain_fetch_ahead(chain, chain_next(word), chain_end(word));
 			return waiter;
 		}
 	}

@@ -90,8 +90,7 @@ static ALWAYS_INLINE void rates_note_several(struct rates *rates, const struct t
 	rates_count(mine, taken->cpu_node, WEIR_CPU, (uint64_t)times * word_get(main, WEIR_CPU));
 	rates_count(mine, taken->memory_node, WEIR_MEMORY, (uint64_t)times * word_get(main, WEIR_MEMORY));
 	if (unlikely(word_get(main, WEIR_BANDWIDTH)))
-		rates_count(mine, taken->memory_node, WEIR_BANDWIDTH,
-			    (uint64_t)times * word_get(main, WEIR_BANDWIDTH));
+		rates_count(mine, taken->memory_node, WEIR_BANDWIDTH, (uint64_t)times * word_get(main, WEIR_BANDWIDTH));
 	for (int r = WEIR_COUNTED; unlikely(taken->units.counted) && r < WEIR_RESOURCES; r++)
 		rates_count(mine, taken->cpu_node, (weir_resource)r,
 			    (uint64_t)times * word_get(taken->units.counted, (weir_resource)r));

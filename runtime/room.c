@@ -265,9 +265,9 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 		heir->place = PLACE_COMING;
 		out[lent++] = heir;
 		/* Whoever submits many gets neighbouring slots: so one guesses where those after the next are. */
-		const char *guess = (const char *)heir->next + LENDING_AHEAD * ((const char *)heir->next - (const char *)heir);
-		__builtin_prefetch(guess);
-		__builtin_prefetch(guess + CACHE_LINE);
+		uintptr_t here = (uintptr_t)heir, step = (uintptr_t)heir->next - here;
+		__builtin_prefetch((const void *)(here + LENDING_AHEAD * step));
+		__builtin_prefetch((const void *)(here + LENDING_AHEAD * step + CACHE_LINE));
 		heir = heir->next;
 	}
 	struct waiter *before = leader->before;

@@ -47,9 +47,10 @@ struct waiter_shown {
 /* A demand on its way through admission; part of a task, or of a ticket. What is touched when a grant is handed on comes
  * first, as in a long queue all of it is cold. */
 struct waiter {
-	struct waiter *next; /* of the arrivals, of its shape, of a batch: one after another */
+	struct waiter *next;	 /* of the arrivals, of its shape, of a batch: one after another */
 	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
+	_Atomic(const void *) ahead;	    /* what its owner touches first when it is granted */
 	weir_grant grant;
 	uint32_t node;
 	uint8_t place;	  /* enum waiter_place */

@@ -93,6 +93,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		need->waiter.decided = task_decided;
 		need->waiter.may_be_lent = true;
 		need->waiter.tells_end = true;
+		at_store(&need->waiter.ahead, task, relaxed, none);
 		waiter_renew(&need->waiter);
 	} else {
 		status = carry_need(pool, need, demand);
