@@ -312,6 +312,7 @@ static void push_arrival(struct weir_admission *admission, struct waiter *waiter
 /* It begins to wait. */
 static void arrive(struct weir_admission *admission, struct waiter *waiter)
 {
+	waiter_show(waiter);
 	/* ORDER(ticket): release, pairs with the acquire in waiter_move_use(): who cancels it at once finds all of it. */
 	uint64_t tag = at_load(&waiter->state, relaxed, none) / WAITER_STATES;
 	at_store(&waiter->state, tag * WAITER_STATES + WAITER_WAITING, release, ticket);

@@ -104,6 +104,10 @@ struct weir_admission {
 	bool wait_on_totals;
 	struct rank *rank;
 	/* Of the public face (controller.c). */
+	struct {
+		struct slots *slots;
+		size_t offset; /* of the waiter in a slot */
+	} waiters[2];		 /* all that could wait: tickets, and a pool's tasks */
 	struct slots *tickets;		      /* waiters that are no tasks */
 	_Atomic(struct slots *) reservations; /* reserve.c; NULL: there never was one */
 	uint32_t reservations_max;

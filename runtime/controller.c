@@ -13,6 +13,7 @@
 #include "private/error.h"
 #include "runtime/reserve.h"
 #include "runtime/slots.h"
+#include "runtime/why.h"
 
 enum { TICKET_BYTES = 512, TICKETS_MAX = 1 << 20 };
 
@@ -51,6 +52,8 @@ weir_status weir_admission_create(weir_admission **out, weir_tracker *tracker, c
 		return status;
 	}
 	status = slots_create(&admission->tickets, TICKETS_MAX, TICKET_BYTES, init_ticket);
+	admission->waiters[0].slots = admission->tickets;
+	admission->waiters[0].offset = offsetof(struct ticket, waiter);
 	struct weir_admission *nobody = NULL;
 	/* ORDER(attach): release, pairs with the acquire in tracker_api.c: whoever kicks sees it made. */
 	if (!status && !at_cas(&tracker->admission, &nobody, admission, release, relaxed, attach))
@@ -172,6 +175,14 @@ weir_status weir_admission_cancel(weir_admission *admission, uint64_t number)
 				 (unsigned long long)number);
 	admission_settle(admission);
 	return WEIR_OK;
+}
+
+weir_status weir_admission_why_pending(weir_admission *admission, uint64_t ticket, weir_why *out)
+{
+	if (!admission)
+		return error_set(WEIR_EINVAL, "admission is NULL");
+	struct ticket *one = slots_find(admission->tickets, ticket_slot(ticket), admission->tickets->slot_shift);
+	return why_pending(admission, one ? &one->waiter : NULL, ticket, out);
 }
 
 /* Switches. ------------------------------------------------------------------------------------------------------ */

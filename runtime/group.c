@@ -19,6 +19,7 @@
 
 #include "private/error.h"
 #include "runtime/waits.h"
+#include "runtime/why.h"
 #include "runtime/worker.h"
 
 enum { WAIT_SPINS = 2000 };
@@ -334,6 +335,14 @@ weir_status weir_task_cancel(weir_pool *pool, uint64_t ticket)
 				 (unsigned long long)ticket);
 	admission_settle(pool->admission);
 	return WEIR_OK;
+}
+
+weir_status weir_why_pending(weir_pool *pool, uint64_t ticket, weir_why *out)
+{
+	if (!pool || !pool->aware)
+		return error_set(WEIR_EINVAL, "%s", pool ? "nothing waits for room in a plain pool" : "pool is NULL");
+	struct task_need *need = slots_find(pool->needs, ticket_slot(ticket), pool->needs->slot_shift);
+	return why_pending(pool->admission, need ? &need->waiter : NULL, ticket, out);
 }
 
 /* Waiting. ------------------------------------------------------------------------------------------------------- */

@@ -210,6 +210,10 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	if (pool->aware)
 		arenas_keep_pages(pool->arenas);
 	status = make_slots_of(pool, options);
+	if (!status && pool->aware) {
+		pool->admission->waiters[1].slots = pool->needs;
+		pool->admission->waiters[1].offset = offsetof(struct task_need, waiter);
+	}
 	uint32_t *share = calloc(pool->nodes, sizeof(*share));
 	if (!status && !share)
 		status = error_set(WEIR_ENOMEM, "no memory for %u nodes", pool->nodes);

@@ -147,44 +147,50 @@ static uint64_t eta_of(const struct rates *rates, uint32_t node, weir_resource r
 	return ns < (double)RATES_ETA_NS_MAX ? (uint64_t)ns : RATES_ETA_NS_MAX;
 }
 
-static uint64_t missing_units(struct packed spare, uint64_t needed, weir_resource resource)
+static uint32_t missing_units(struct packed spare, uint64_t needed, weir_resource resource)
 {
 	uint64_t there = packed_get(spare, resource);
-	return needed > there ? needed - there : 0;
+	return needed > there ? (uint32_t)(needed - there) : 0;
+}
+
+struct lack rates_lack(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
+		       uint32_t place)
+{
+	const struct limits *limits = &ledger->limits;
+	struct packed spare = ledger_spare(ledger, place);
+	struct packed limit = ledger_limit(ledger, place);
+	struct packed total = {.main = ledger_word_spare(ledger, LEDGER_TOTAL),
+			       .counted = ledger_word_spare(ledger, LEDGER_TOTAL_COUNTED)};
+	struct lack lack = {0};
+	for (int i = 0; i < WEIR_RESOURCES; i++) {
+		weir_resource r = (weir_resource)i;
+		bool main = word_kind(r) == WORD_MAIN;
+		uint64_t need = packed_get(*units, r);
+		if (!need)
+			continue;
+		lack.never |= need > packed_get(limit, r);
+		if ((main ? limits->node_mask.main : limits->node_mask.counted) & word_mask(r))
+			lack.node[r] = missing_units(spare, need + (floor ? packed_get(*floor, r) : 0), r);
+		if ((main ? limits->total_mask.main : limits->total_mask.counted) & word_mask(r))
+			lack.total[r] = missing_units(total, need, r);
+	}
+	return lack;
 }
 
 uint64_t rates_eta_ns(const struct rates *rates, const struct ledger *ledger, const struct packed *units,
 		      const struct packed *floor, uint32_t place)
 {
-	struct packed spare = ledger_spare(ledger, place);
-	struct packed limit = ledger_limit(ledger, place);
-	struct packed total = {.main = ledger_word_spare(ledger, LEDGER_TOTAL),
-			       .counted = ledger_word_spare(ledger, LEDGER_TOTAL_COUNTED)};
-	const struct packed *mask = &ledger->limits.total_mask;
-	uint64_t eta = 0;
+	const weir_machine *machine = ledger->machine;
+	struct lack lack = rates_lack(ledger, units, floor, place);
+	uint64_t eta = lack.never ? RATES_UNKNOWN : 0;
 	for (int i = 0; i < WEIR_RESOURCES; i++) {
 		weir_resource r = (weir_resource)i;
-		uint64_t need = packed_get(*units, r);
-		if (!need)
-			continue;
-		if (need > packed_get(limit, r))
-			return RATES_UNKNOWN;
 		bool of_memory = r == WEIR_MEMORY || r == WEIR_BANDWIDTH;
-		uint32_t node = of_memory ? ledger->machine->memory_near[place] : ledger->machine->cores_near[place];
-		bool in_total = (word_kind(r) == WORD_MAIN ? mask->main : mask->counted) & word_mask(r);
-		bool on_node =
-			(word_kind(r) == WORD_MAIN ? ledger->limits.node_mask.main : ledger->limits.node_mask.counted) &
-			word_mask(r);
-		uint64_t missing = missing_units(spare, need + (floor ? packed_get(*floor, r) : 0), r);
-		if (missing && on_node) {
-			uint64_t one = eta_of(rates, node, r, missing);
-			eta = one > eta ? one : eta;
-		}
-		missing = in_total ? missing_units(total, need, r) : 0;
-		if (missing) {
-			uint64_t one = eta_of(rates, rates->nodes, r, missing);
-			eta = one > eta ? one : eta;
-		}
+		uint32_t node = of_memory ? machine->memory_near[place] : machine->cores_near[place];
+		uint64_t on_node = lack.node[r] ? eta_of(rates, node, r, lack.node[r]) : 0;
+		uint64_t in_all = lack.total[r] ? eta_of(rates, rates->nodes, r, lack.total[r]) : 0;
+		eta = on_node > eta ? on_node : eta;
+		eta = in_all > eta ? in_all : eta;
 	}
 	return eta;
 }

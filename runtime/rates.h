@@ -44,6 +44,16 @@ void rates_fini(struct rates *rates);
  * Thread: any; never blocks. */
 void rates_sample(struct rates *rates, struct book *book, uint64_t now_ns);
 
+/* How many units a place lacks for a demand and what the floor (NULL: none) keeps: on its nodes, and in the totals. */
+struct lack {
+	uint32_t node[WEIR_RESOURCES];
+	uint32_t total[WEIR_RESOURCES];
+	bool never; /* it is more than the limit */
+};
+
+struct lack rates_lack(const struct ledger *ledger, const struct packed *units, const struct packed *floor,
+		       uint32_t place);
+
 /* In how long a place will have room for units and what the floor (NULL: none) keeps, at the rates of the last sample: the
  * longest over what is short, at most RATES_ETA_NS_MAX. 0: nothing is short. RATES_UNKNOWN: something is short of which no
  * release was seen lately, or it is more than the limit. Thread: any; a few loads per resource. */

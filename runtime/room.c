@@ -112,9 +112,25 @@ static void count(struct room *room, const struct waiter *waiter, uint32_t chang
 	*(waiter->wish.home_only ? &room->at_node[waiter->wish.home] : &room->everywhere) += change;
 }
 
+void waiter_show(struct waiter *waiter)
+{
+	struct waiter_shown *shown = &waiter->shown;
+	const struct wish *wish = &waiter->wish;
+	uint64_t where = (uint64_t)wish->home << 8 | (uint64_t)wish->home_only << 7 | (uint64_t)waiter->demand.task_class;
+	/* ORDER(shown): release, pairs with the acquires in look() (why.c): who sees one of them sees that the use before is
+	 * over. */
+	at_store(&shown->main, wish->units.main, release, shown);
+	at_store(&shown->counted, wish->units.counted, release, shown);
+	at_store(&shown->where, where, release, shown);
+	at_store(&shown->priority, waiter->demand.priority, release, shown);
+	at_store(&shown->since_ns, waiter->since_ns, release, shown);
+	at_store(&shown->order, 0, release, shown);
+}
+
 bool room_add(struct room *room, struct waiter *waiter)
 {
 	waiter->sequence = room->sequence++;
+	at_store(&waiter->shown.order, waiter->sequence + 1, relaxed, none);
 	waiter->next = NULL;
 	waiter->overtaken = 0;
 	waiter->outranked = 0;

@@ -35,6 +35,15 @@ struct expiry_link {
 	struct waiter *up, *left, *right;
 };
 
+/* What anybody may read of a waiter that waits (why.c): written as it is pushed, and its order as it is fetched. */
+struct waiter_shown {
+	_Atomic(uint64_t) main, counted;
+	_Atomic(uint64_t) where; /* home << 8 | home_only << 7 | class */
+	_Atomic(int64_t) priority;
+	_Atomic(uint64_t) since_ns;
+	_Atomic(uint64_t) order; /* of its fetch, from 1; 0: not fetched yet */
+};
+
 /* A demand on its way through admission; part of a task, or of a ticket. What is touched when a grant is handed on comes
  * first, as in a long queue all of it is cold. */
 struct waiter {
@@ -54,6 +63,7 @@ struct waiter {
 	struct waiter *chain;  /* leaders with the same hash */
 	struct waiter *cancel; /* who was cancelled before and is not looked at yet */
 	struct wish wish;
+	struct waiter_shown shown;
 	uint64_t expires_ns;		  /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
 	uint32_t overtaken;		  /* at the head of its class: grants of this and lower classes that passed it */
 	uint32_t outranked;		  /* at the head: grants of higher classes */
@@ -89,6 +99,9 @@ struct room {
 
 bool room_init(struct room *room, uint32_t nodes);
 void room_fini(struct room *room);
+
+/* Before it is pushed. */
+void waiter_show(struct waiter *waiter);
 
 /* The classes in the order of service. */
 enum service { SERVICE_CRITICAL, SERVICE_HIGH, SERVICE_NORMAL, SERVICE_BEST_EFFORT };

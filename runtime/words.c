@@ -12,6 +12,7 @@
 #include "private/compiler.h"
 #include "private/error.h"
 #include "runtime/admission.h"
+#include "runtime/text.h"
 
 static const char *const verdict_names[WEIR_VERDICTS] = {"admitted", "queued", "deferred", "rejected"};
 static const char *const cause_names[WEIR_CAUSES] = {
@@ -29,15 +30,7 @@ const char *weir_cause_name(weir_cause cause)
 	return (unsigned)cause < WEIR_CAUSES ? cause_names[cause] : "?";
 }
 
-struct text {
-	char *at;
-	size_t size;
-	size_t used;
-};
-
-static void say(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void say(struct text *text, const char *format, ...)
+void text_say(struct text *text, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -57,26 +50,26 @@ static void say_resources(struct text *text, const weir_decision *decision)
 		if (!(resources >> r & 1))
 			continue;
 		bool by_name = r >= WEIR_COUNTED && !named && decision->short_name[0];
-		say(text, "%s%s", first ? "" : " and ",
+		text_say(text, "%s%s", first ? "" : " and ",
 		    by_name ? decision->short_name : weir_resource_name((weir_resource)r));
 		named |= by_name;
 		first = false;
 	}
 	if (first)
-		say(text, "room");
+		text_say(text, "room");
 }
 
 static void say_nodes(struct text *text, const weir_decision *decision)
 {
 	if (decision->short_total) {
-		say(text, " in all");
+		text_say(text, " in all");
 		return;
 	}
 	bool first = true;
 	for (int n = 0; n < 64; n++) {
 		if (!(decision->short_nodes >> n & 1))
 			continue;
-		say(text, "%s%d", first ? " on node " : ", ", n);
+		text_say(text, "%s%d", first ? " on node " : ", ", n);
 		first = false;
 	}
 }
@@ -85,60 +78,60 @@ static void say_cause(struct text *text, const weir_decision *decision)
 {
 	switch (decision->cause) {
 	case WEIR_CAUSE_INFEASIBLE:
-		say(text, "more ");
+		text_say(text, "more ");
 		say_resources(text, decision);
-		say(text, " than the limits %s: it will never fit",
+		text_say(text, " than the limits %s: it will never fit",
 		    decision->short_total ? "in all" : "of any permitted node");
 		break;
 	case WEIR_CAUSE_FRAGMENTED:
-		say(text, "the nodes together have the room, no single one has (");
+		text_say(text, "the nodes together have the room, no single one has (");
 		say_resources(text, decision);
-		say(text, " is short)");
+		text_say(text, " is short)");
 		break;
 	case WEIR_CAUSE_CLASS_FLOOR:
 		say_resources(text, decision);
-		say(text, " that is left is kept for higher classes");
+		text_say(text, " that is left is kept for higher classes");
 		break;
 	case WEIR_CAUSE_CLAIMED:
-		say(text, "the room that is left is kept for a demand that has waited too long");
+		text_say(text, "the room that is left is kept for a demand that has waited too long");
 		break;
 	case WEIR_CAUSE_CONTENDED:
-		say(text, "others are taking just now");
+		text_say(text, "others are taking just now");
 		break;
 	case WEIR_CAUSE_QUEUE_FULL:
-		say(text, "the waiting room, or the table of grants, is full");
+		text_say(text, "the waiting room, or the table of grants, is full");
 		break;
 	case WEIR_CAUSE_SHUTDOWN:
-		say(text, "shut down");
+		text_say(text, "shut down");
 		break;
 	case WEIR_CAUSE_INVALID:
-		say(text, "the demand is invalid");
+		text_say(text, "the demand is invalid");
 		break;
 	case WEIR_CAUSE_DEADLINE:
-		say(text, "it cannot start, or end, in the time that it gives");
+		text_say(text, "it cannot start, or end, in the time that it gives");
 		break;
 	case WEIR_CAUSE_BREAKER:
-		say(text, "demands of its class and shape keep failing: the breaker is open");
+		text_say(text, "demands of its class and shape keep failing: the breaker is open");
 		break;
 	case WEIR_CAUSE_DEGRADED:
-		say(text, "the machine is under pressure and its class is held back");
+		text_say(text, "the machine is under pressure and its class is held back");
 		break;
 	case WEIR_CAUSE_RETRIES:
-		say(text, "retries are more than a tenth of first tries");
+		text_say(text, "retries are more than a tenth of first tries");
 		break;
 	case WEIR_CAUSE_POLICY:
-		say(text, "the policy refuses it");
+		text_say(text, "the policy refuses it");
 		break;
 	case WEIR_CAUSE_NONE:
 		if (decision->verdict == WEIR_REJECTED) {
-			say(text, "cancelled");
+			text_say(text, "cancelled");
 			break;
 		}
 		__attribute__((fallthrough));
 	case WEIR_CAUSE_SHORT:
 	default:
 		say_resources(text, decision);
-		say(text, " is short");
+		text_say(text, " is short");
 		say_nodes(text, decision);
 		break;
 	}
@@ -151,19 +144,19 @@ size_t weir_decision_text(const weir_decision *decision, char *out, size_t size)
 		*out = '\0';
 	if (!decision)
 		return 0;
-	say(&text, "%s", weir_verdict_name(decision->verdict));
+	text_say(&text, "%s", weir_verdict_name(decision->verdict));
 	if (decision->verdict == WEIR_ADMITTED) {
-		say(&text, " on node %u", decision->node);
+		text_say(&text, " on node %u", decision->node);
 		if (decision->cause != WEIR_CAUSE_NONE) {
-			say(&text, " without a grant (observed): ");
+			text_say(&text, " without a grant (observed): ");
 			say_cause(&text, decision);
 		}
 		return text.used;
 	}
-	say(&text, ": ");
+	text_say(&text, ": ");
 	say_cause(&text, decision);
 	if (decision->verdict == WEIR_DEFERRED)
-		say(&text, "; try again after %llu ns", (unsigned long long)decision->retry_after_ns);
+		text_say(&text, "; try again after %llu ns", (unsigned long long)decision->retry_after_ns);
 	return text.used;
 }
 

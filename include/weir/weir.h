@@ -24,5 +24,6 @@
 #include <weir/strategy.h>
 #include <weir/task.h>
 #include <weir/tracker.h>
+#include <weir/why.h>
 
 #endif
