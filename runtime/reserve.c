@@ -239,7 +239,8 @@ static weir_status ask(struct weir_admission *admission, struct waiter *waiter, 
 	waiter->demand.when_short = WEIR_DEFER;
 	at_init(&waiter->state, WAITER_NEW);
 	admission_ask(admission, waiter, false, &decision, &kick);
-	if (decision.verdict != WEIR_ADMITTED)
+	/* What is only observed is admitted without room. */
+	if (decision.verdict != WEIR_ADMITTED || !decision.grant.handle)
 		status = admission_refusal(&decision);
 	if (kick)
 		admission_settle(admission);

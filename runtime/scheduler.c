@@ -262,6 +262,8 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 		*out = (weir_selection){
 			.node = n, .worker = least_loaded(scheduler, n), .fits = all[n].fits, .cause = all[n].cause};
 	}
+	if (out->cause == WEIR_CAUSE_SHORT && admission_is_fragmented(admission, &waiter))
+		out->cause = WEIR_CAUSE_FRAGMENTED;
 	if (out->node == NO_NODE)
 		return error_set(WEIR_EINFEASIBLE,
 				 "the demand is more than the limits of any permitted node: it will never fit");

@@ -104,6 +104,23 @@ static weir_status wish_for(struct weir_tracker *tracker, const weir_demand *dem
 	return WEIR_OK;
 }
 
+/* What is short, and where, by a look: that may find room again. */
+static weir_status no_room(struct weir_tracker *tracker, const struct wish *wish)
+{
+	const struct ledger *ledger = &tracker->ledger;
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		struct shortage why = {0};
+		if ((wish->home_only && n != wish->home) ||
+		    ledger_look(ledger, &wish->units, NULL, n, &why) != LEDGER_SHORT || !why.resources)
+			continue;
+		const char *name = limits_resource_name(&ledger->limits, (weir_resource)__builtin_ctz(why.resources));
+		if (why.total)
+			return error_set(WEIR_EAGAIN, "no node has room for the demand now: %s is short in all", name);
+		return error_set(WEIR_EAGAIN, "no node has room for the demand now: %s is short on node %u", name, n);
+	}
+	return error_set(WEIR_EAGAIN, "no node has room for the demand now");
+}
+
 /* Set the error text of a demand that found no room, and say it in the log. */
 static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish, enum ledger_answer answer)
 {
@@ -117,7 +134,7 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 				   limits_resource_name(&tracker->ledger.limits, first),
 				   why.total ? "all nodes" : "any node");
 	} else {
-		status = error_set(WEIR_EAGAIN, "no node has room for the demand now");
+		status = no_room(tracker, wish);
 	}
 	LOG(WEIR_LOG_DEBUG, "tracker: %s", weir_error_text());
 	return status;
@@ -271,7 +288,9 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 		return WEIR_OK;
 	*out = (weir_grant){0};
 	return answer == LEDGER_BOOK_FULL ? error_set(WEIR_EFULL, "options.grants_max grants are live")
-					  : error_set(WEIR_EAGAIN, "no node has room for the demand now");
+					  : no_room(tracker, &(struct wish){.units = units,
+									    .home = first,
+									    .home_only = end == first + 1});
 }
 
 weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out,

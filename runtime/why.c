@@ -37,7 +37,7 @@ struct view {
 static bool look(struct waiter *waiter, struct view *view)
 {
 	struct waiter_shown *shown = &waiter->shown;
-	/* ORDER(shown): acquire, pairs with the releases in waiter_show() and of the state in push_arrival(): see above. */
+	/* ORDER(shown): acquire, pairs with the releases in waiter_show() and of the state in arrive(): see above. */
 	view->state = at_load(&waiter->state, acquire, shown);
 	view->units.main = at_load(&shown->main, acquire, shown);
 	view->units.counted = at_load(&shown->counted, acquire, shown);

@@ -153,7 +153,7 @@ static void a_total_below_the_nodes_is_what_makes_a_demand_infeasible(void **sta
 	assert_ok(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 1.5, .home = WEIR_NODE(1)), &grant, NULL));
 	weir_grant second;
 	assert_error(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 1), &second, NULL), WEIR_EAGAIN,
-		     "no node has room");
+		     "CPU is short in all");
 	assert_ok(weir_tracker_give(tracker, grant));
 	assert_ok(weir_tracker_destroy(tracker));
 }
@@ -165,7 +165,7 @@ static void memory_alone_fits_while_the_cores_are_all_taken(void **state)
 	for (int n = 0; n < 2; n++)
 		assert_ok(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 2), &cpu[n], NULL));
 	assert_error(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 1), &other, NULL), WEIR_EAGAIN,
-		     "no node has room");
+		     "CPU is short on node 0");
 	assert_ok(weir_tracker_take(tracker, WEIR_DEMAND(.memory_bytes = 64 * MIB), &memory, NULL));
 	assert_ok(weir_tracker_give(tracker, memory));
 	for (int n = 0; n < 2; n++)

@@ -198,11 +198,16 @@ static void what_cannot_be_reserved_says_why(void **state)
 	assert_error(weir_reservation_state(a, r, NULL), WEIR_EINVAL, "NULL");
 	assert_string_equal(weir_reserved_state_name(WEIR_RESERVED_EXPIRED), "expired");
 	assert_string_equal(weir_reserved_state_name((weir_reserved_state)9), "?");
+	/* What is only observed would be admitted without room: that is no reservation. */
+	assert_ok(weir_admission_set_rule(a, WEIR_ADMIT_OBSERVE));
 	assert_ok(weir_reservation_release(a, third));
+	assert_error(weir_reserve(a, WEIR_DEMAND(.cores = 4), 1, &none), WEIR_EAGAIN, "CPU is short");
+	assert_int_equal(none.handle, 0);
+	assert_ok(weir_admission_set_rule(a, WEIR_ADMIT_HARD));
 	assert_ok(weir_reservation_release(a, r));
 	admission_close(a);
 	assert_error(weir_reserve(a, one, 1, &none), WEIR_ESHUTDOWN, "shut down");
-	pull_down(&house, 7);
+	pull_down(&house, 8);
 }
 
 /* Held room is neither's who waits nor lower classes', and goes back when admission does. */

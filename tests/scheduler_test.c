@@ -170,7 +170,9 @@ static void a_dry_run_takes_nothing_and_says_what_would_be(void **state)
 				assert_true(!scores[n].fits || scores[n].score <= scores[selection.node].score);
 			}
 			assert_int_equal(selection.fits, room);
-			assert_int_equal(selection.cause, room ? WEIR_CAUSE_NONE : WEIR_CAUSE_SHORT);
+			assert_true(room ? selection.cause == WEIR_CAUSE_NONE
+					 : selection.cause == WEIR_CAUSE_SHORT ||
+						   selection.cause == WEIR_CAUSE_FRAGMENTED);
 			weir_placement placement = weir_scheduler_schedule(house.scheduler, demand, NULL, NULL);
 			assert_int_equal(placement.decision.allowed, room);
 			if (room) {
@@ -325,6 +327,38 @@ static void wrong_calls_are_named(void **state)
 	pull_down(&house);
 }
 
+/* No node has the room, all together do: another cause than room that is not there. */
+static void a_dry_run_tells_scattered_room_from_none(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_FIRST_FIT, NULL);
+	weir_placement held[NODES];
+	for (uint32_t n = 0; n < NODES; n++)
+		held[n] = place(&house, WEIR_DEMAND(.cores = CORES - 1, .home = WEIR_NODE(n), .home_only = true));
+	weir_selection selection;
+	weir_node_score scores[NODES];
+	assert_int_equal(weir_scheduler_select(house.scheduler, WEIR_DEMAND(.cores = 2), &selection, scores, NODES),
+			 WEIR_OK);
+	assert_false(selection.fits);
+	assert_int_equal(selection.cause, WEIR_CAUSE_FRAGMENTED);
+	for (uint32_t n = 0; n < NODES; n++)
+		assert_int_equal(scores[n].cause, WEIR_CAUSE_SHORT);
+	const weir_demand *there = WEIR_DEMAND(.cores = 2, .home = WEIR_NODE(1), .home_only = true);
+	assert_int_equal(weir_scheduler_select(house.scheduler, there, &selection, NULL, 0), WEIR_OK);
+	assert_int_equal(selection.cause, WEIR_CAUSE_SHORT);
+	weir_placement last[NODES];
+	for (uint32_t n = 0; n < NODES; n++)
+		last[n] = place(&house, WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(n), .home_only = true));
+	assert_int_equal(weir_scheduler_select(house.scheduler, WEIR_DEMAND(.cores = 2), &selection, NULL, 0), WEIR_OK);
+	assert_int_equal(selection.cause, WEIR_CAUSE_SHORT);
+	for (uint32_t n = 0; n < NODES; n++) {
+		finish(&house, &held[n]);
+		finish(&house, &last[n]);
+	}
+	pull_down(&house);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_placement_that_waits_is_told_once),
 		cmocka_unit_test(a_dry_run_takes_nothing_and_says_what_would_be),
 		cmocka_unit_test(a_dry_run_shows_every_node),
+		cmocka_unit_test(a_dry_run_tells_scattered_room_from_none),
 		cmocka_unit_test(fragmentation_says_how_scattered_the_room_is),
 		cmocka_unit_test(rebalance_looks_again_at_all_that_waits),
 		cmocka_unit_test(wrong_calls_are_named),

@@ -60,7 +60,7 @@ typedef struct weir_selection {
 	uint32_t node;	 /* the best node with room; without one, the best that is permitted */
 	uint32_t worker; /* a hint */
 	bool fits;
-	weir_cause cause; /* why not, where it does not fit */
+	weir_cause cause; /* why not, where it does not fit: as a node's, or FRAGMENTED */
 } weir_selection;
 
 /* A dry run: what would be chosen for this demand now, and the score of every node. Takes nothing.
