@@ -8,6 +8,7 @@
  * Not here:  what a task may ask for besides (inside.c).
  */
 #include "private/error.h"
+#include "runtime/leftover.h"
 #include "runtime/worker.h"
 
 static uint32_t whole_cores(const struct limits *limits, uint64_t main)
@@ -123,11 +124,13 @@ weir_status weir_task_grow(weir_task *task, const weir_amount *by)
 	bool waiters = false;
 	status = tracker_grow(
 		pool->tracker, need->waiter.grant, &units,
-		admission_floor(pool->admission, need->waiter.demand.task_class, task_node(task), &floor), &waiters);
+		admission_floor(pool->admission, need->waiter.demand.task_class, need->waiter.node, &floor), &waiters);
 	if (!status) {
 		uint64_t more = whole_lines(by->memory_bytes);
 		at_add(&need->memory_bytes, more, relaxed, none);
 		at_add(&need->memory_left_bytes, more, relaxed, none);
+		if (more)
+			leftover_yield(pool, need);
 		follow_cores(task);
 	}
 	return finish(task, status, waiters);
