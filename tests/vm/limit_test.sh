@@ -11,7 +11,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 hungry=$BUILD/tests/hungry
 
-"$SOURCE/tests/vm/guest" -n 1 -c 8 -m 1200 -f "$SOURCE/tests/vm/limit_inside.sh=/limit_inside.sh" -f "$hungry" -- \
+"$SOURCE/tests/vm/guest" -t 600 -n 1 -c 8 -m 1200 -f "$SOURCE/tests/vm/limit_inside.sh=/limit_inside.sh" -f "$hungry" -- \
 	sh /limit_inside.sh "$hungry" plain:512:1:plain:16:10:0 aware:512:1:aware:16:11:0 pieces:512:1:aware:16:5:200 \
 	plain-ranks:896:8:plain:16:10:0 aware-ranks:896:8:aware:4:12:0 >"$scratch/out"
 status=$?

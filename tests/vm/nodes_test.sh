@@ -10,5 +10,5 @@ along=
 for test in nodes $tests; do
 	along="$along -f $BUILD/tests/$test"
 done
-exec "$SOURCE/tests/vm/guest" -x 96 $along -f "$SOURCE/tests/data" -f "$SOURCE/tests/vm/nodes_inside.sh=/nodes_inside.sh" -- \
+exec "$SOURCE/tests/vm/guest" -t 600 -x 96 $along -f "$SOURCE/tests/data" -f "$SOURCE/tests/vm/nodes_inside.sh=/nodes_inside.sh" -- \
 	sh /nodes_inside.sh "$BUILD" "$SOURCE" $tests
