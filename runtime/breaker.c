@@ -3,8 +3,8 @@
  * breaker.c - circuit breakers: who asks for what has kept failing is told so at once.
  *
  * Holds:     a fixed table of cells by class and shape; nothing is ever taken out of it but by switching a class off.
- * Invariant: Y1  at most `probes` demands are let through in one half-open phase, but for those that are cancelled.
- *            Y2  half-open ends two leases after it began, in any case: with a failure, or with none at all, it opens
+ * Invariant: Z1  at most `probes` demands are let through in one half-open phase, but for those that are cancelled.
+ *            Z2  half-open ends two leases after it began, in any case: with a failure, or with none at all, it opens
  *                again; with a success and no failure it closes.
  * Progress:  lock-free: a lost compare-and-swap means that somebody else moved the state.
  * Not here:  when outcomes happen (gate.c, worker.c), modes from outside (gate.c).
@@ -298,7 +298,7 @@ static bool close_it(struct breaker *breaker, struct breaker_cell *cell, struct 
 				   .tick = tick ? tick : 1});
 }
 
-/* Y2. True: the state moved. */
+/* Z2. True: the state moved. */
 static bool settle_half_open(struct breaker *breaker, struct breaker_cell *cell, struct state state, uint64_t tick)
 {
 	uint32_t well = 0, granted = 0;

@@ -3,8 +3,8 @@
  * gate.c - what may hold a demand back although the ledger has room, and what lets one go although it has none.
  *
  * Holds:     levels, law, floors, breakers, the application's policy; which of them are in use (weir_admission.gates).
- * Invariant: Y6  a node where nothing is held admits the first that waits, whatever the level.
- *            Y7  each probe of a breaker that is let through is told of once: granted and ended, dropped, or failed.
+ * Invariant: Z6  a node where nothing is held admits the first that waits, whatever the level.
+ *            Z7  each probe of a breaker that is let through is told of once: granted and ended, dropped, or failed.
  * Progress:  lock-free; switches wait for readers of the old policy.
  * Not here:  the machines themselves (breaker.c, levels.c, law.c, floors.c), the public verbs (policy.c), the ledger.
  *
@@ -215,7 +215,7 @@ void gate_ask(struct weir_admission *admission, struct waiter *waiter, uint32_t 
 		answer->cause = WEIR_CAUSE_DEGRADED;
 		/* It cannot be left sooner. */
 		answer->retry_after_ns = admission->gate.levels.options.leave_ns;
-		/* Y6: whoever waits is before us, and is admitted there by who scans the room. */
+		/* Z6: whoever waits is before us, and is admitted there by who scans the room. */
 		answer->free_only = !at_load(&admission->waiting, relaxed, none);
 	}
 	if (answer->verdict == WEIR_ADMITTED && (gates & GATE_POLICY)) {

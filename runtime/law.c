@@ -3,7 +3,7 @@
  * law.c - the adaptive rule's law: from how long granted tasks wait for a worker to how much of the limits is used.
  *
  * Holds:     the factor, and the shortest delay of the interval.
- * Invariant: Y5  LAW_FACTOR_MIN <= factor <= LAW_FACTOR_MAX.
+ * Invariant: Z5  LAW_FACTOR_MIN <= factor <= LAW_FACTOR_MAX.
  * Progress:  lock-free.
  * Not here:  what the factor does to the ledger (floors.c).
  */

@@ -3,8 +3,8 @@
  * levels.c - levels of degradation: from what the host does to what each class may do.
  *
  * Holds:     the level, and since when the pressure is below it.
- * Invariant: Y3  memory that live grants cover is no pressure: used <= granted gives 0, however full it is.
- *            Y4  a level is left only after leave_ns during which no tick saw pressure above its threshold less
+ * Invariant: Z3  memory that live grants cover is no pressure: used <= granted gives 0, however full it is.
+ *            Z4  a level is left only after leave_ns during which no tick saw pressure above its threshold less
  *                leave_permille.
  * Progress:  wait-free.
  * Not here:  who ticks, and who is told (gate.c); the monitor (numa/).

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* breaker_test.c - Y1, Y2: every transition of a circuit breaker on a logical clock, one table for all; then walks through
+/* breaker_test.c - Z1, Z2: every transition of a circuit breaker on a logical clock, one table for all; then walks through
  * all short histories and many long ones. It would fail by a breaker that stays half-open, lets more probes through than
  * it says, or opens for waiting. */
 #include <pthread.h>
@@ -364,7 +364,7 @@ static void check_walk(struct walk *walk, uint64_t lease)
 		walk->let_through = 0;
 	}
 	if (is.state == WEIR_BREAKER_HALF_OPEN)
-		assert_true(walk->now - walk->half_since <= 2 * lease + 4 * TICK); /* Y2 */
+		assert_true(walk->now - walk->half_since <= 2 * lease + 4 * TICK); /* Z2 */
 	walk->state = is.state;
 }
 
@@ -384,7 +384,7 @@ static void walk_on(struct walk *walk, int event, uint64_t lease)
 		if (probe && walk->outs < 8)
 			walk->out[walk->outs++] = probe;
 		walk->let_through += probe != 0;
-		assert_true(walk->let_through <= 3); /* Y1 */
+		assert_true(walk->let_through <= 3); /* Z1 */
 		break;
 	}
 	case EVENT_WELL:
@@ -491,7 +491,7 @@ static void no_long_history_leaves_it_half_open(void **state)
 	free(breaker);
 }
 
-/* Y1 by four threads at once: the phase's probes are handed out once each. */
+/* Z1 by four threads at once: the phase's probes are handed out once each. */
 enum { THREADS = 4, ROUNDS = 300 };
 
 static struct breaker *shared;

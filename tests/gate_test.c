@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gate_test.c - Y6, Y7: what stands before the ledger, with the real ledger and room behind it, on a logical clock: each
+/* gate_test.c - Z6, Z7: what stands before the ledger, with the real ledger and room behind it, on a logical clock: each
  * level's effect on each class, breakers end to end, the deadline, adaptive and observe rules, the application's policy;
  * and what a switch does to those who wait. It would fail by a demand that is refused, or waits, for a reason that is
  * gone. */
@@ -43,7 +43,7 @@ static weir_decision ask_class(struct house *house, weir_class task_class, weir_
 
 static const weir_class all_classes[WEIR_CLASSES] = {WEIR_NORMAL, WEIR_HIGH, WEIR_CRITICAL, WEIR_BEST_EFFORT};
 
-/* On nodes where something runs, so that Y6 is not what lets them go. */
+/* On nodes where something runs, so that Z6 is not what lets them go. */
 static void each_level_holds_back_its_classes(void **state)
 {
 	(void)state;
@@ -89,7 +89,7 @@ static void each_level_holds_back_its_classes(void **state)
 		}
 }
 
-/* Y6: at the ask, and for the first in the room; and never against the ledger. */
+/* Z6: at the ask, and for the first in the room; and never against the ledger. */
 static void an_empty_node_admits_the_first_whatever_the_level(void **state)
 {
 	(void)state;
@@ -247,7 +247,7 @@ static void a_breaker_opens_by_a_full_room_and_closes_by_probes(void **state)
 	assert_int_equal(weir_admission_breaker_get(house.admission, WEIR_DEMAND(.cores = 1), &view), WEIR_OK);
 	assert_int_equal(view.state, WEIR_BREAKER_HALF_OPEN);
 	assert_int_equal(view.probes_out, 1);
-	/* Y7: a cancelled one leaves its place; granted ones close it. */
+	/* Z7: a cancelled one leaves its place; granted ones close it. */
 	assert_int_equal(weir_admission_cancel(house.admission, one.ticket), WEIR_OK);
 	assert_int_equal(weir_admission_breaker_get(house.admission, WEIR_DEMAND(.cores = 1), &view), WEIR_OK);
 	assert_int_equal(view.probes_out, 0);

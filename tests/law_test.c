@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* law_test.c - Y5: the adaptive law on a logical clock: what it does to each kind of interval, and that it settles on a
+/* law_test.c - Z5: the adaptive law on a logical clock: what it does to each kind of interval, and that it settles on a
  * machine that it does not know. It would fail by a factor that runs away, or that stays down when the delay is gone. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* levels_test.c - Y3, Y4: every transition between levels on a logical clock, what each level does to each class, what
+/* levels_test.c - Z3, Z4: every transition between levels on a logical clock, what each level does to each class, what
  * pressure is made of. It would fail by a pool that is full of granted memory and not GREEN, or by a level that is left
  * too early or never. */
 #include <setjmp.h>
@@ -236,7 +236,7 @@ static void off_finds_nothing(void **state)
 	assert_int_equal(tick(&levels, 5, 1), WEIR_LEVEL_GREEN);
 }
 
-/* Random pressures and times: Y4 by an account of its own, and after 100 ms without pressure it is GREEN. */
+/* Random pressures and times: Z4 by an account of its own, and after 100 ms without pressure it is GREEN. */
 static void no_history_keeps_a_level_without_pressure(void **state)
 {
 	(void)state;
