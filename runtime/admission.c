@@ -227,6 +227,7 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		struct shortage why = {0};
 		enum ledger_answer answer =
 			take(admission, waiter, floored, node, flags, &taken, &why, &attempt->waiters);
+		attempt->why.recalled |= why.recalled;
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
 			admission_count_grants(admission, node, 1);

@@ -68,7 +68,8 @@ weir_status book_create(struct book **out, uint32_t grants_max)
 	struct slots *slots;
 	weir_status status = slots_create(&slots, grants_max, sizeof(struct record_slot), record_init);
 	if (slots)
-		slots->bias_first = membarrier_ready() ? 0 : BOOK_BIAS_OFF | BOOK_BIAS_NEVER;
+		/* No credit until somebody arms it. */
+		slots->attention = (BOOK_BIAS + 1) | (membarrier_ready() ? 0 : BOOK_BIAS_OFF | BOOK_BIAS_NEVER);
 	*out = slots ? container_of(slots, struct book, slots) : NULL;
 	return status;
 }
@@ -90,11 +91,14 @@ uint32_t book_owner_slow(struct book *book)
 	struct slot_cache *cache = slots_cache(&book->slots);
 	if (!cache)
 		return 0;
-	uint32_t off = BOOK_BIAS_OFF;
 	if (book_bias_is_due(cache)) {
+		uint64_t attention = at_load(&cache->attention, relaxed, none);
+		if (attention & BOOK_BIAS_NEVER)
+			cache->bias_wait = UINT32_MAX;
 		/* ORDER(bias): acquire, pairs with the release in change_foreign(): those who were at it are through, and
-		 * what they struck out is seen. Fails while some are. */
-		if (at_cas(&cache->bias, &off, 0, acquire, relaxed, bias))
+		 * what they struck out is seen. Not while some are. */
+		if ((attention & BOOK_BIAS) == BOOK_BIAS_OFF &&
+		    at_cas(&cache->attention, &attention, attention & ~BOOK_BIAS, acquire, relaxed, bias))
 			cache->bias_wait = !cache->bias_wait		      ? BIAS_WAIT_MIN
 					   : cache->bias_wait < BIAS_WAIT_MAX ? 2 * cache->bias_wait
 									      : BIAS_WAIT_MAX;
@@ -112,9 +116,9 @@ static enum change change_own(struct slot_cache *cache, struct record_slot *slot
 			      uint64_t wanted)
 {
 	bool won;
-	at_store(&cache->busy, number + 1, relaxed, none);
+	at_store(&cache->busy, (number + 1) | BOOK_BUSY_ALONE, relaxed, none);
 	at_signal_fence();
-	if (at_load(&cache->bias, relaxed, none)) {
+	if (at_load(&cache->attention, relaxed, none) & BOOK_BIAS) {
 		/* ORDER(book_state): acquire, as in change_state(). */
 		won = at_cas(&slot->state, &live, wanted, acquire, relaxed, book_state);
 	} else {
@@ -133,35 +137,35 @@ static enum change change_foreign(struct slot_cache *owners, struct record_slot 
 				  uint64_t wanted)
 {
 	/* ORDER(bias): acq_rel, pairs with itself: who finds it off relies on the barrier of who put it off. */
-	if (!(at_add(&owners->bias, 1, acq_rel, bias) & BOOK_BIAS_OFF)) {
+	if (!(at_add(&owners->attention, 1, acq_rel, bias) & BOOK_BIAS_OFF)) {
 		membarrier_all();
-		at_or(&owners->bias, BOOK_BIAS_OFF, acq_rel, bias);
+		at_or(&owners->attention, BOOK_BIAS_OFF, acq_rel, bias);
 	}
 	/* ORDER(bias): acquire, pairs with the releases of the owner: if it is through we see the state that it left. */
 	enum change change = OWNERS;
-	if (at_load(&owners->busy, acquire, bias) != number + 1)
+	if ((at_load(&owners->busy, acquire, bias) & ~BOOK_BUSY_ALONE) != number + 1)
 		/* ORDER(book_state): acquire, as in change_state(). */
 		change = at_cas(&slot->state, &live, wanted, acquire, relaxed, book_state) ? WON : LOST;
 	/* ORDER(bias): release, pairs with the acquire in book_owner_slow(). */
-	at_sub(&owners->bias, 1, release, bias);
+	at_sub(&owners->attention, 1, release, bias);
 	return change;
 }
 
-/* For who is not in book_unpublish_at_once(): with owners, a compare-and-swap alone is not enough. */
+/* For who is not between book_enter() and book_leave(): with owners, a compare-and-swap alone is not enough. */
 static enum change change_state(struct book *book, uint32_t number, uint64_t live, uint64_t wanted)
 {
 	struct record_slot *slot = book_slot_at(book, number);
-	/* ORDER(book_state): acquire, pairs with the release in book_publish_for(): the owner, and the fields, are this
+	/* ORDER(book_state): acquire, pairs with the release in book_publish_at(): the owner, and the fields, are this
 	 * grant's. Failure is relaxed: nothing is read then. */
 	if (at_load(&slot->state, acquire, book_state) != live) {
 		struct slot_cache *own = slots_cache(&book->slots);
-		/* Set by book_unpublish_at_once(), and decided by others meanwhile.
+		/* Set by book_enter(), and decided by others meanwhile.
 		 * ORDER(bias): release, pairs with the acquire in change_foreign(). */
 		if (own && at_load(&own->busy, relaxed, none) == number + 1)
 			at_store(&own->busy, 0, release, bias);
 		return LOST;
 	}
-	uint32_t owner = at_load(&slot->owner, relaxed, none);
+	uint32_t owner = where_owner(at_load(&slot->where, relaxed, none));
 	if (!owner)
 		return at_cas(&slot->state, &live, wanted, acquire, relaxed, book_state) ? WON : LOST;
 	/* ORDER(slots_cache): acquire, pairs with the release in own_cache(). */
@@ -190,7 +194,7 @@ weir_status book_begin_change(struct book *book, weir_grant grant, struct book_r
 	/* ORDER(book_state): acquire, as in change_state(). */
 	if (!slot || !live || at_load(&slot->state, acquire, book_state) != live)
 		return refused(book, grant);
-	uint32_t owner = at_load(&slot->owner, relaxed, none);
+	uint32_t owner = where_owner(at_load(&slot->where, relaxed, none));
 	uint64_t state = live;
 	bool won;
 	if (!owner || owner == thread_index_plus_one) {
@@ -226,7 +230,7 @@ bool book_changed(struct book *book, weir_grant grant, uint64_t main, uint64_t c
 	at_store(&slot->turn, turn, release, book_fields);
 	at_store(&slot->main, main, release, book_fields);
 	at_store(&slot->counted, counted, release, book_fields);
-	/* ORDER(book_state): release, as in book_publish_for(); acquire where it fails, to who left the note. */
+	/* ORDER(book_state): release, as in book_publish_at(); acquire where it fails, to who left the note. */
 	if (likely(at_cas(&slot->state, &state, live, release, acquire, book_state)))
 		return false;
 	at_store(&slot->state, live + 1, relaxed, none);
@@ -278,7 +282,9 @@ bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t co
 	bool same = at_load(&slot->main, relaxed, none) == main && at_load(&slot->counted, relaxed, none) == counted;
 	/* Who renews it once will do so again. */
 	struct slot_cache *cache = slots_cache(&book->slots);
-	at_store(&slot->owner, likely(cache) ? book_owner(cache) : 0, relaxed, none);
+	uint64_t where = at_load(&slot->where, relaxed, none);
+	/* ORDER(book_fields): release, as in book_publish_at(). */
+	at_store(&slot->where, where_owned_by(where, likely(cache) ? book_owner(cache) : 0), release, book_fields);
 	/* ORDER(book_state): release, pairs with the acquires of who unpublishes or reads it: the fields are those that we
 	 * acquired with the old handle. */
 	at_store(&slot->state, 2 * generation + (same ? 2 : 0), release, book_state);

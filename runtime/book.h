@@ -23,8 +23,8 @@ struct book;
 struct book_record {
 	uint64_t main;
 	uint64_t counted;
-	uint32_t cpu_node;    /* below 65,536 */
-	uint32_t memory_node; /* below 65,536 */
+	uint32_t cpu_node;    /* below 4,096 */
+	uint32_t memory_node; /* below 4,096 */
 	uint32_t name;	      /* names_number() of its id, 0: none */
 };
 
@@ -72,14 +72,53 @@ struct record_slot {
 	_Atomic(uint64_t) state;
 	_Atomic(uint64_t) main;
 	_Atomic(uint64_t) counted;
-	_Atomic(uint64_t) where; /* name << 32 | memory node << 16 | CPU node */
-	_Atomic(uint32_t)
-		owner; /* thread_index_plus_one of who may release it without a locked instruction, 0: nobody */
-	_Atomic(uint32_t) turn; /* counts the changes of records, so that a reader of two of them knows */
+	_Atomic(uint64_t) where; /* book_where() */
+	_Atomic(uint32_t) turn;	 /* counts the changes of records, so that a reader of two of them knows */
 };
 
 _Static_assert(BOOK_GENERATION_BITS + 1 < 62, "a generation leaves the top bits of state clear");
 _Static_assert(sizeof(struct record_slot) == 1 << BOOK_RECORD_SHIFT, "a slot is a cache line");
+
+/* Where a grant is, and whose: 0-11 CPU node, 12-23 memory node, 24-34 owner (thread_index_plus_one of who may release it
+ * without a locked instruction, 0: nobody), 36-61 name, 63: something counted. */
+_Static_assert(WEIR_NODES_MAX <= 1 << 12 && THREADS_MAX + 1 < 1 << 11 && SLOTS_BITS <= 26, "they fit");
+
+/* Of a grant that has no name and nothing counted, all of it of one node. */
+static ALWAYS_INLINE uint64_t book_where(uint32_t node, uint32_t owner)
+{
+	return (uint64_t)owner << 24 | (uint64_t)node << 12 | node;
+}
+
+static ALWAYS_INLINE uint64_t book_where_of(const struct book_record *record, uint32_t owner)
+{
+	return (uint64_t) !!record->counted << 63 | (uint64_t)record->name << 36 | (uint64_t)owner << 24 |
+	       (uint64_t)record->memory_node << 12 | record->cpu_node;
+}
+
+static ALWAYS_INLINE uint32_t where_cpu_node(uint64_t where)
+{
+	return where & 0xfff;
+}
+
+static ALWAYS_INLINE uint32_t where_memory_node(uint64_t where)
+{
+	return where >> 12 & 0xfff;
+}
+
+static ALWAYS_INLINE uint32_t where_owner(uint64_t where)
+{
+	return where >> 24 & 0x7ff;
+}
+
+static ALWAYS_INLINE uint64_t where_owned_by(uint64_t where, uint32_t owner)
+{
+	return (where & ~(UINT64_C(0x7ff) << 24)) | (uint64_t)owner << 24;
+}
+
+static ALWAYS_INLINE uint32_t where_name(uint64_t where)
+{
+	return where >> 36 & 0x3ffffff;
+}
 
 struct book {
 	struct slots slots; /* no other field: a book is its slots */
@@ -120,15 +159,18 @@ static ALWAYS_INLINE weir_grant book_handle(struct book *book, uint32_t number)
 	return (weir_grant){.handle = (state + 1) / 2 << SLOTS_BITS | number};
 }
 
-/* Of a cache's bias. */
-#define BOOK_BIAS_OFF (UINT32_C(1) << 31)   /* a barrier has passed since the holder could see it on */
-#define BOOK_BIAS_NEVER (UINT32_C(1) << 30) /* no membarrier here */
+/* Of a cache's attention: how many are at the owner's slots, and flags; above them what credits.c has there. */
+#define BOOK_BIAS UINT64_C(0xffffffff)
+#define BOOK_BIAS_OFF (UINT64_C(1) << 31)   /* a barrier has passed since the owner could see it on */
+#define BOOK_BIAS_NEVER (UINT64_C(1) << 30) /* no membarrier here */
+
+/* Of a cache's busy: the owner is at the book alone, not at its credit. The rest is the number of the slot, plus 1. */
+#define BOOK_BUSY_ALONE (UINT32_C(1) << 31)
 
 /* For book_publish_for(): the calling thread, if it may release what it takes without a locked instruction; else 0. */
 static ALWAYS_INLINE uint32_t book_owner(struct slot_cache *cache)
 {
-	uint32_t bias = at_load(&cache->bias, relaxed, none);
-	if (likely(!bias))
+	if (likely(!(at_load(&cache->attention, relaxed, none) & BOOK_BIAS)))
 		return thread_index_plus_one;
 	cache->bias_waited++;
 	return 0;
@@ -137,7 +179,8 @@ static ALWAYS_INLINE uint32_t book_owner(struct slot_cache *cache)
 /* Is it time to look whether book_owner() may name the calling thread again? */
 static ALWAYS_INLINE bool book_bias_is_due(struct slot_cache *cache)
 {
-	return unlikely(at_load(&cache->bias, relaxed, none)) && cache->bias_waited >= cache->bias_wait;
+	return unlikely(at_load(&cache->attention, relaxed, none) & BOOK_BIAS) &&
+	       unlikely(cache->bias_waited >= cache->bias_wait);
 }
 
 /* The same where nothing is at hand: finds the cache, and looks. */
@@ -145,24 +188,27 @@ uint32_t book_owner_slow(struct book *book);
 
 /* From here on the grant can be read, walked over and unpublished by anyone. owner: of book_owner(). Where takers are
  * seldom those who release, 0 is cheaper: what has an owner costs others a barrier in all threads, now and then. */
-static ALWAYS_INLINE weir_grant book_publish_for(struct book *book, uint32_t number, const struct book_record *record,
-						 uint32_t owner)
+static ALWAYS_INLINE weir_grant book_publish_at(struct book *book, uint32_t number, uint64_t main, uint64_t counted,
+						uint64_t where)
 {
 	struct record_slot *slot = book_slot_at(book, number);
 	uint64_t state = at_load(&slot->state, relaxed, none);
 	DEBUG_CHECK("B1", state & 1);
-	DEBUG_CHECK("B2", record->cpu_node <= UINT16_MAX && record->memory_node <= UINT16_MAX);
-	uint64_t where = (uint64_t)record->name << 32 | (uint64_t)record->memory_node << 16 | record->cpu_node;
 	/* ORDER(book_fields): release, pairs with the acquires in book_fields_read(): see the head of book.c. */
-	at_store(&slot->main, record->main, release, book_fields);
-	at_store(&slot->counted, record->counted, release, book_fields);
+	at_store(&slot->main, main, release, book_fields);
+	at_store(&slot->counted, counted, release, book_fields);
 	at_store(&slot->where, where, release, book_fields);
-	/* Relaxed: read after an acquire of the state, and only believed if that is then exchanged. */
-	at_store(&slot->owner, owner, relaxed, none);
 	/* ORDER(book_state): release, pairs with the acquires in unpublish and slot_read(): live, so fields are
 	 * whole. */
 	at_store(&slot->state, state + 1, release, book_state);
 	return (weir_grant){.handle = (state + 1) << (SLOTS_BITS - 1) | number};
+}
+
+static ALWAYS_INLINE weir_grant book_publish_for(struct book *book, uint32_t number, const struct book_record *record,
+						 uint32_t owner)
+{
+	DEBUG_CHECK("B2", record->cpu_node < 1 << 12 && record->memory_node < 1 << 12);
+	return book_publish_at(book, number, record->main, record->counted, book_where_of(record, owner));
 }
 
 static ALWAYS_INLINE weir_grant book_publish(struct book *book, uint32_t number, const struct book_record *record)
@@ -176,9 +222,9 @@ static ALWAYS_INLINE void book_fields_read(struct record_slot *slot, struct book
 	out->main = at_load(&slot->main, acquire, book_fields);
 	out->counted = at_load(&slot->counted, acquire, book_fields);
 	uint64_t where = at_load(&slot->where, acquire, book_fields);
-	out->cpu_node = (uint16_t)where;
-	out->memory_node = (uint16_t)(where >> 16);
-	out->name = (uint32_t)(where >> 32);
+	out->cpu_node = where_cpu_node(where);
+	out->memory_node = where_memory_node(where);
+	out->name = where_name(where);
 }
 
 /* Strike a grant out; *out is what it held, for the ledger. Exactly one caller wins; if its record is being
@@ -214,10 +260,10 @@ static ALWAYS_INLINE bool book_renew_at_once(struct book *book, weir_grant *gran
 	uint32_t number = (uint32_t)(grant->handle & BOOK_SLOT_MASK);
 	uint64_t generation = grant->handle >> SLOTS_BITS;
 	struct record_slot *slot = book_slot_of(book, *grant);
-	/* ORDER(book_state): acquire, pairs with the release in book_publish_for(): the owner is this grant's. */
+	/* ORDER(book_state): acquire, pairs with the release in book_publish_at(): the owner is this grant's. */
 	if (unlikely(!slot || generation >= BOOK_GENERATION_LAST ||
 		     at_load(&slot->state, acquire, book_state) != 2 * generation ||
-		     at_load(&slot->owner, relaxed, none) != thread_index_plus_one))
+		     where_owner(at_load(&slot->where, relaxed, none)) != thread_index_plus_one))
 		return false;
 	struct slot_cache *cache = slots_cache(&book->slots);
 	if (unlikely(!cache || at_load(&slot->main, relaxed, none) != main ||
@@ -225,10 +271,10 @@ static ALWAYS_INLINE bool book_renew_at_once(struct book *book, weir_grant *gran
 		return false;
 	/* See "Bias" in book.c: others who want to strike it out see us at it, and are too late. */
 	uint64_t live = 2 * generation;
-	at_store(&cache->busy, number + 1, relaxed, none);
+	at_store(&cache->busy, (number + 1) | BOOK_BUSY_ALONE, relaxed, none);
 	at_signal_fence();
 	bool won = at_load(&slot->state, relaxed, none) == live;
-	if (unlikely(at_load(&cache->bias, relaxed, none)))
+	if (unlikely(at_load(&cache->attention, relaxed, none) & BOOK_BIAS))
 		/* ORDER(book_state): release, as below. */
 		won = at_cas(&slot->state, &live, live + 2, acq_rel, relaxed, book_state);
 	else if (likely(won))
@@ -240,48 +286,47 @@ static ALWAYS_INLINE bool book_renew_at_once(struct book *book, weir_grant *gran
 	return won;
 }
 
-/* The same where it is simple; calls nothing. False: nothing happened, book_unpublish() will tell why or do it, and must
- * be called next. Of the record it reads what a grant of one word has. */
-static ALWAYS_INLINE bool book_unpublish_at_once(struct book *book, weir_grant grant, struct book_record *out)
+/* The hot path of giving back, in parts that call nothing. */
+
+/* A slot that is live under this handle, and that may go to *cache at *free. NULL: it takes book_unpublish(). */
+static ALWAYS_INLINE struct record_slot *book_find_simple(struct book *book, weir_grant grant,
+							  struct slot_cache **cache, uint64_t *free)
 {
-	uint32_t number = (uint32_t)(grant.handle & BOOK_SLOT_MASK);
 	struct record_slot *slot = book_slot_of(book, grant);
-	uint64_t live = grant.handle >> SLOTS_BITS << 1;
-	uint64_t free;
-	struct slot_cache *cache = slots_room_at_hand(&book->slots, &free);
-	/* ORDER(book_state): acquire, pairs with the release in book_publish_for(): no older fields than this grant's. */
-	if (unlikely(!slot || grant.handle >= BOOK_GENERATION_LAST << SLOTS_BITS ||
-		     at_load(&slot->state, acquire, book_state) != live || !cache))
-		return false;
-	/* Before the exchange, which then says that they were this grant's: state never comes back. */
-	/* ORDER(book_fields): acquire, pairs with the releases in book_publish_for(). */
-	out->main = at_load(&slot->main, acquire, book_fields);
-	uint64_t where = at_load(&slot->where, acquire, book_fields);
-	out->cpu_node = (uint16_t)where;
-	out->name = (uint32_t)(where >> 32);
-	uint32_t owner = at_load(&slot->owner, relaxed, none);
-	if (likely(owner == thread_index_plus_one)) {
-		/* See "Bias" in book.c. Relaxed: the barrier of who looks puts it before the load, or the load after
-		 * his store. */
-		at_store(&cache->busy, number + 1, relaxed, none);
-		at_signal_fence();
-		if (unlikely(at_load(&cache->bias, relaxed, none)))
-			return false; /* busy stays until book_unpublish() has decided */
-		at_store(&slot->state, live + 1, relaxed, none);
-		/* ORDER(bias): release, pairs with the acquire in change_foreign(): it sees that the grant is out. */
-		at_store(&cache->busy, 0, release, bias);
-	} else if (unlikely(owner)) {
-		return false;
-		/* ORDER(book_state): acquire: who uses the slot next, which may be us, writes its fields behind this. */
-	} else if (unlikely(!at_cas(&slot->state, &live, live + 1, acquire, relaxed, book_state))) {
-		return false;
-	} else {
-		/* What it held may have been changed since, and live again: now it is ours alone. (The owner's own way is
-		 * safe: who changes it puts off the bias first.) */
-		out->main = at_load(&slot->main, relaxed, none);
-	}
-	slots_put_at_hand(cache, free, number);
-	return true;
+	if (unlikely(!slot))
+		return NULL;
+	*cache = slots_room_at_hand(&book->slots, free);
+	if (unlikely(!*cache))
+		return NULL;
+	if (unlikely(grant.handle >= BOOK_GENERATION_LAST << SLOTS_BITS))
+		return NULL;
+	/* ORDER(book_state): acquire, pairs with the release in book_publish_at(): no older fields than this grant's. */
+	if (unlikely(at_load(&slot->state, acquire, book_state) != grant.handle >> SLOTS_BITS << 1))
+		return NULL;
+	return slot;
+}
+
+/* The owner is at it: see "Bias" in book.c. Then what wants attention is looked at, then the slot is freed. Relaxed: the
+ * barrier of who looks puts our store before the load, or the load after his store. */
+static ALWAYS_INLINE uint64_t book_enter(struct slot_cache *cache, weir_grant grant)
+{
+	at_store(&cache->busy, (uint32_t)(grant.handle & BOOK_SLOT_MASK) + 1, relaxed, none);
+	at_signal_fence();
+	/* ORDER(credits): acquire, pairs with the release in arm(): it was emptied before. */
+	return at_load(&cache->attention, acquire, credits);
+}
+
+static ALWAYS_INLINE void book_free(struct record_slot *slot, struct slot_cache *cache, uint64_t free, weir_grant grant)
+{
+	at_store(&slot->state, at_load(&slot->state, relaxed, none) + 1, relaxed, none);
+	slots_put_at_hand(cache, free, (uint32_t)(grant.handle & BOOK_SLOT_MASK));
+}
+
+static ALWAYS_INLINE void book_leave(struct slot_cache *cache)
+{
+	/* ORDER(bias): release, pairs with the acquire in change_foreign(): it sees that the grant is out. */
+	at_store(&cache->busy, 0, release, bias);
+	at_signal_fence();
 }
 
 #endif

@@ -99,6 +99,10 @@ static bool grant_leader(struct weir_admission *admission, uint32_t service, str
 			admission_try(admission, leader, admission->rank, flags | LEDGER_AS_CLAIMANT, attempt);
 	else if (likely(hold != GATE_STAY))
 		taken = claim_try(admission, leader, admission->rank, flags, attempt);
+	/* Credits that came back may be room for others that were tried before: a note to ourselves to look again.
+	 * ORDER(token): acq_rel, as in admission_kick(). */
+	if (unlikely(attempt->why.recalled))
+		at_swap(&admission->token, TOKEN_AGAIN, acq_rel, token);
 	leader->short_total = attempt->why.total;
 	if (!taken && likely(!(gates & GATE_OBSERVE)))
 		return false;

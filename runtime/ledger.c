@@ -458,10 +458,11 @@ uint64_t ledger_share(const struct ledger *ledger, const struct taken *taken, ui
 
 static void set_flag(struct ledger_word *word, uint64_t flag)
 {
-	/* ORDER(wait): acq_rel. A release that comes later in this word's order sees the flag and kicks; one that came
-	 * before is seen by the load that follows, which therefore finds its room. */
+	/* ORDER(wait): acq_rel needed. A release that comes later in this word's order sees the flag and kicks; one that
+	 * came before is seen by the load that follows, which therefore finds its room. ORDER(credits): seq_cst, before
+	 * the look at the mode that follows a try; pairs with the looks of any_flag() in credits.c. */
 	if (!(at_load(&word->spare, relaxed, none) & flag))
-		at_or(&word->spare, flag, acq_rel, wait);
+		at_or(&word->spare, flag, seq_cst, wait);
 }
 
 static void clear_flag(struct ledger_word *word, uint64_t flag)

@@ -48,6 +48,7 @@ struct shortage {
 	uint32_t resources; /* bit r */
 	bool total;	    /* on a total's word */
 	bool by_floor;	    /* it would fit but for the class floor */
+	bool recalled;	    /* credits came back for it where somebody waits (tracker.c) */
 };
 
 enum ledger_flags {

@@ -206,10 +206,12 @@ static weir_cause cause_of(enum ledger_answer answer, const struct shortage *why
 	return why->by_floor ? WEIR_CAUSE_CLASS_FLOOR : WEIR_CAUSE_SHORT;
 }
 
-static void fill_scores(const struct weir_admission *admission, const struct waiter *waiter, const struct rank *rank,
+static void fill_scores(struct weir_admission *admission, const struct waiter *waiter, const struct rank *rank,
 			uint32_t count, weir_node_score *scores, uint32_t nodes)
 {
-	const struct ledger *ledger = &admission->tracker->ledger;
+	struct weir_tracker *tracker = admission->tracker;
+	const struct ledger *ledger = &tracker->ledger;
+	bool waiters = false;
 	for (uint32_t n = 0; n < nodes; n++)
 		scores[n] = (weir_node_score){.score = WEIR_SCORE_NEVER,
 					      .cause = WEIR_CAUSE_INFEASIBLE,
@@ -220,15 +222,17 @@ static void fill_scores(const struct weir_admission *admission, const struct wai
 		struct packed floor;
 		if (n >= nodes || !ledger_feasible(ledger, &waiter->wish.units, n, &why))
 			continue;
-		enum ledger_answer answer =
-			ledger_look(ledger, &waiter->wish.units,
-				    admission_floor(admission, waiter->demand.task_class, n, &floor), n, &why);
+		enum ledger_answer answer = tracker_look(
+			tracker, &waiter->wish.units, admission_floor(admission, waiter->demand.task_class, n, &floor),
+			n, &why, &waiters);
 		scores[n] = (weir_node_score){.score = rank[i].score,
 					      .fits = answer == LEDGER_TAKEN,
 					      .cause = cause_of(answer, &why),
 					      .short_resources = why.resources,
 					      .distance = rank[i].distance};
 	}
+	if (unlikely(waiters))
+		admission_settle(admission);
 }
 
 weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *demand, weir_selection *out,
@@ -272,21 +276,21 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 
 /* Balance. ------------------------------------------------------------------------------------------------------- */
 
-static double used_part(const struct ledger *ledger, uint32_t node, weir_resource resource, bool *has)
+static double used_part(struct weir_tracker *tracker, uint32_t node, weir_resource resource, bool *has)
 {
-	uint32_t most = packed_get(ledger_own_limit(ledger, node), resource);
+	uint32_t most = packed_get(ledger_own_limit(&tracker->ledger, node), resource);
 	*has = most != 0;
-	return most ? 1.0 - (double)packed_get(ledger_own_spare(ledger, node), resource) / most : 0;
+	return most ? 1.0 - (double)packed_get(tracker_own_spare(tracker, node), resource) / most : 0;
 }
 
-static double utilisation_gap(const struct ledger *ledger)
+static double utilisation_gap(struct weir_tracker *tracker)
 {
 	double gap = 0;
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
 		double least = 1, most = 0;
-		for (uint32_t n = 0; n < ledger->nodes; n++) {
+		for (uint32_t n = 0; n < tracker->ledger.nodes; n++) {
 			bool has;
-			double used = used_part(ledger, n, (weir_resource)r, &has);
+			double used = used_part(tracker, n, (weir_resource)r, &has);
 			if (!has)
 				continue;
 			least = used < least ? used : least;
@@ -304,7 +308,7 @@ weir_status weir_scheduler_rebalance(weir_scheduler *scheduler, weir_rebalance_r
 	struct weir_admission *admission = scheduler->admission;
 	weir_admission_counts before = {.size = sizeof(before)};
 	weir_admission_counts after = {.size = sizeof(after)};
-	*out = (weir_rebalance_report){.utilisation_gap = utilisation_gap(&admission->tracker->ledger)};
+	*out = (weir_rebalance_report){.utilisation_gap = utilisation_gap(admission->tracker)};
 	(void)weir_admission_counts_get(admission, &before);
 	admission_settle(admission);
 	(void)weir_admission_counts_get(admission, &after);
@@ -317,12 +321,12 @@ double weir_scheduler_fragmentation(weir_scheduler *scheduler)
 {
 	if (!scheduler)
 		return 0;
-	const struct ledger *ledger = &scheduler->admission->tracker->ledger;
+	struct weir_tracker *tracker = scheduler->admission->tracker;
 	double worst = 0;
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
 		uint64_t sum = 0, largest = 0;
-		for (uint32_t n = 0; n < ledger->nodes; n++) {
-			uint64_t units = packed_get(ledger_own_spare(ledger, n), (weir_resource)r);
+		for (uint32_t n = 0; n < tracker->ledger.nodes; n++) {
+			uint64_t units = packed_get(tracker_own_spare(tracker, n), (weir_resource)r);
 			sum += units;
 			largest = units > largest ? units : largest;
 		}

@@ -120,8 +120,11 @@ static struct slot_cache *own_cache(struct slots *slots)
 	if (!cache)
 		return NULL;
 	memset(cache, 0, sizeof(*cache));
-	at_init(&cache->bias, slots->bias_first);
-	cache->bias_wait = slots->bias_first ? UINT32_MAX : 0;
+	at_init(&cache->attention, slots->attention);
+	at_init(&cache->where, UINT64_MAX);
+	uint32_t end = at_load(&slots->end, relaxed, none);
+	while (end < index + 2 && !at_cas_weak(&slots->end, &end, index + 2, relaxed, relaxed, none))
+		;
 	/* ORDER(slots_cache): release, pairs with the acquire in slots_count(). */
 	at_store(&slots->cache[index + 1], cache, release, slots_cache);
 	return cache;

@@ -43,11 +43,15 @@ struct slot_link {
  * drawn - free are what this number got less what it put, and a get or a put changes one word by one. */
 struct slot_cache {
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) state;
-	/* For the book (book.c, "Bias"). */
-	_Atomic(uint32_t) busy; /* number + 1 of the slot that the holder is releasing, 0: none */
-	_Atomic(uint32_t) bias; /* 0: the holder needs no locked instruction for it */
-	uint32_t bias_wait;	/* publishes before it is tried again */
-	uint32_t bias_waited;	/* of these */
+	/* For the book (book.c, "Bias") and for credits (credits.c). */
+	_Atomic(uint64_t) attention; /* 0: nobody wants anything of the holder */
+	_Atomic(uint32_t) busy;	     /* what the holder is at, 0: nothing */
+	uint32_t skip;		     /* gives that pass before the holder looks whether it may keep one */
+	_Atomic(uint64_t) kept;	     /* amounts in its credit */
+	_Atomic(uint64_t) quota;     /* that may be there */
+	_Atomic(uint64_t) where;     /* as of the grants that it is good for */
+	uint32_t bias_wait;	     /* publishes before the bias is tried again */
+	uint32_t bias_waited;	     /* of these */
 	uint32_t slot[SLOTS_CACHE_MAX];
 };
 
@@ -57,7 +61,7 @@ struct slots {
 	uint32_t cache_max;  /* 0: no caches, every slot comes from the stack and goes there */
 	uint32_t slot_shift; /* a slot has 1 << slot_shift bytes */
 	uint32_t made_max;   /* numbers end below it */
-	uint32_t bias_first; /* what a cache's bias is at first */
+	uint64_t attention;  /* what a cache's is at first */
 	void (*slot_init)(void *slot, uint32_t number);
 	char *flat; /* one range for all segments; NULL: each has its own */
 	size_t flat_bytes;
@@ -70,6 +74,7 @@ struct slots {
 	_Alignas(CACHE_LINE) _Atomic(uint32_t) made;  /* slots below it exist */
 	_Atomic(uint32_t) retired;
 	_Atomic(uint32_t) drawn; /* as in a cache, by threads that have none */
+	_Atomic(uint32_t) end;	 /* cache[] is NULL from here on */
 };
 
 /* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. Errors: WEIR_ENOMEM. */

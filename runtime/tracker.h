@@ -11,6 +11,7 @@
 #include <weir/tracker.h>
 
 #include "runtime/book.h"
+#include "runtime/credits.h"
 #include "runtime/ledger.h"
 #include "runtime/names.h"
 
@@ -22,6 +23,7 @@ struct weir_tracker {
 	struct book *book;
 	struct names *names;
 	_Atomic(struct weir_admission *) admission; /* built on it; only looked up, never called from here */
+	struct credits credits;
 };
 
 /* A place for a take that is not there: grants_max are live. */
@@ -51,6 +53,39 @@ static ALWAYS_INLINE weir_grant tracker_publish(struct weir_tracker *tracker, ui
 	return book_publish_for(tracker->book, slot, &record, owner);
 }
 
+/* Refused, as far as the ledger's words say. */
+static ALWAYS_INLINE bool tracker_is_refusal(enum ledger_answer answer)
+{
+	return answer == LEDGER_SHORT || answer == LEDGER_CLAIMED;
+}
+
+/* Does a refusal stand that was found after the mode was `before`? Only if nothing lay in credits all the while (L5, K3). */
+static ALWAYS_INLINE bool tracker_refusal_stands(struct weir_tracker *tracker, uint64_t before)
+{
+	if (unlikely(!credits_are(before, CREDITS_ON)) || unlikely(credits_mode(&tracker->credits) != before))
+		return false;
+	if (!at_load(&tracker->credits.refused, relaxed, none))
+		at_store(&tracker->credits.refused, 1, relaxed, none);
+	return true;
+}
+
+/* Recall credits and ask again: the answer stands. why->recalled: something came back where somebody waits. elastic: NULL
+ * for what is not. */
+enum ledger_answer tracker_take_recalled(struct weir_tracker *tracker, const struct packed *units,
+					 const struct elastic *elastic, const struct packed *floor, uint32_t place,
+					 int flags, struct taken *taken, struct shortage *why, bool *waiters);
+
+/* As ledger_take_more() and ledger_look(), with the same promise: credits are recalled before anything is said to be short.
+ * waiters: as for a take. */
+enum ledger_answer tracker_take_more(struct weir_tracker *tracker, const struct taken *more, const struct packed *floor,
+				     bool *waiters);
+enum ledger_answer tracker_look(struct weir_tracker *tracker, const struct packed *units, const struct packed *floor,
+				uint32_t place, struct shortage *why, bool *waiters);
+
+/* What is held of a node, and what can be taken, where what lies in credits can be. Exact at rest. */
+struct packed tracker_own_held(struct weir_tracker *tracker, uint32_t node);
+struct packed tracker_own_spare(struct weir_tracker *tracker, uint32_t node);
+
 /* Beside the ledger's flags: the calling thread will most likely release it, too. Not for tasks: whoever holds the room's
  * token takes for them, and the worker releases. */
 enum { TRACKER_OWN = 1 << 16 };
@@ -64,8 +99,12 @@ static ALWAYS_INLINE enum ledger_answer tracker_take_named(struct weir_tracker *
 	uint32_t slot = book_reserve(tracker->book);
 	if (unlikely(slot == BOOK_FULL))
 		return LEDGER_BOOK_FULL;
+	uint64_t mode = credits_mode(&tracker->credits);
+	int ledger_flags = flags & ~TRACKER_OWN;
 	enum ledger_answer answer =
-		ledger_take(&tracker->ledger, units, floor, place, flags & ~TRACKER_OWN, taken, why, waiters);
+		ledger_take(&tracker->ledger, units, floor, place, ledger_flags, taken, why, waiters);
+	if (tracker_is_refusal(answer) && unlikely(!tracker_refusal_stands(tracker, mode)))
+		answer = tracker_take_recalled(tracker, units, NULL, floor, place, ledger_flags, taken, why, waiters);
 	if (likely(answer == LEDGER_TAKEN))
 		*grant = tracker_publish(tracker, slot, name, taken,
 					 flags & TRACKER_OWN ? book_owner_slow(tracker->book) : 0);
@@ -83,8 +122,13 @@ static inline enum ledger_answer tracker_take_elastic(struct weir_tracker *track
 	uint32_t slot = book_reserve(tracker->book);
 	if (unlikely(slot == BOOK_FULL))
 		return LEDGER_BOOK_FULL;
-	enum ledger_answer answer = ledger_take_elastic(&tracker->ledger, least, elastic, floor, place,
-							flags & ~TRACKER_OWN, taken, why, waiters);
+	uint64_t mode = credits_mode(&tracker->credits);
+	int ledger_flags = flags & ~TRACKER_OWN;
+	enum ledger_answer answer =
+		ledger_take_elastic(&tracker->ledger, least, elastic, floor, place, ledger_flags, taken, why, waiters);
+	if (tracker_is_refusal(answer) && unlikely(!tracker_refusal_stands(tracker, mode)))
+		answer =
+			tracker_take_recalled(tracker, least, elastic, floor, place, ledger_flags, taken, why, waiters);
 	if (answer == LEDGER_TAKEN)
 		*grant = tracker_publish(tracker, slot, name, taken,
 					 flags & TRACKER_OWN ? book_owner_slow(tracker->book) : 0);
@@ -134,8 +178,8 @@ static inline bool tracker_held(struct weir_tracker *tracker, weir_grant grant, 
 
 /* Of a grant that is the caller's, keep `units`; *less is its new handle, *rest what went back. False: the book has no place
  * for another record, or somebody else gave it back: nothing changed. *waiters: as tracker_give(). */
-static inline bool tracker_cut(struct weir_tracker *tracker, weir_grant grant, const struct packed *units, weir_grant *less,
-			       struct taken *rest, bool *waiters)
+static inline bool tracker_cut(struct weir_tracker *tracker, weir_grant grant, const struct packed *units,
+			       weir_grant *less, struct taken *rest, bool *waiters)
 {
 	struct book_record record;
 	uint32_t slot = book_reserve(tracker->book);
@@ -155,9 +199,10 @@ static inline bool tracker_cut(struct weir_tracker *tracker, weir_grant grant, c
 	return true;
 }
 
-/* The two where they are simple, as they nearly always are: one word, room, a slot at hand. They call nothing, so that
- * their callers save no registers for it: stores ahead of a locked instruction cost as much as others. False: nothing
- * happened, and the long way tells why or does it. The caller knows that a take is one word. */
+/* The hot path where it is simple, as it nearly always is: a slot at hand, and one word with room, or a credit. It calls
+ * nothing, so that its callers save no registers for it: stores ahead of a locked instruction cost as much as others. */
+
+/* False: nothing happened, and the long way tells why or does it. The caller knows that a take is one word. */
 static ALWAYS_INLINE bool tracker_take_at_once(struct weir_tracker *tracker, const struct packed *units, uint32_t place,
 					       struct name *name, weir_grant *grant)
 {
@@ -172,15 +217,21 @@ static ALWAYS_INLINE bool tracker_take_at_once(struct weir_tracker *tracker, con
 	return true;
 }
 
-/* *name: what names_forget() is still to be told, if it is not 0. */
-static ALWAYS_INLINE bool tracker_give_at_once(struct weir_tracker *tracker, weir_grant grant, uint32_t *name,
-					       bool *waiters)
+/* From the calling thread's credit. False: nothing happened. *leave: see credit_take(). */
+static ALWAYS_INLINE bool tracker_take_from_credit(struct weir_tracker *tracker, uint64_t units, uint32_t place,
+						   struct name *name, weir_grant *grant, bool *leave)
 {
-	struct book_record record;
-	if (unlikely(!tracker->ledger.one_word || !book_unpublish_at_once(tracker->book, grant, &record)))
+	struct slot_cache *cache = slots_cache(&tracker->book->slots);
+	uint64_t where;
+	if (unlikely(!slots_at_hand(cache)) || at_load(&cache->attention, relaxed, none) ||
+	    !credit_take(cache, place, units, &where, leave))
 		return false;
-	*waiters = ledger_give_at_once(&tracker->ledger, record.cpu_node, record.main);
-	*name = record.name;
+	uint32_t slot = book_reserve_at_hand(cache);
+	if (name) {
+		where |= (uint64_t)names_number(name) << 36;
+		names_bind(name, book_handle(tracker->book, slot));
+	}
+	*grant = book_publish_at(tracker->book, slot, units, 0, where);
 	return true;
 }
 

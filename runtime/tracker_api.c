@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tracker_api.c - the tracker's public verbs: ledger, book and names as one object.
+ * tracker_api.c - the tracker's public verbs that change something: ledger, book, credits and names as one object.
  *
  * Holds:     nothing but what struct weir_tracker says.
- * Invariant: L2  for every word: spare + live grants == limit + debt, at rest (weir_tracker_audit()).
  * Progress:  lock-free.
  * Not here:  other limits, shrinking and growing (tracker_resize.c). Waiting. A release through this face kicks the room of the admission controller built on the tracker, if
  *            any.
@@ -36,6 +35,7 @@ static void dismantle(struct weir_tracker *tracker)
 		names_destroy(tracker->names);
 	if (tracker->book)
 		book_destroy(tracker->book);
+	credits_fini(&tracker->credits);
 	if (tracker->ledger.word)
 		ledger_fini(&tracker->ledger);
 	weir_machine_destroy(tracker->machine);
@@ -52,15 +52,18 @@ weir_status weir_tracker_create(weir_tracker **out, const weir_tracker_options *
 	weir_status status = check_options(options);
 	if (status)
 		return status;
-	struct weir_tracker *tracker = calloc(1, sizeof(*tracker));
+	struct weir_tracker *tracker = aligned_alloc(CACHE_LINE, sizeof(*tracker));
 	if (!tracker)
 		return error_set(WEIR_ENOMEM, "no memory for a tracker");
+	memset(tracker, 0, sizeof(*tracker));
 	uint32_t grants = options->grants_max ? options->grants_max : GRANTS_DEFAULT;
 	status = weir_machine_create(&tracker->machine, options->machine);
 	if (!status)
 		status = ledger_init(&tracker->ledger, tracker->machine, options->limits);
 	if (!status)
 		status = book_create(&tracker->book, grants);
+	if (!status)
+		status = credits_init(&tracker->credits, &tracker->ledger, tracker->book, !options->no_credits);
 	if (!status)
 		status = names_create(&tracker->names, grants);
 	if (status) {
@@ -105,8 +108,10 @@ static weir_status wish_for(struct weir_tracker *tracker, const weir_demand *dem
 }
 
 /* What is short, and where, by a look: that may find room again. */
-static weir_status no_room(struct weir_tracker *tracker, const struct wish *wish)
+static weir_status no_room(struct weir_tracker *tracker, const struct wish *wish, enum ledger_answer answer)
 {
+	if (answer == LEDGER_CONTENDED)
+		return error_set(WEIR_EAGAIN, "others are taking just now: try again at once");
 	const struct ledger *ledger = &tracker->ledger;
 	for (uint32_t n = 0; n < ledger->nodes; n++) {
 		struct shortage why = {0};
@@ -134,7 +139,7 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 				   limits_resource_name(&tracker->ledger.limits, first),
 				   why.total ? "all nodes" : "any node");
 	} else {
-		status = no_room(tracker, wish);
+		status = no_room(tracker, wish, answer);
 	}
 	LOG(WEIR_LOG_DEBUG, "tracker: %s", weir_error_text());
 	return status;
@@ -149,11 +154,38 @@ void tracker_kick(struct weir_tracker *tracker)
 		admission_settle(admission);
 }
 
+/* The credit that we were at was being recalled: what is left in it goes back. */
+static NOINLINE weir_status leave_credit(struct weir_tracker *tracker)
+{
+	if (credits_flush(&tracker->credits, &tracker->ledger))
+		tracker_kick(tracker);
+	return WEIR_OK;
+}
+
+/* From a credit, where a take is not one word: half a dozen locked instructions less. Also for who comes from a credit that
+ * was being recalled and did not serve. */
+static bool take_from_credit(struct weir_tracker *tracker, const struct packed *units, uint32_t place,
+			     struct name *name, weir_grant *grant)
+{
+	struct slot_cache *cache = slots_cache(&tracker->book->slots);
+	bool leave = cache && credits_must_flush(cache);
+	bool served =
+		!leave && !units->counted && tracker_take_from_credit(tracker, units->main, place, name, grant, &leave);
+	if (unlikely(leave))
+		(void)leave_credit(tracker);
+	return served;
+}
+
 static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const struct wish *wish, struct name *name,
 					  weir_grant *grant, uint32_t *out_node)
 {
 	struct rank *rank = alloca(tracker->ledger.nodes * sizeof(*rank));
 	uint32_t count = strategy_rank(WEIR_FIRST_FIT, &tracker->ledger, wish, rank);
+	if (count && !wish->elastic.steps && take_from_credit(tracker, &wish->units, rank[0].node, name, grant)) {
+		if (out_node)
+			*out_node = rank[0].node;
+		return WEIR_OK;
+	}
 	enum ledger_answer answer = LEDGER_SHORT;
 	bool waiters = false;
 	for (uint32_t i = 0; i < count && answer != LEDGER_TAKEN; i++) {
@@ -177,12 +209,15 @@ static ALWAYS_INLINE weir_status take_wish(struct weir_tracker *tracker, const s
 					   weir_grant *grant, uint32_t *out_node)
 {
 	uint32_t first = wish->home == NO_NODE ? 0 : wish->home;
-	if (unlikely(!tracker->ledger.one_word || wish->elastic.steps ||
-		     !tracker_take_at_once(tracker, &wish->units, first, name, grant)))
+	bool leave = false;
+	bool served = !wish->units.counted && !wish->elastic.steps &&
+		      tracker_take_from_credit(tracker, wish->units.main, first, name, grant, &leave);
+	if (!served && unlikely(leave || !tracker->ledger.one_word || wish->elastic.steps ||
+				!tracker_take_at_once(tracker, &wish->units, first, name, grant)))
 		return take_in_order(tracker, wish, name, grant, out_node);
 	if (out_node)
 		*out_node = first;
-	return WEIR_OK;
+	return likely(!leave) ? WEIR_OK : leave_credit(tracker);
 }
 
 bool weir_tracker_can_allocate(weir_tracker *tracker, const weir_demand *demand)
@@ -195,10 +230,15 @@ bool weir_tracker_can_allocate(weir_tracker *tracker, const weir_demand *demand)
 	if (wish_for(tracker, demand, &wish))
 		return false;
 	struct shortage why;
-	for (uint32_t n = 0; n < tracker->ledger.nodes; n++)
-		if ((!wish.home_only || n == wish.home) &&
-		    ledger_look(&tracker->ledger, &wish.units, NULL, n, &why) == LEDGER_TAKEN)
-			return true;
+	bool fits = false;
+	bool waiters = false;
+	for (uint32_t n = 0; n < tracker->ledger.nodes && !fits; n++)
+		fits = (!wish.home_only || n == wish.home) &&
+		       tracker_look(tracker, &wish.units, NULL, n, &why, &waiters) == LEDGER_TAKEN;
+	if (unlikely(waiters))
+		tracker_kick(tracker);
+	if (fits)
+		return true;
 	(void)why_not(tracker, &wish, LEDGER_SHORT);
 	return false;
 }
@@ -273,6 +313,11 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 	struct packed units = {.main = packed->word[0], .counted = packed->word[1]};
 	uint32_t first = (uint32_t)packed->word[2];
 	uint32_t end = (uint32_t)(packed->word[2] >> 32);
+	if (take_from_credit(tracker, &units, first, NULL, out)) {
+		if (out_node)
+			*out_node = first;
+		return WEIR_OK;
+	}
 	enum ledger_answer answer = LEDGER_SHORT;
 	bool waiters = false;
 	for (uint32_t n = first; n < end && answer != LEDGER_TAKEN; n++) {
@@ -287,17 +332,15 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 	if (answer == LEDGER_TAKEN)
 		return WEIR_OK;
 	*out = (weir_grant){0};
-	return answer == LEDGER_BOOK_FULL ? error_set(WEIR_EFULL, "options.grants_max grants are live")
-					  : no_room(tracker, &(struct wish){.units = units,
-									    .home = first,
-									    .home_only = end == first + 1});
+	return answer == LEDGER_BOOK_FULL
+		       ? error_set(WEIR_EFULL, "options.grants_max grants are live")
+		       : no_room(tracker, &(struct wish){.units = units, .home = first, .home_only = end == first + 1},
+				 answer);
 }
 
-weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out,
-				     uint32_t *out_node)
+static NOINLINE weir_status take_packed_at_once(weir_tracker *tracker, const weir_packed *packed, weir_grant *out,
+						uint32_t *out_node)
 {
-	if (unlikely(!tracker || !packed || !out || packed->word[3] != (uintptr_t)tracker))
-		return take_packed_anywhere(tracker, packed, out, out_node);
 	struct packed units = {.main = packed->word[0]};
 	uint32_t node = (uint32_t)packed->word[2];
 	if (unlikely(!tracker_take_at_once(tracker, &units, node, NULL, out)))
@@ -307,12 +350,32 @@ weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *p
 	return WEIR_OK;
 }
 
+weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *packed, weir_grant *out,
+				     uint32_t *out_node)
+{
+	/* NULL is no packed demand's tracker. */
+	if (unlikely(!packed) || unlikely(!out) || unlikely(packed->word[3] != (uintptr_t)tracker) ||
+	    unlikely(!tracker))
+		return take_packed_anywhere(tracker, packed, out, out_node);
+	uint32_t node = (uint32_t)packed->word[2];
+	bool leave = false;
+	if (!tracker_take_from_credit(tracker, packed->word[0], node, NULL, out, &leave))
+		return likely(!leave) ? take_packed_at_once(tracker, packed, out, out_node)
+				      : take_packed_anywhere(tracker, packed, out, out_node);
+	if (out_node)
+		*out_node = node;
+	return likely(!leave) ? WEIR_OK : leave_credit(tracker);
+}
+
 /* Giving. -------------------------------------------------------------------------------------------------------- */
 
 static NOINLINE weir_status give_anyhow(weir_tracker *tracker, weir_grant grant)
 {
 	bool waiters = false;
 	weir_status status = tracker_give(tracker, grant, &waiters);
+	struct slot_cache *cache = slots_cache(&tracker->book->slots);
+	if (cache && credits_must_flush(cache))
+		waiters |= credits_flush(&tracker->credits, &tracker->ledger);
 	if (waiters)
 		tracker_kick(tracker);
 	return status;
@@ -321,19 +384,67 @@ static NOINLINE weir_status give_anyhow(weir_tracker *tracker, weir_grant grant)
 /* What is left to do of a give: tell those who wait, take the name out of use. */
 static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint32_t name, bool waiters)
 {
-	names_forget(tracker->names, name, grant);
+	if (name)
+		names_forget(tracker->names, name, grant);
 	if (unlikely(waiters))
 		tracker_kick(tracker);
 	return WEIR_OK;
 }
 
+/* The same for what was the calling thread's own, and went into no credit; not yet. */
+static NOINLINE weir_status given_slowly(weir_tracker *tracker, weir_grant grant, uint64_t main, uint64_t counted,
+					 uint64_t where)
+{
+	struct taken taken = {.units = {.main = main, .counted = counted},
+			      .cpu_node = where_cpu_node(where),
+			      .memory_node = where_memory_node(where)};
+	bool may_be_kept = !counted && taken.cpu_node == taken.memory_node;
+	bool waiters = false;
+	if (!may_be_kept || !credits_keep(&tracker->credits, &tracker->ledger, taken.cpu_node, main, &waiters))
+		waiters |= ledger_give(&tracker->ledger, &taken);
+	if (credits_must_flush(slots_cache(&tracker->book->slots)))
+		waiters |= credits_flush(&tracker->credits, &tracker->ledger);
+	return given(tracker, grant, where_name(where), waiters);
+}
+
+/* Without credit: to the ledger. */
+static NOINLINE weir_status give_to_ledger(weir_tracker *tracker, weir_grant grant, struct record_slot *slot,
+					   struct slot_cache *cache, uint64_t free)
+{
+	uint64_t where = at_load(&slot->where, relaxed, none);
+	if (unlikely(where_owner(where) != thread_index_plus_one))
+		return give_anyhow(tracker, grant);
+	if (unlikely(book_enter(cache, grant) & BOOK_BIAS))
+		return give_anyhow(tracker, grant); /* busy stays until that is through */
+	uint64_t main = at_load(&slot->main, relaxed, none);
+	uint64_t counted = at_load(&slot->counted, relaxed, none);
+	book_free(slot, cache, free, grant);
+	book_leave(cache);
+	if (unlikely(!cache->skip) || unlikely(!tracker->ledger.one_word) || credits_must_flush(cache))
+		return given_slowly(tracker, grant, main, counted, where);
+	cache->skip--;
+	bool waiters = ledger_give_at_once(&tracker->ledger, where_cpu_node(where), main);
+	uint32_t name = where_name(where);
+	return likely(!name && !waiters) ? WEIR_OK : given(tracker, grant, name, waiters);
+}
+
+/* What a thread took itself and gives back it may keep for its next take. */
 static ALWAYS_INLINE weir_status give(weir_tracker *tracker, weir_grant grant)
 {
-	bool waiters = false;
-	uint32_t name = 0;
-	if (unlikely(!tracker_give_at_once(tracker, grant, &name, &waiters)))
+	struct slot_cache *cache;
+	uint64_t free;
+	struct record_slot *slot = book_find_simple(tracker->book, grant, &cache, &free);
+	if (unlikely(!slot))
 		return give_anyhow(tracker, grant);
-	return likely(!name && !waiters) ? WEIR_OK : given(tracker, grant, name, waiters);
+	/* ORDER(book_fields): acquire, as in book_fields_read(). Our own, and such as our credit is good for? */
+	if (at_load(&slot->where, acquire, book_fields) != at_load(&cache->where, relaxed, none))
+		return give_to_ledger(tracker, grant, slot, cache, free);
+	uint64_t main = at_load(&slot->main, acquire, book_fields);
+	if (unlikely(book_enter(cache, grant)) || unlikely(!credit_keep(cache, main)))
+		return give_to_ledger(tracker, grant, slot, cache, free);
+	book_free(slot, cache, free, grant);
+	book_leave(cache);
+	return likely(!at_load(&cache->attention, relaxed, none)) ? WEIR_OK : leave_credit(tracker);
 }
 
 weir_status weir_tracker_give(weir_tracker *tracker, weir_grant grant)
@@ -350,189 +461,5 @@ weir_status weir_tracker_release(weir_tracker *tracker, const char *id)
 	/* The book decides between us and others who release it now, by its id or its handle. */
 	if (likely(!status) && unlikely(give(tracker, grant)))
 		return error_set(WEIR_ENOENT, "id %s: not taken yet, or released just now", id);
-	return status;
-}
-
-/* Looking. ------------------------------------------------------------------------------------------------------- */
-
-static void add(weir_amount *sum, weir_amount more)
-{
-	sum->cores += more.cores;
-	sum->memory_bytes += more.memory_bytes;
-	sum->bandwidth_bytes_s += more.bandwidth_bytes_s;
-	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
-		sum->counted[c] += more.counted[c];
-}
-
-/* A node's own words: what it has itself, not what it borrows from a neighbour. */
-static void node_usage(const struct weir_tracker *tracker, uint32_t node, weir_usage *out)
-{
-	const struct ledger *ledger = &tracker->ledger;
-	out->limit = limits_amount(&ledger->limits, ledger_own_limit(ledger, node));
-	out->held = limits_amount(&ledger->limits, ledger_own_held(ledger, node));
-}
-
-/* A total that binds is the limit; a stock that no node has is known from its word alone. */
-static void total_usage(const struct weir_tracker *tracker, weir_usage *out)
-{
-	const struct ledger *ledger = &tracker->ledger;
-	const struct limits *limits = &ledger->limits;
-	for (uint32_t n = 0; n < ledger->nodes; n++) {
-		weir_usage one = {0};
-		node_usage(tracker, n, &one);
-		add(&out->held, one.held);
-		add(&out->limit, one.limit);
-	}
-	struct packed limit = {.main = ledger_word_limit(ledger, LEDGER_TOTAL),
-			       .counted = ledger_word_limit(ledger, LEDGER_TOTAL_COUNTED)};
-	weir_amount total = limits_amount(limits, limit);
-	if (limits->total_mask.main & word_mask(WEIR_CPU))
-		out->limit.cores = total.cores;
-	if (limits->total_mask.main & word_mask(WEIR_MEMORY))
-		out->limit.memory_bytes = total.memory_bytes;
-	if (limits->total_mask.main & word_mask(WEIR_BANDWIDTH))
-		out->limit.bandwidth_bytes_s = total.bandwidth_bytes_s;
-	weir_amount held =
-		limits_amount(limits, (struct packed){.counted = ledger_word_held(ledger, LEDGER_TOTAL_COUNTED)});
-	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
-		weir_resource resource = (weir_resource)(WEIR_COUNTED + c);
-		if (!(limits->total_mask.counted & word_mask(resource)))
-			continue;
-		out->limit.counted[c] = total.counted[c];
-		out->held.counted[c] = held.counted[c];
-	}
-}
-
-weir_status weir_tracker_usage(weir_tracker *tracker, uint32_t node, weir_usage *out)
-{
-	if (!tracker || !out)
-		return error_set(WEIR_EINVAL, "tracker or out is NULL");
-	if (node != WEIR_ALL_NODES && node >= tracker->ledger.nodes)
-		return error_set(WEIR_EINVAL, "node is %u: the machine has %u nodes", node, tracker->ledger.nodes);
-	memset(out, 0, sizeof(*out));
-	if (node == WEIR_ALL_NODES)
-		total_usage(tracker, out);
-	else
-		node_usage(tracker, node, out);
-	out->grants = book_count(tracker->book);
-	return WEIR_OK;
-}
-
-static void describe(struct weir_tracker *tracker, weir_grant grant, const struct book_record *record,
-		     weir_allocation *out)
-{
-	struct taken taken = tracker_taken(record);
-	*out = (weir_allocation){.grant = grant,
-				 .node = taken.cpu_node,
-				 .memory_node = taken.memory_node,
-				 .held = limits_amount(&tracker->ledger.limits, taken.units)};
-	if (record->name)
-		(void)names_text(tracker->names, record->name, grant, out->id);
-}
-
-weir_status weir_tracker_look(weir_tracker *tracker, weir_grant grant, weir_allocation *out)
-{
-	if (!tracker || !out)
-		return error_set(WEIR_EINVAL, "tracker or out is NULL");
-	struct book_record record;
-	weir_status status = book_read(tracker->book, grant, &record);
-	if (status)
-		return status;
-	describe(tracker, grant, &record, out);
-	return WEIR_OK;
-}
-
-weir_status weir_tracker_find(weir_tracker *tracker, const char *id, weir_allocation *out)
-{
-	if (!tracker || !out)
-		return error_set(WEIR_EINVAL, "tracker or out is NULL");
-	weir_grant grant;
-	weir_status status = names_find(tracker->names, id, &grant);
-	if (!status)
-		status = weir_tracker_look(tracker, grant, out);
-	if (status == WEIR_ESTALE)
-		status = error_set(WEIR_ENOENT, "\"%s\" was released just now", id);
-	return status;
-}
-
-struct walk {
-	struct weir_tracker *tracker;
-	weir_allocation_fn fn;
-	void *context;
-};
-
-static bool walk_one(weir_grant grant, const struct book_record *record, void *context)
-{
-	struct walk *walk = context;
-	weir_allocation allocation;
-	describe(walk->tracker, grant, record, &allocation);
-	return walk->fn(&allocation, walk->context);
-}
-
-void weir_tracker_each(weir_tracker *tracker, weir_allocation_fn fn, void *context)
-{
-	if (!tracker || !fn)
-		return;
-	struct walk walk = {.tracker = tracker, .fn = fn, .context = context};
-	book_each(tracker->book, walk_one, &walk);
-}
-
-const weir_machine *weir_tracker_machine(const weir_tracker *tracker)
-{
-	return tracker ? tracker->machine : NULL;
-}
-
-void weir_tracker_units(const weir_tracker *tracker, uint32_t *per_core, uint64_t *memory_bytes,
-			uint64_t *bandwidth_bytes_s)
-{
-	static const struct units none;
-	const struct units *units = tracker ? &tracker->ledger.limits.units : &none;
-	if (per_core)
-		*per_core = units->per_core;
-	if (memory_bytes)
-		*memory_bytes = units->memory_bytes;
-	if (bandwidth_bytes_s)
-		*bandwidth_bytes_s = units->bandwidth_bytes_s;
-}
-
-/* Audit. --------------------------------------------------------------------------------------------------------- */
-
-struct audit {
-	const struct ledger *ledger;
-	uint64_t *held;
-};
-
-static bool audit_one(weir_grant grant, const struct book_record *record, void *context)
-{
-	(void)grant;
-	struct audit *audit = context;
-	struct taken taken = tracker_taken(record);
-	for (uint32_t w = 0; w < audit->ledger->words; w++)
-		audit->held[w] += ledger_share(audit->ledger, &taken, w);
-	return true;
-}
-
-weir_status weir_tracker_audit(weir_tracker *tracker)
-{
-	if (!tracker)
-		return no_tracker();
-	struct ledger *ledger = &tracker->ledger;
-	struct audit audit = {.ledger = ledger, .held = calloc(ledger->words, sizeof(uint64_t))};
-	if (!audit.held)
-		return error_set(WEIR_ENOMEM, "no memory for an audit");
-	book_each(tracker->book, audit_one, &audit);
-	weir_status status = WEIR_OK;
-	for (uint32_t w = 0; w < ledger->words && !status; w++) {
-		uint64_t spare = ledger_word_spare(ledger, w);
-		uint64_t limit = ledger_word_limit(ledger, w), debt = ledger_word_debt(ledger, w);
-		if (spare + audit.held[w] != limit + debt)
-			status =
-				error_set(WEIR_EINVAL,
-					  "word %u: spare %#llx and held %#llx do not make the limit %#llx and what is "
-					  "owed, %#llx",
-					  w, (unsigned long long)spare, (unsigned long long)audit.held[w],
-					  (unsigned long long)limit, (unsigned long long)debt);
-	}
-	free(audit.held);
 	return status;
 }

@@ -24,6 +24,10 @@ weir_status weir_tracker_set_limits(weir_tracker *tracker, const weir_limits *li
 		return missing("tracker");
 	bool waiters = false;
 	weir_status status = ledger_set_limits(&tracker->ledger, limits, &waiters);
+	if (!status)
+		credits_relimit(&tracker->credits, &tracker->ledger, &waiters);
+	if (waiters)
+		tracker_kick(tracker);
 	/* ORDER(attach): acquire, as in tracker_kick(). */
 	struct weir_admission *admission = at_load(&tracker->admission, acquire, attach);
 	if (!status && admission) {
@@ -100,7 +104,7 @@ weir_status tracker_grow(struct weir_tracker *tracker, weir_grant grant, const s
 				 limits_resource_name(&tracker->ledger.limits, first));
 	}
 	more.units = *by;
-	if (ledger_take_more(&tracker->ledger, &more, floor, waiters) != LEDGER_TAKEN)
+	if (tracker_take_more(tracker, &more, floor, waiters) != LEDGER_TAKEN)
 		return error_set(WEIR_EAGAIN, "there is no room for more on node %u now", record.cpu_node);
 	status = book_begin_change(tracker->book, grant, &record);
 	if (status) {

@@ -41,12 +41,23 @@ static weir_grant publish(struct book *book, uint64_t number)
 
 static bool release(struct book *book, weir_grant grant, struct book_record *record)
 {
-	return book_unpublish_at_once(book, grant, record) || book_unpublish(book, grant, record) == WEIR_OK;
+	struct slot_cache *cache;
+	uint64_t free;
+	struct record_slot *slot = book_find_simple(book, grant, &cache, &free);
+	if (slot && where_owner(at_load(&slot->where, relaxed, none)) == thread_index_plus_one &&
+	    !(book_enter(cache, grant) & BOOK_BIAS)) {
+		book_fields_read(slot, record);
+		book_free(slot, cache, free, grant);
+		book_leave(cache);
+		return true;
+	}
+	return book_unpublish(book, grant, record) == WEIR_OK;
 }
 
 static uint32_t owner_of(struct book *book, weir_grant grant)
 {
-	return at_load(&book_slot_of(book, grant)->owner, relaxed, none);
+	struct record_slot *slot = book_slot_of(book, grant);
+	return where_owner(at_load(&slot->where, relaxed, none));
 }
 
 struct one {

@@ -32,9 +32,9 @@ static struct book_record record_of(uint64_t number)
 {
 	return (struct book_record){.main = number,
 				    .counted = ~number,
-				    .cpu_node = (uint16_t)number,
-				    .memory_node = (uint16_t)(number >> 16),
-				    .name = (uint32_t)(number * 0x9e3779b9u)};
+				    .cpu_node = number & 0xfff,
+				    .memory_node = number >> 12 & 0xfff,
+				    .name = (uint32_t)(number * 0x9e3779b9u) >> 6};
 }
 
 static bool whole(const struct book_record *record)

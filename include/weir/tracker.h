@@ -21,6 +21,9 @@ typedef struct weir_tracker_options {
 	const char *machine;	   /* as for weir_machine_create(); NULL: this machine */
 	const weir_limits *limits; /* NULL: what this process may use. Copied. */
 	uint32_t grants_max;	   /* live grants at once; 0: 1,048,576; at most 16,777,215 */
+	/* A thread that takes and gives by itself keeps what it gave for its next take, all threads together at most an
+	 * eighth of a limit; whoever would be refused gets it first. True: never. */
+	bool no_credits;
 } weir_tracker_options;
 
 #define WEIR_TRACKER_OPTIONS(...) WEIR_LITERAL_(weir_tracker_options, .size = sizeof(weir_tracker_options), __VA_ARGS__)

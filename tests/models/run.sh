@@ -73,6 +73,22 @@ variant 7 0 "busy not looked at"
 scene 0 "an owner and two others release, then the slot's next use"
 scene 1 "an owner and three others release"
 
+model=$models/credits.pml
+variant 1 0 "a recall without barrier"
+variant 2 0 "an owner that does not say that it is at its credit"
+variant 3 1 "an owner that does not look again when it leaves"
+variant 4 0 "a refusal while an owner was seen in the middle"
+variant 5 0 "an owner that gives back out of sight"
+variant 6 0 "busy not looked at after the credit was emptied"
+variant 7 0 "a credit armed by a plain store"
+variant 8 1 "the mode put OFF without another look at WAIT"
+variant 9 0 "the mode not looked at after the word"
+variant 10 0 "a refusal while another collects"
+variant 11 1 "an owner that was seen, did nothing, and leaves what it has"
+scene 0 "one is refused"
+scene 1 "one waits"
+scene 2 "two are refused, and recall"
+
 # Not only that nothing wrong happens: something happens at last, under weak fairness.
 model=$models/claim.pml
 checks=-DNFAIR=3
