@@ -61,12 +61,14 @@ static void kept_open(struct ledger_word *word)
 			return;
 		/* Whoever wrote a vector since sets the flag with a change of the word that comes later, or fails this.
 		 * ORDER(kept): acq_rel, with kept_bump(). */
-		if (at_cas(&word->spare, &view.spare, view.spare & ~WORD_CLAIM, acq_rel, relaxed, kept))
-			break;
-	}
-	/* SEQ may have gone round since the look. */
-	if (unlikely(at_load(&word->claim, relaxed, none) || at_load(&word->debt, relaxed, none)))
+		if (!at_cas(&word->spare, &view.spare, view.spare & ~WORD_CLAIM, acq_rel, relaxed, kept))
+			continue;
+		if (likely(!at_load(&word->claim, relaxed, none) && !at_load(&word->debt, relaxed, none)))
+			return;
+		/* SEQ went round since the look, or somebody is about to set the flag himself. Once more: what is kept
+		 * may be gone again, and nobody else would clear the flag. */
 		kept_bump(word, WORD_CLAIM);
+	}
 }
 
 void kept_claim(struct ledger_word *word, uint64_t amount)
