@@ -22,6 +22,7 @@
 #include "runtime/gate.h"
 #include "runtime/rates.h"
 #include "runtime/room.h"
+#include "runtime/stall.h"
 #include "runtime/tracker.h"
 
 /* Waiters that were decided, linked by next; each has its state, grant and node. */
@@ -68,6 +69,7 @@ struct weir_admission {
 	struct rates rates;		/* of releases */
 	struct budget budget;		/* of retries */
 	struct queue_delay queue_delay; /* of the period */
+	struct stall stall;
 	weir_monitor *monitor;		/* is told of it; NULL: there is none. Set before the first task */
 	_Atomic(uint32_t) awake;	/* the period goes on; 0: who takes room starts it */
 	struct admission_gate gate;

@@ -51,6 +51,7 @@ weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_
 	out->infeasible_later = tally_sum(tally, COUNT_INFEASIBLE_LATER);
 	out->overtakes = tally_sum(tally, COUNT_OVERTAKES);
 	out->claims = tally_sum(tally, COUNT_CLAIMS);
+	out->stalls = tally_sum(tally, COUNT_STALLS);
 	out->first_tries = tally_sum(tally, COUNT_FIRST_TRIES);
 	out->retries = tally_sum(tally, COUNT_RETRIES);
 	out->reservations = tally_sum(tally, COUNT_RESERVATIONS);

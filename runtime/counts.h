@@ -20,6 +20,7 @@ enum admission_counter {
 	COUNT_INFEASIBLE_LATER,
 	COUNT_OVERTAKES,
 	COUNT_CLAIMS,
+	COUNT_STALLS,
 	COUNT_FIRST_TRIES, /* of demands that do not wait */
 	COUNT_RETRIES,	   /* those that say that they are */
 	COUNT_RESERVATIONS,

@@ -87,6 +87,7 @@ static void do_period(struct weir_admission *admission, uint64_t now_ns)
 	if (admission->monitor)
 		tell_monitor(admission);
 	gate_period(admission);
+	stall_look(admission, now_ns);
 	bool idle = is_idle(admission) && gate_is_at_rest(admission);
 	/* ORDER(awake): release, pairs with the acquire in admission_rouse(): who finds the period ended starts it. */
 	if (at_swap(&admission->awake, !idle, release, awake) || !idle)

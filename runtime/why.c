@@ -235,6 +235,19 @@ static void find_holders(struct weir_admission *admission, const struct lack *la
 			why->enough = first;
 }
 
+static void explain(struct weir_admission *admission, const struct waiter *waiter, const struct view *view,
+		    weir_why *out)
+{
+	uint64_t now_ns = clock_now_ns(&admission->clock);
+	out->task_class = view->task_class;
+	out->waited_ns = now_ns > view->since_ns ? now_ns - view->since_ns : 0;
+	out->ahead = count_ahead(admission, waiter, view);
+	struct lack lack = {0};
+	choose_node(admission, view, out, &lack);
+	say_missing(&admission->tracker->ledger.limits, &lack, out);
+	find_holders(admission, &lack, out);
+}
+
 weir_status why_pending(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket, weir_why *out)
 {
 	if (!out || out->size != sizeof(*out))
@@ -251,15 +264,32 @@ weir_status why_pending(struct weir_admission *admission, struct waiter *waiter,
 		return error_set(WEIR_ESTALE,
 				 "ticket %#llx does not wait: it was granted, cancelled or given up before",
 				 (unsigned long long)ticket);
-	uint64_t now_ns = clock_now_ns(&admission->clock);
-	out->task_class = view.task_class;
-	out->waited_ns = now_ns > view.since_ns ? now_ns - view.since_ns : 0;
-	out->ahead = count_ahead(admission, waiter, &view);
-	struct lack lack = {0};
-	choose_node(admission, &view, out, &lack);
-	say_missing(&admission->tracker->ledger.limits, &lack, out);
-	find_holders(admission, &lack, out);
+	explain(admission, waiter, &view, out);
 	return WEIR_OK;
+}
+
+bool why_first(struct weir_admission *admission, weir_why *out)
+{
+	struct waiter *first = NULL;
+	struct view mine = {0};
+	for (size_t w = 0; w < ARRAY_LENGTH(admission->waiters); w++) {
+		struct slots *slots = admission->waiters[w].slots;
+		uint32_t made = slots ? slots_made(slots) : 0;
+		for (uint32_t i = 0; i < made; i++) {
+			char *slot = slots_at(slots, i, slots->slot_shift);
+			struct waiter *one = (struct waiter *)(void *)(slot + admission->waiters[w].offset);
+			struct view view;
+			if (waiter_state(one) != WAITER_WAITING || !look(one, &view) || !waits(&view) ||
+			    (first && !is_before(&view, &mine)))
+				continue;
+			first = one;
+			mine = view;
+		}
+	}
+	*out = (weir_why){.size = sizeof(*out), .eta_ns = RATES_UNKNOWN};
+	if (first)
+		explain(admission, first, &mine, out);
+	return first != NULL;
 }
 
 /* In words. ------------------------------------------------------------------------------------------------------ */
@@ -272,8 +302,8 @@ static void say_amounts(struct text *text, const weir_amount *amount, uint32_t r
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
 		if (!(resources >> r & 1))
 			continue;
-		text_say(text, "%s%s%s ", comma, r >= WEIR_COUNTED && *name ? name : weir_resource_name((weir_resource)r),
-		    by);
+		text_say(text, "%s%s%s ", comma,
+			 r >= WEIR_COUNTED && *name ? name : weir_resource_name((weir_resource)r), by);
 		if (r == WEIR_CPU)
 			text_say(text, "%g", amount->cores);
 		else if (r == WEIR_MEMORY)
@@ -297,7 +327,7 @@ static void say_release(struct text *text, const weir_why *why)
 	for (uint32_t h = 0; h < why->enough; h++) {
 		const weir_why_holder *holder = &why->holder[h];
 		text_say(text, "%sgrant %#llx%s%s%s (", h ? ", " : "", (unsigned long long)holder->grant.handle,
-		    holder->id[0] ? " \"" : "", holder->id, holder->id[0] ? "\"" : "");
+			 holder->id[0] ? " \"" : "", holder->id, holder->id[0] ? "\"" : "");
 		say_amounts(text, &holder->held, why->short_resources, why->short_name, "");
 		text_say(text, ")");
 	}
@@ -315,9 +345,10 @@ size_t weir_why_text(const weir_why *why, char *out, size_t size)
 		return text.used;
 	}
 	text_say(&text, "waits for %.3f ms, %llu ahead: ", (double)why->waited_ns / (double)WEIR_NS_PER_MS,
-	    (unsigned long long)why->ahead);
+		 (unsigned long long)why->ahead);
 	if (!why->short_resources) {
-		text_say(&text, "there is room on node %u: it starts now, or what is there is kept for others", why->node);
+		text_say(&text, "there is room on node %u: it starts now, or what is there is kept for others",
+			 why->node);
 		return text.used;
 	}
 	text_say(&text, "short of ");

@@ -13,4 +13,7 @@
  * (out). Thread: any; never blocks. */
 weir_status why_pending(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket, weir_why *out);
 
+/* The same of whoever is served next. False: nobody waits. */
+bool why_first(struct weir_admission *admission, weir_why *out);
+
 #endif

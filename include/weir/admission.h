@@ -164,6 +164,7 @@ typedef struct weir_admission_counts {
 	uint64_t waiting;	   /* now in the room */
 	uint64_t waiting_max_seen;
 	uint64_t overtakes;	 /* waiting demands passed by a younger one */
+	uint64_t stalls;	 /* times that demands waited for a second on end: the log says once what was short */
 	uint64_t claims;	 /* times that room was kept for a demand that waited too long */
 	uint64_t strategy_epoch; /* switches so far */
 	uint64_t first_tries;	 /* of demands that do not wait */
