@@ -220,20 +220,18 @@ static ALWAYS_INLINE bool book_renew_at_once(struct book *book, weir_grant *gran
 		     at_load(&slot->owner, relaxed, none) != thread_index_plus_one))
 		return false;
 	struct slot_cache *cache = slots_cache(&book->slots);
-	if (unlikely(!cache || at_load(&slot->main, relaxed, none) != main ||
-		     at_load(&slot->counted, relaxed, none) != counted))
+	if (unlikely(!cache))
 		return false;
-	/* See "Bias" in book.c: others who want to strike it out see us at it, and are too late. */
-	uint64_t live = 2 * generation;
+	/* See "Bias" in book.c: others who want to strike it out, or change it, see us at it, and are too late. */
 	at_store(&cache->busy, number + 1, relaxed, none);
 	at_signal_fence();
-	bool won = at_load(&slot->state, relaxed, none) == live;
 	if (unlikely(at_load(&cache->bias, relaxed, none)))
-		/* ORDER(book_state): release, as below. */
-		won = at_cas(&slot->state, &live, live + 2, acq_rel, relaxed, book_state);
-	else if (likely(won))
+		return false; /* busy stays until book_renew() has decided */
+	bool won = at_load(&slot->state, relaxed, none) == 2 * generation &&
+		   at_load(&slot->main, relaxed, none) == main && at_load(&slot->counted, relaxed, none) == counted;
+	if (likely(won))
 		/* ORDER(book_state): release, as in book_renew(). */
-		at_store(&slot->state, live + 2, release, book_state);
+		at_store(&slot->state, 2 * generation + 2, release, book_state);
 	/* ORDER(bias): release, pairs with the acquire in change_foreign(). */
 	at_store(&cache->busy, 0, release, bias);
 	grant->handle += (uint64_t)won << SLOTS_BITS;
