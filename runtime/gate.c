@@ -394,6 +394,9 @@ static bool look_at_levels(struct weir_admission *admission, const weir_reading 
 {
 	struct admission_gate *gate = &admission->gate;
 	struct levels_input input = {.limit_bytes = gate->limit_bytes, .granted_bytes = granted_bytes(admission)};
+	/* They make way for whoever is granted that room (leftover.c): no pressure. */
+	if (gate->kept)
+		input.granted_bytes += gate->kept(gate->pool);
 	if (reading)
 		levels_read(&gate->levels, reading, gate->group, &input);
 	else
@@ -412,7 +415,7 @@ static void tell(struct weir_admission *admission, weir_level_change *change)
 	struct admission_gate *gate = &admission->gate;
 	const weir_level_options *options = &gate->levels.options;
 	weir_log_level level = change->to > change->from ? WEIR_LOG_WARN : WEIR_LOG_INFO;
-	bool over = gate->largest && gate->largest(gate->largest_context, &change->largest);
+	bool over = gate->largest && gate->largest(gate->pool, &change->largest);
 	LOG(level,
 	    "level: %s, after %s: pressure %.2f (memory %.2f, stalls %.2f, delay %.2f), %llu bytes in use, %llu "
 	    "granted%s",

@@ -45,8 +45,10 @@ struct admission_gate {
 	_Atomic(uint32_t) feeding;	      /* somebody tells what the host does */
 	/* The pool's; of one without: NULL. */
 	const weir_monitor *monitor;
-	bool (*largest)(void *context, weir_over_user *out); /* false: nobody uses more than granted */
-	void *largest_context;
+	/* Of the pool, NULL without one. */
+	bool (*largest)(void *pool, weir_over_user *out); /* false: nobody uses more than granted */
+	uint64_t (*kept)(const void *pool); /* pages of tasks that ended, in use as far as the kernel knows */
+	void *pool;
 	bool group;	      /* the control group's use is ours */
 	uint64_t limit_bytes; /* that use is compared with */
 	/* By class and resource, what waits under the deadline rule, in units. */

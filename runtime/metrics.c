@@ -14,6 +14,8 @@
 #include "private/rcu.h"
 #include "runtime/pool.h"
 
+enum { AUDIT_TRIES = 3 };
+
 _Static_assert(WEIR_STRATEGY_KINDS == (int)STRATEGY_KINDS, "the public count of kinds is the true one");
 
 static weir_status check(const void *of, const weir_metrics *out)
@@ -79,6 +81,53 @@ static void get_resources(struct weir_admission *admission, weir_metrics *out)
 		get_node(admission, n, &out->node[n]);
 }
 
+static void get_gate(struct weir_admission *admission, weir_metrics *out)
+{
+	weir_level_change level;
+	levels_look(&admission->gate.levels, &level);
+	out->level = level.to;
+	out->pressure = level.pressure;
+	out->level_changes = at_load(&admission->gate.levels.changes, relaxed, none);
+	/* ORDER(breaker): acquire, pairs with the release of who made it: its counts are zero or counted. */
+	struct breaker *breaker = at_load(&admission->gate.breaker, acquire, breaker);
+	if (!breaker)
+		return;
+	out->breaker_opened = at_load(&breaker->opened, relaxed, none);
+	out->breaker_half_opened = at_load(&breaker->half_opened, relaxed, none);
+	out->breaker_closed = at_load(&breaker->closed, relaxed, none);
+	for (uint32_t k = 0; k < WEIR_CLASSES; k++) {
+		out->breaker_refused[k] = at_load(&breaker->refused[k], relaxed, none);
+		out->breaker_would_refuse[k] = at_load(&breaker->would_refuse[k], relaxed, none);
+	}
+}
+
+/* A number that every grant and every release through admission changes. */
+static uint64_t movements(struct weir_admission *admission)
+{
+	uint64_t sum = book_count(admission->tracker->book);
+	for (uint32_t k = 0; k <= WEIR_CLASSES; k++)
+		sum += tally_sum(&admission->tally, count_of_decision(k, WEIR_ADMITTED, WEIR_CAUSE_NONE));
+	return sum + tally_sum(&admission->tally, COUNT_GRANTED_LATER) + at_load(&admission->waiting, relaxed, none);
+}
+
+static weir_audit audit(struct weir_admission *admission)
+{
+	for (int tries = 0; tries < AUDIT_TRIES; tries++) {
+		uint64_t before = movements(admission);
+		if (!weir_tracker_audit(admission->tracker))
+			return WEIR_AUDIT_SOUND;
+		if (movements(admission) != before)
+			return WEIR_AUDIT_MOVING;
+	}
+	return WEIR_AUDIT_WRONG;
+}
+
+const char *weir_audit_name(weir_audit audit)
+{
+	static const char *const name[] = {"sound", "moving", "wrong"};
+	return (unsigned)audit < ARRAY_LENGTH(name) ? name[audit] : "?";
+}
+
 static void get_admission(struct weir_admission *admission, weir_metrics *out)
 {
 	out->resource_aware = true;
@@ -87,7 +136,9 @@ static void get_admission(struct weir_admission *admission, weir_metrics *out)
 	(void)weir_admission_counts_get(admission, &out->admission);
 	get_decisions(&admission->tally, out);
 	get_strategy(admission, out);
+	get_gate(admission, out);
 	get_resources(admission, out);
+	out->audit = audit(admission);
 }
 
 weir_status weir_metrics_of_admission(weir_admission *admission, weir_metrics *out)

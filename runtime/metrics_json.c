@@ -72,6 +72,41 @@ static json_t *histogram_object(const weir_histogram *h)
 	return out;
 }
 
+static json_t *reservations_object(const weir_admission_counts *a)
+{
+	json_t *out = json_object();
+	put(out, "made", a->reservations);
+	put(out, "bound", a->reservations_bound);
+	put(out, "released", a->reservations_released);
+	put(out, "expired", a->reservations_expired);
+	return out;
+}
+
+static json_t *level_object(const weir_metrics *m)
+{
+	json_t *out = json_object();
+	(void)json_object_set_new(out, "now", json_string(weir_level_name(m->level)));
+	put(out, "changes", m->level_changes);
+	(void)json_object_set_new(out, "pressure", json_real(m->pressure));
+	return out;
+}
+
+static json_t *breaker_object(const weir_metrics *m)
+{
+	json_t *out = json_object();
+	put(out, "opened", m->breaker_opened);
+	put(out, "half_opened", m->breaker_half_opened);
+	put(out, "closed", m->breaker_closed);
+	json_t *refused = json_object(), *would_refuse = json_object();
+	for (int k = 0; k < WEIR_CLASSES; k++) {
+		put(refused, weir_class_name((weir_class)k), m->breaker_refused[k]);
+		put(would_refuse, weir_class_name((weir_class)k), m->breaker_would_refuse[k]);
+	}
+	(void)json_object_set_new(out, "refused", refused);
+	(void)json_object_set_new(out, "would_refuse", would_refuse);
+	return out;
+}
+
 static json_t *admission_object(const weir_metrics *m)
 {
 	const weir_admission_counts *a = &m->admission;
@@ -84,6 +119,14 @@ static json_t *admission_object(const weir_metrics *m)
 	put(out, "overtakes", a->overtakes);
 	put(out, "claims", a->claims);
 	put(out, "strategy_epoch", a->strategy_epoch);
+	put(out, "expired", a->expired);
+	put(out, "infeasible_later", a->infeasible_later);
+	put(out, "stalls", a->stalls);
+	put(out, "first_tries", a->first_tries);
+	put(out, "retries", a->retries);
+	(void)json_object_set_new(out, "reservations", reservations_object(a));
+	(void)json_object_set_new(out, "level", level_object(m));
+	(void)json_object_set_new(out, "breaker", breaker_object(m));
 	(void)json_object_set_new(out, "strategy", json_string(m->strategy));
 	put(out, "rules", m->rules);
 	(void)json_object_set_new(out, "decisions", decisions_object(m));
@@ -114,6 +157,7 @@ static json_t *resources_object(const weir_metrics *m)
 	(void)json_object_set_new(out, "held", amount_object(m, &m->held));
 	(void)json_object_set_new(out, "limit", amount_object(m, &m->limit));
 	put(out, "grants_live", m->grants_live);
+	(void)json_object_set_new(out, "audit", json_string(weir_audit_name(m->audit)));
 	json_t *nodes = json_array();
 	for (uint32_t n = 0; n < m->nodes; n++) {
 		json_t *node = json_object();

@@ -17,6 +17,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/keeper.h"
+#include "runtime/leftover.h"
 #include "runtime/options.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
@@ -122,6 +123,11 @@ static weir_status start_workers(weir_pool *pool, const uint32_t *share)
 	return WEIR_OK;
 }
 
+static uint64_t kept_bytes(const void *pool)
+{
+	return leftover_bytes(pool);
+}
+
 /* Levels go by what the host does; an invented machine says nothing of it, unless the application brings a monitor of its own. */
 static void watch(weir_pool *pool, const weir_options *options)
 {
@@ -131,7 +137,8 @@ static void watch(weir_pool *pool, const weir_options *options)
 		return;
 	gate->group = ranks_on_this_host() == 1;
 	gate->largest = inside_largest;
-	gate->largest_context = pool;
+	gate->kept = kept_bytes;
+	gate->pool = pool;
 	gate->monitor = pool->monitor;
 	gate_period(pool->admission); /* what is in use now is not its tasks' */
 }
@@ -175,8 +182,6 @@ static weir_status make_aware(weir_pool *pool, const weir_options *options)
 	}
 	if (!status)
 		watch(pool, options);
-	if (!status)
-		status = keeper_start(&pool->keeper, pool->admission, options->monitoring_interval_ns);
 	return status;
 }
 
@@ -223,6 +228,9 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	}
 	if (!status)
 		status = start_workers(pool, share);
+	/* Last: what it looks at is all there. */
+	if (!status && pool->aware)
+		status = keeper_start(&pool->keeper, pool->admission, options->monitoring_interval_ns);
 	free(share);
 	return status;
 }

@@ -9,6 +9,7 @@
 #include "house.h"
 
 #include <weir/metrics.h>
+#include <weir/reserve.h>
 
 enum { TEXT_BYTES = 1 << 20 };
 
@@ -43,6 +44,16 @@ static void live_a_little(struct house *house, weir_metrics *m)
 	now_ns += 5000;
 	assert_int_equal(weir_admission_release(house->admission, a.grant), WEIR_OK);
 	assert_int_not_equal(later.handle, 0);
+	/* One reservation that expires, one breaker that refuses. */
+	weir_reservation soon;
+	assert_int_equal(weir_reserve(house->admission, WEIR_DEMAND(.cores = 1), 1000, &soon), WEIR_OK);
+	now_ns += 1000;
+	assert_int_equal(weir_admission_tick(house->admission, NULL), WEIR_OK);
+	assert_int_equal(weir_admission_breaker_set(house->admission, WEIR_BEST_EFFORT, WEIR_BREAKER_FORCED_OPEN),
+			 WEIR_OK);
+	(void)weir_admission_admit(house->admission, WEIR_DEMAND(.cores = 1, .task_class = WEIR_BEST_EFFORT), NULL,
+				   NULL);
+	assert_int_equal(weir_admission_breaker_set(house->admission, WEIR_BEST_EFFORT, WEIR_BREAKER_OFF), WEIR_OK);
 	assert_int_equal(weir_metrics_of_admission(house->admission, m), WEIR_OK);
 	assert_int_equal(weir_admission_release(house->admission, b.grant), WEIR_OK);
 	assert_int_equal(weir_admission_release(house->admission, c.grant), WEIR_OK);
@@ -56,16 +67,16 @@ static void check_snapshot(const weir_metrics *m)
 		for (int v = 0; v < WEIR_VERDICTS; v++)
 			for (int c = 0; c < WEIR_CAUSES; c++)
 				asked += m->decisions[k][v][c];
-	assert_int_equal(asked, 6);
-	assert_int_equal(m->admission.asked, 6);
-	assert_int_equal(m->decisions[WEIR_NORMAL][WEIR_ADMITTED][WEIR_CAUSE_NONE], 2);
+	assert_int_equal(asked, 8);
+	assert_int_equal(m->admission.asked, 8);
+	assert_int_equal(m->decisions[WEIR_NORMAL][WEIR_ADMITTED][WEIR_CAUSE_NONE], 3);
 	assert_int_equal(m->decisions[WEIR_HIGH][WEIR_ADMITTED][WEIR_CAUSE_NONE], 1);
 	assert_int_equal(m->decisions[WEIR_NORMAL][WEIR_REJECTED][WEIR_CAUSE_INFEASIBLE], 1);
 	assert_int_equal(m->wait[WEIR_NORMAL].count, 1);
 	assert_int_equal(m->wait[WEIR_NORMAL].sum_ns, 5000);
 	assert_int_equal(m->wait[WEIR_HIGH].count, 0);
 	assert_int_equal(m->node[0].grants[0], 2);
-	assert_int_equal(m->node[0].grants[2], 1);
+	assert_int_equal(m->node[0].grants[2], 2);
 	assert_int_equal(m->node[1].grants[2], 1);
 	assert_int_equal(m->grants_live, 3);
 	assert_true(m->held.cores == 7 && m->limit.cores == 8);
@@ -94,16 +105,20 @@ static void the_snapshot_and_its_json_say_the_same(void **state)
 	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
 	const json_t *admission = json_object_get(json, "admission");
-	assert_int_equal(json_at(admission, "asked", NULL, NULL, NULL), 6);
+	assert_int_equal(json_at(admission, "asked", NULL, NULL, NULL), 8);
 	assert_int_equal(json_at(admission, "decisions", "normal", "rejected", "infeasible"), 1);
 	assert_int_equal(json_at(admission, "wait", "normal", "sum_ns", NULL), 5000);
 	assert_int_equal(json_at(json_object_get(json, "resources"), "held", "gpu \"x\"", NULL, NULL), 1);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json, "resources"), "audit")), "sound");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(admission, "level"), "now")), "green");
+	assert_int_equal(json_at(admission, "reservations", "expired", NULL, NULL), 1);
+	assert_int_equal(json_at(admission, "breaker", "refused", "best-effort", NULL), 1);
 	assert_null(json_object_get(json, "pool"));
 	json_decref(json);
 	char small[16];
 	assert_int_equal(weir_metrics_json(&m, small, sizeof(small)), length);
 	assert_string_equal(small, "");
-	pull_down(&house, 6);
+	pull_down(&house, 8);
 }
 
 /* "name{labels} value", or a comment, with the labels' values escaped. */
@@ -122,7 +137,7 @@ static void every_line_for_prometheus_is_well_formed(void **state)
 	live_a_little(&house, &m);
 	size_t length = weir_metrics_prometheus(&m, text, sizeof(text));
 	assert_int_equal(length, strlen(text));
-	assert_non_null(strstr(text, "weir_decisions_total{class=\"normal\",verdict=\"admitted\",cause=\"none\"} 2\n"));
+	assert_non_null(strstr(text, "weir_decisions_total{class=\"normal\",verdict=\"admitted\",cause=\"none\"} 3\n"));
 	assert_non_null(strstr(text, "weir_wait_seconds_sum{class=\"normal\"} 0.000005000\n"));
 	assert_non_null(strstr(text, "weir_wait_seconds_bucket{class=\"normal\",le=\"+Inf\"} 1\n"));
 	assert_non_null(strstr(text, "weir_held{node=\"all\",resource=\"gpu \\\"x\\\"\"} 1\n"));
@@ -136,7 +151,7 @@ static void every_line_for_prometheus_is_well_formed(void **state)
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		check_line(line, &sample);
 	regfree(&sample);
-	pull_down(&house, 6);
+	pull_down(&house, 8);
 }
 
 static void what_is_wrong_with_a_call_is_said(void **state)

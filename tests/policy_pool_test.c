@@ -5,6 +5,8 @@
 
 #include <weir/policy.h>
 
+#include "runtime/leftover.h"
+
 #define GIB (UINT64_C(1) << 30)
 
 /* A host whose process uses as much as a test says. */
@@ -181,6 +183,47 @@ static void a_pools_other_admission_options_are_taken_and_checked(void **state)
 	end_pool(pool);
 }
 
+static weir_status touch(weir_task *task, void *bytes)
+{
+	char *block = weir_task_alloc(task, *(size_t *)bytes);
+	if (!block)
+		return WEIR_ENOMEM;
+	memset(block, 1, *(size_t *)bytes);
+	return WEIR_OK;
+}
+
+/* Pages of tasks that ended are in use as far as the kernel knows, and were taken for pressure. They make way for grants. */
+static void pages_that_ended_tasks_left_are_no_pressure(void **state)
+{
+	(void)state;
+	atomic_store(&rss, GIB);
+	weir_pool *pool =
+		hostile_pool(WEIR_OPTIONS(.machine = "numa:1(memory=1073741824) core:4 pu:1", .resource_aware = true,
+					  .monitor = &invented, .monitoring_interval_ns = WEIR_NS_PER_MS));
+	weir_group *group = hostile_group(pool);
+	struct gate gate = {0};
+	size_t bytes = 16 << 20;
+	/* While it stays the pool is not idle, and gives nothing back. */
+	assert_ok(weir_submit(group, stay, &gate, WEIR_DEMAND(.cores = 1)));
+	await(&gate.there, 1);
+	weir_group *other = hostile_group(pool);
+	assert_ok(weir_submit(other, touch, &bytes, WEIR_DEMAND(.cores = 1, .memory_bytes = bytes)));
+	assert_ok(weir_group_wait(other));
+	uint64_t kept = leftover_bytes(pool);
+	assert_true(kept <= 2 * bytes);
+	atomic_store(&rss, GIB + kept);
+	weir_level_change seen = {.size = sizeof(seen)};
+	do /* without jemalloc nothing is kept, and it is over at once */
+		assert_ok(weir_admission_level_get(weir_pool_admission(pool), &seen));
+	while (seen.used_bytes < kept);
+	assert_true(seen.memory == 0);
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_group_destroy(group));
+	assert_ok(weir_group_destroy(other));
+	end_pool(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_host_without_memory_opens_the_breaker),
 		cmocka_unit_test(observed_tasks_run_without_a_grant),
 		cmocka_unit_test(a_pools_other_admission_options_are_taken_and_checked),
+		cmocka_unit_test(pages_that_ended_tasks_left_are_no_pressure),
 	};
 	alarm(HANG_SECONDS);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #define WEIR_METRICS_H
 
 #include <weir/histogram.h>
+#include <weir/policy.h>
 #include <weir/pool.h>
 
 WEIR_BEGIN_DECLS
@@ -14,6 +15,13 @@ WEIR_BEGIN_DECLS
 /* Grants are counted by the strategy that chose their node: first, best and worst fit each for itself, the
  * application's own strategies together. */
 #define WEIR_STRATEGY_KINDS 4
+
+/* Whether spare room and live grants make the limits (weir_tracker_audit()). */
+typedef enum weir_audit {
+	WEIR_AUDIT_SOUND = 0,
+	WEIR_AUDIT_MOVING = 1, /* not comparable: room was taken or given meanwhile */
+	WEIR_AUDIT_WRONG = 2   /* three times a difference, and nothing was seen to move */
+} weir_audit;
 
 typedef struct weir_node_metrics {
 	weir_amount held;
@@ -34,6 +42,13 @@ typedef struct weir_metrics {
 	weir_histogram deciding;    /* how long first verdicts took, of one in 64 */
 	char strategy[32];	    /* in use now */
 	uint32_t rules;		    /* WEIR_ADMIT_... */
+	weir_level level;	    /* of degradation, now */
+	uint64_t level_changes;	    /* so far */
+	double pressure;	    /* that the level comes from; 1.0 is BLACK */
+	uint64_t breaker_opened, breaker_half_opened, breaker_closed; /* transitions of all breakers so far */
+	uint64_t breaker_refused[WEIR_CLASSES];
+	uint64_t breaker_would_refuse[WEIR_CLASSES]; /* WEIR_BREAKER_OBSERVE */
+	weir_audit audit;
 	char counted_name[WEIR_COUNTED_MAX][32];
 	weir_amount held; /* on all nodes */
 	weir_amount limit;
@@ -50,6 +65,8 @@ WEIR_API weir_status weir_metrics_get(weir_pool *pool, weir_metrics *out);
 
 /* The same of admission without a pool. */
 WEIR_API weir_status weir_metrics_of_admission(weir_admission *admission, weir_metrics *out);
+
+WEIR_API const char *weir_audit_name(weir_audit audit);
 
 /* A snapshot as one JSON object, or as Prometheus's text (names weir_..., counters end in _total, times in seconds).
  * Returns the length without the terminating zero, as snprintf(). Where size is too small the JSON is left empty and
