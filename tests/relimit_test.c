@@ -232,6 +232,32 @@ static void who_waits_starts_when_a_limit_is_raised_and_not_into_a_debt(void **s
 	pull_down(&house, 3);
 }
 
+/* Who waits for more than there now is at all is told so, and the claim that was kept for it is open. Fails if it waits for
+ * ever, or if what it claimed stays kept. */
+static void who_waits_for_what_is_no_more_is_refused(void **state)
+{
+	(void)state;
+	const weir_node_limit two[] = {{.cores = 2}};
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = 1});
+	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 1));
+	told_count = 0;
+	(void)queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+	now_ns += 1;
+	assert_int_equal(weir_admission_set_rule(house.admission, WEIR_ADMIT_HARD), WEIR_OK);
+	assert_int_equal(counts_of(&house).claims, 1);
+	(void)queue(&house, WEIR_DEMAND(.cores = 1), &told);
+	assert_int_equal(told_count, 0);
+	set(house.tracker, WEIR_LIMITS(.node = two, .nodes = 1));
+	assert_int_equal(told_count, 2);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(told[i].grant.handle != 0, told[i].context == &told);
+	release(&house, a);
+	release(&house, told[told[1].context == &told].grant);
+	pull_down(&house, 3);
+}
+
 /* A floor is nothing on a place where nobody holds anything, even if its limit was lowered meanwhile. */
 static void a_free_place_is_known_by_its_limit_of_now(void **state)
 {
@@ -318,6 +344,7 @@ int main(void)
 		cmocka_unit_test(a_total_that_did_not_bind_is_dealt_out_to_the_nodes),
 		cmocka_unit_test(limits_that_can_not_be_are_refused_and_change_nothing),
 		cmocka_unit_test(who_waits_starts_when_a_limit_is_raised_and_not_into_a_debt),
+		cmocka_unit_test(who_waits_for_what_is_no_more_is_refused),
 		cmocka_unit_test(a_free_place_is_known_by_its_limit_of_now),
 		cmocka_unit_test(a_debt_that_is_being_paid_is_no_shortage),
 		cmocka_unit_test(a_pools_limits_can_be_set_while_it_runs),
