@@ -221,12 +221,11 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 			continue;
 		struct taken taken;
 		struct packed floor;
-		const struct packed *floored = NULL;
+		const struct packed *kept = NULL;
 		if (unlikely(gates & GATE_FLOORS))
-			floored = admission_floor(admission, waiter->demand.task_class, node, &floor);
+			kept = admission_floor(admission, waiter->demand.task_class, node, &floor);
 		struct shortage why = {0};
-		enum ledger_answer answer =
-			take(admission, waiter, floored, node, flags, &taken, &why, &attempt->waiters);
+		enum ledger_answer answer = take(admission, waiter, kept, node, flags, &taken, &why, &attempt->waiters);
 		attempt->why.recalled |= why.recalled;
 		if (likely(answer == LEDGER_TAKEN)) {
 			waiter->node = node;
