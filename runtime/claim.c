@@ -59,7 +59,7 @@ static bool is_permitted(const struct weir_admission *admission, uint32_t permit
 static uint32_t claim_place(struct weir_admission *admission, const struct waiter *waiter)
 {
 	struct ledger *ledger = &admission->tracker->ledger;
-	struct shortage why;
+	struct shortage why = {0};
 	uint32_t permitted = admission_rank(admission, waiter, admission->permitted);
 	uint32_t count = strategy_rank_all(WEIR_WORST_FIT, ledger, &waiter->wish, admission->rank);
 	for (uint32_t i = 0; i < count; i++)
@@ -76,7 +76,7 @@ void claim_check(struct weir_admission *admission)
 	const struct waiter *claimant = admission->claimant;
 	if (likely(!claimant))
 		return;
-	struct shortage why;
+	struct shortage why = {0};
 	uint32_t place = admission->claimed_place;
 	uint32_t permitted = admission_rank(admission, claimant, admission->permitted);
 	if (gate_keeps_class(admission, claimant->demand.task_class) || !is_permitted(admission, permitted, place) ||
