@@ -3,7 +3,7 @@
  * kept.c - what of a word's spare room is kept from takers: a claim, and the debt of a limit that was lowered.
  *
  * Holds:     the vectors beside a word; no place, no plan of words (ledger.c).
- * Invariant: K1  WORD_CLAIM is set wherever claim or debt is not zero, but for the moment in which they are written.
+ * Invariant: L6  WORD_CLAIM is set wherever claim or debt is not zero, but for the moment in which they are written.
  *            L2  spare + live grants == limit + debt, at rest.
  * Progress:  all lock-free; a look tries again only if the word was changed meanwhile.
  * Together:            look claim limit collect        "-" safe together
@@ -52,7 +52,7 @@ static void kept_bump(struct ledger_word *word, uint64_t flag)
 		;
 }
 
-/* K1: nothing is kept any more: then the word need not send takers to look. */
+/* L6: nothing is kept any more: then the word need not send takers to look. */
 static void kept_open(struct ledger_word *word)
 {
 	for (;;) {
@@ -73,7 +73,7 @@ static void kept_open(struct ledger_word *word)
 
 void kept_claim(struct ledger_word *word, uint64_t amount)
 {
-	DEBUG_CHECK("K1", !(amount & ~WORD_AMOUNTS));
+	DEBUG_CHECK("L6", !(amount & ~WORD_AMOUNTS));
 	if (at_load(&word->claim, relaxed, none) == amount)
 		return;
 	at_store(&word->claim, amount, relaxed, none);

@@ -340,7 +340,7 @@ static void totals_are_claimed_only_if_asked_for(void **state)
 	ledger_fini(&ledger);
 }
 
-/* K1: a change of what is kept makes an exchange fail that is based on the word before it. */
+/* L6: a change of what is kept makes an exchange fail that is based on the word before it. */
 static void a_change_of_what_is_kept_is_seen_in_the_word(void **state)
 {
 	(void)state;
