@@ -3,7 +3,7 @@
  * budget.c - how many retries are allowed.
  *
  * Holds:     a count of tokens and the time up to which it was filled.
- * Invariant: K2  retries allowed <= permille of first tries + BUDGET_PER_SECOND x seconds + BUDGET_PER_SECOND.
+ * Invariant: U3  retries allowed <= permille of first tries + BUDGET_PER_SECOND x seconds + BUDGET_PER_SECOND.
  * Progress:  lock-free.
  * Together:  deposit and withdraw, from any thread; init excludes both.
  * Not here:  when to retry (retry.c).

@@ -3,7 +3,7 @@
  * keeper.c - a thread that does what is due, and sleeps until something is.
  *
  * Holds:     the thread.
- * Invariant: K4  it never sleeps past a time that was said to be due: the ticket is taken before the times are read, and who
+ * Invariant: X4  it never sleeps past a time that was said to be due: the ticket is taken before the times are read, and who
  *                makes one earlier wakes it afterwards (P1).
  * Progress:  a task never waits for it. It wakes up when a time has come, and no other time: an idle pool has none.
  * Not here:  what is due (tick.c).

@@ -3,7 +3,7 @@
  * leftover.c - pages of tasks that ended make way for tasks that begin.
  *
  * Holds:     nothing; the arenas count what they keep (numa/arena.c), the ledger what is spare.
- * Invariant: O1  pages of free blocks + memory of the tasks that have begun <= the node's limit, and the total's.
+ * Invariant: E5  pages of free blocks + memory of the tasks that have begun <= the node's limit, and the total's.
  * Progress:  a lock and a system call where pages go back; else nothing.
  * Not here:  what a task may draw (inside.c), small blocks that threads cache (numa/arena.c).
  *
@@ -12,7 +12,7 @@
  * only where room is spare, and who begins looks.
  *
  * A task that grows looks as well. Why a look as a task begins is enough: a task that ends counts its blocks as free before it gives its grant back, so
- * O1's sum does not grow by that. It grows as a task begins, and that task's grant is no longer spare by then. If room
+ * E5's sum does not grow by that. It grows as a task begins, and that task's grant is no longer spare by then. If room
  * that it was granted came from a task that ended, that task's count happened before. All that ends meanwhile stands in
  * the sum with its grant, or is counted as free, or both.
  */

@@ -36,5 +36,5 @@ bool membarrier_ready(void)
 
 void membarrier_all(void)
 {
-	CHECK("K1", membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0);
+	CHECK("B6", membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0);
 }

@@ -3,7 +3,7 @@
  * rates.c - how fast room comes back, and when it will be enough.
  *
  * Holds:     counts of released units per thread, node and resource; rates of the last sample.
- * Invariant: K1  the units counted as released are those that were given back (at rest).
+ * Invariant: U2  the units counted as released are those that were given back (at rest).
  * Progress:  note and eta are wait-free; of several that sample at once one does, the others go on.
  * Together:  all with all, but init and fini.
  * Not here:  what follows from an ETA (retry.c, claims).

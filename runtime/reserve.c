@@ -5,7 +5,7 @@
  * Holds:     reservations, in type-stable slots: a handle is slot and generation, so that an old one is known for what it is.
  * Invariant: K5  the room of a reservation goes exactly one way: to a task, or back because it was released, or because its
  *                time was over.
- *            K6  a reservation that was made expires at a tick after its time (with K3).
+ *            K6  a reservation that was made expires at a tick after its time (with X3).
  * Progress:  lock-free.
  * Together:  all, from any thread; reserve_fini() excludes all.
  * Not here:  what is due when (tick.c); the room itself: it is a grant (book.c).

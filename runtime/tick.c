@@ -3,7 +3,7 @@
  * tick.c - what admission does when a time has come, rather than when somebody asks or gives back.
  *
  * Holds:     the next time of each kind of thing, and the token of who does them.
- * Invariant: K3  a time that was said to be due is not passed over: it stays in due_ns until somebody who saw it does it.
+ * Invariant: X3  a time that was said to be due is not passed over: it stays in due_ns until somebody who saw it does it.
  * Progress:  a tick never waits for another: who does not get the token leaves a note for its holder, as in kick.c.
  * Together:  tick and due, from any thread.
  * Not here:  who sleeps until then (keeper.c), the things themselves.

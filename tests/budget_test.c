@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* budget_test.c - retries are a share of first tries, and a few a second. K2 would fail by one retry too many. */
+/* budget_test.c - retries are a share of first tries, and a few a second. U3 would fail by one retry too many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,7 +63,7 @@ static void time_brings_ten_retries_a_second(void **state)
 	assert_int_equal(withdraw_all(&budget, 5 + 600 * WEIR_NS_PER_MS), 5);
 }
 
-/* K2 at the face: first tries of demands that do not wait fill it, whatever comes of them; who says that it retries pays. */
+/* U3 at the face: first tries of demands that do not wait fill it, whatever comes of them; who says that it retries pays. */
 static void retries_past_the_budget_are_rejected_with_a_time(void **state)
 {
 	(void)state;
@@ -120,7 +120,7 @@ static void *hammer(void *argument)
 	return NULL;
 }
 
-/* K2, with threads: tokens are spent once, and none is lost but those above the bound. */
+/* U3, with threads: tokens are spent once, and none is lost but those above the bound. */
 static void threads_together_get_what_the_budget_has(void **state)
 {
 	(void)state;

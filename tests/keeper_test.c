@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* keeper_test.c - the thread that does what is due. K4 would fail by a hang (a time slept past), the idle pool by wake-ups
+/* keeper_test.c - the thread that does what is due. X4 would fail by a hang (a time slept past), the idle pool by wake-ups
  * that nobody asked for. */
 #include <dirent.h>
 #include <threads.h>
@@ -109,7 +109,7 @@ static void while_something_is_held_the_period_goes_on(void **state)
 	assert_ok(weir_pool_destroy(pool));
 }
 
-/* K4: it sleeps until an hour from now when something becomes due at once. */
+/* X4: it sleeps until an hour from now when something becomes due at once. */
 static void what_becomes_due_earlier_wakes_the_keeper(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * leftover_test.c - pages of tasks that ended make way for tasks that begin, and only then.
- * Covers O1: pages of free blocks and memory of tasks that have begun are never more than the limit. It fails where pages
+ * Covers E5: pages of free blocks and memory of tasks that have begun are never more than the limit. It fails where pages
  * stay in room that another task was granted.
  */
 #include <setjmp.h>

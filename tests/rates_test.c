@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rates_test.c - how fast room comes back, and what retry_after says of it. K1: what is counted as released is what was
+/* rates_test.c - how fast room comes back, and what retry_after says of it. U2: what is counted as released is what was
  * given back; it would fail by an ETA that is off by more than the smoothing explains, on a clock that only the test moves. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -160,7 +160,7 @@ static void who_is_deferred_is_told_the_eta_and_at_least_the_back_off(void **sta
 	pull_down(&house, 1 + 11 + 200 + 1 + 2000 + 1);
 }
 
-/* K1, with threads: nothing that was noted is lost. */
+/* U2, with threads: nothing that was noted is lost. */
 enum { THREADS = 8, NOTES = 20000 };
 
 static void *note(void *argument)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tick_test.c - what is done when a time has come: K3, on a clock that only the test moves. It would fail by a time that is
+/* tick_test.c - what is done when a time has come: X3, on a clock that only the test moves. It would fail by a time that is
  * forgotten, or by one that is announced for ever while nothing is held. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,7 +86,7 @@ static void a_time_is_only_made_earlier_and_done_once(void **state)
 	pull_down(&house, 0);
 }
 
-/* K3, with threads: whoever makes a time earlier while others tick finds it done in the end. */
+/* X3, with threads: whoever makes a time earlier while others tick finds it done in the end. */
 enum { THREADS = 4, ROUNDS = 5000 };
 
 static void *make_due(void *argument)
