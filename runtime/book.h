@@ -15,6 +15,7 @@
 #include <weir/resource.h>
 
 #include "private/check.h"
+#include "private/seed.h"
 #include "runtime/slots.h"
 
 struct book;
@@ -308,7 +309,7 @@ static ALWAYS_INLINE struct record_slot *book_find_simple(struct book *book, wei
  * barrier of who looks puts our store before the load, or the load after his store. */
 static ALWAYS_INLINE uint64_t book_enter(struct slot_cache *cache, weir_grant grant)
 {
-	at_store(&cache->busy, (uint32_t)(grant.handle & BOOK_SLOT_MASK) + 1, relaxed, none);
+	SEED_EARLY(at_store(&cache->busy, (uint32_t)(grant.handle & BOOK_SLOT_MASK) + 1, relaxed, none));
 	at_signal_fence();
 	/* ORDER(credits): acquire, pairs with the release in arm(): it was emptied before. */
 	return at_load(&cache->attention, acquire, credits);

@@ -10,6 +10,7 @@
 #ifndef WEIR_RUNTIME_CREDITS_H
 #define WEIR_RUNTIME_CREDITS_H
 
+#include "private/seed.h"
 #include "runtime/book.h"
 #include "runtime/ledger.h"
 
@@ -89,12 +90,13 @@ static ALWAYS_INLINE bool credit_take(struct slot_cache *cache, uint32_t node, u
 	bool served = false;
 	/* The owner's own: nobody else writes it. */
 	*where = at_load(&cache->where, relaxed, none);
-	at_store(&cache->busy, CREDIT_BUSY, relaxed, none);
+	SEED_EARLY(at_store(&cache->busy, CREDIT_BUSY, relaxed, none));
 	at_signal_fence();
 	/* ORDER(credits): acquire, pairs with the release in arm(): it was emptied before. */
 	if (likely(!at_load(&cache->attention, acquire, credits))) {
 		uint64_t kept = at_load(&cache->kept, relaxed, none);
 		served = where_cpu_node(*where) == node && word_fits(kept, amounts, WORD_GUARDS_MAIN, 0);
+		SEED_LATE(at_store(&cache->busy, CREDIT_BUSY, relaxed, none));
 		if (likely(served))
 			at_store(&cache->kept, kept - amounts, relaxed, none);
 	}
@@ -112,6 +114,7 @@ static ALWAYS_INLINE bool credit_keep(struct slot_cache *cache, uint64_t amounts
 	uint64_t kept = at_load(&cache->kept, relaxed, none) + amounts;
 	if (unlikely(!word_fits(at_load(&cache->quota, relaxed, none), kept, WORD_GUARDS_MAIN, 0)))
 		return false;
+	SEED_LATE(at_store(&cache->busy, CREDIT_BUSY, relaxed, none));
 	at_store(&cache->kept, kept, relaxed, none);
 	return true;
 }
