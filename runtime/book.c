@@ -230,6 +230,8 @@ bool book_changed(struct book *book, weir_grant grant, uint64_t main, uint64_t c
 	at_store(&slot->turn, turn, release, book_fields);
 	at_store(&slot->main, main, release, book_fields);
 	at_store(&slot->counted, counted, release, book_fields);
+	uint64_t where = at_load(&slot->where, relaxed, none) & ~WHERE_COUNTED;
+	at_store(&slot->where, where | (counted ? WHERE_COUNTED : 0), release, book_fields);
 	/* ORDER(book_state): release, as in book_publish_at(); acquire where it fails, to who left the note. */
 	if (likely(at_cas(&slot->state, &state, live, release, acquire, book_state)))
 		return false;

@@ -90,9 +90,11 @@ static ALWAYS_INLINE uint64_t book_where(uint32_t node, uint32_t owner)
 	return (uint64_t)owner << 24 | (uint64_t)node << 12 | node;
 }
 
+#define WHERE_COUNTED (UINT64_C(1) << 63)
+
 static ALWAYS_INLINE uint64_t book_where_of(const struct book_record *record, uint32_t owner)
 {
-	return (uint64_t) !!record->counted << 63 | (uint64_t)record->name << 36 | (uint64_t)owner << 24 |
+	return (record->counted ? WHERE_COUNTED : 0) | (uint64_t)record->name << 36 | (uint64_t)owner << 24 |
 	       (uint64_t)record->memory_node << 12 | record->cpu_node;
 }
 
