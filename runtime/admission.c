@@ -132,8 +132,12 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 		flags |= LEDGER_LEAST;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t node = rank[i].node;
-		if (unlikely(free_only) && !gate_place_is_free(admission, node))
+		bool back = false;
+		if (unlikely(free_only) && !gate_place_is_free(admission, node, &back)) {
+			attempt->waiters |= back;
+			attempt->why.recalled |= back;
 			continue;
+		}
 		struct taken taken;
 		struct packed floor;
 		const struct packed *kept = NULL;
