@@ -432,6 +432,8 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_RETRIES, retry_ns, decision);
 		return;
 	}
+	/* ORDER(sweep): acquire, pairs with the release in admission_revalidate(): limits are those, or newer. */
+	waiter->relimits = at_load(&admission->relimits, acquire, sweep);
 	struct gate_answer gate = {.verdict = WEIR_ADMITTED};
 	if (unlikely(gates & GATE_ASKS))
 		gate_ask(admission, waiter, gates, &gate);
