@@ -59,6 +59,7 @@ struct weir_admission {
 	_Atomic(uint32_t) strategy_kind;	 /* of the strategy, for counting */
 	_Atomic(uint32_t) gates;		 /* what is in use of the gate, the rules among it */
 	_Atomic(uint32_t) closed;		 /* shut down */
+	_Atomic(uint32_t) relimits;		 /* how often limits were changed */
 	uint32_t waiting_max;
 	uint32_t overtakes_max;
 	uint64_t overtaken_ns_max;

@@ -157,9 +157,7 @@ static struct waiter *choose(struct weir_admission *admission)
 			continue;
 		if (!head->head_since_ns)
 			head->head_since_ns = admission->now_ns;
-		/* Room that is kept for a class that the level keeps waiting would be kept for nobody. */
-		if (head == admission->claimant || !is_late(admission, head) ||
-		    gate_keeps_class(admission, head->demand.task_class))
+		if (head == admission->claimant || !is_late(admission, head))
 			continue;
 		uint32_t service = aged_service(admission, head);
 		bool older = best && best != admission->claimant && service == best_service &&
@@ -228,11 +226,12 @@ bool claim_try(struct weir_admission *admission, struct waiter *waiter, struct r
 		return true;
 	if (likely(!attempt->claimed) || !may_pass(admission, waiter))
 		return false;
-	struct attempt again = {.waiters = attempt->waiters};
+	struct attempt again = {.waiters = attempt->waiters, .why.recalled = attempt->why.recalled};
 	bool taken = admission_try(admission, waiter, rank, flags | LEDGER_BACKFILL, &again);
 	*attempt = again;
 	return taken;
 }
+
 /* It passes the claim, wherever in the room it stands. */
 static bool passes(struct waiter *waiter, void *context)
 {
@@ -241,7 +240,12 @@ static bool passes(struct waiter *waiter, void *context)
 	struct attempt attempt = {0};
 	if (unlikely(gates & (GATE_LEVEL | GATE_POLICY)) && gate_holds(admission, waiter, gates) != GATE_GO)
 		return false;
-	if (!waiter_is_waited_for(waiter) || !claim_try(admission, waiter, admission->rank, 0, &attempt))
+	if (!waiter_is_waited_for(waiter))
+		return false;
+	bool taken = claim_try(admission, waiter, admission->rank, 0, &attempt);
+	if (unlikely(attempt.why.recalled))
+		door_look_again(admission);
+	if (!taken)
 		return false;
 	if (likely(waiter_move(waiter, WAITER_WAITING, WAITER_GRANTED)))
 		return true;

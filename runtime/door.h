@@ -14,6 +14,9 @@ void door_deliver(struct weir_admission *admission, struct waiter *waiter, struc
 /* kick.c: out of the room's lists, and of all that is noted about it. */
 void door_unlist(struct weir_admission *admission, struct waiter *waiter);
 
+/* kick.c: the holder's note to himself: credits came back that may be room for somebody who was tried before. */
+void door_look_again(struct weir_admission *admission);
+
 /* kick.c, for chain.c: fill the chain of a place with those who need just what a grant holds, or else give it back.
  * *kick: call admission_settle_rest(). Takes the token by itself. */
 enum handing {

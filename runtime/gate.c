@@ -149,9 +149,12 @@ void gate_set_rules(struct weir_admission *admission, uint32_t rules)
 
 /* Asking. -------------------------------------------------------------------------------------------------------- */
 
-bool gate_place_is_free(const struct weir_admission *admission, uint32_t place)
+bool gate_place_is_free(struct weir_admission *admission, uint32_t place, bool *waiters)
 {
-	const struct ledger *ledger = &admission->tracker->ledger;
+	struct ledger *ledger = &admission->tracker->ledger;
+	/* No take follows where it says no, so no other recall either: and what is kept in a credit is held by nobody, and a give
+	 * to one kicks nobody. Who is at a credit, or at a recall, gives back in sight of WAIT. */
+	(void)credits_recall(&admission->tracker->credits, ledger, waiters);
 	struct packed spare = ledger_spare(ledger, place), limit = ledger_limit(ledger, place);
 	return spare.main == limit.main;
 }

@@ -96,8 +96,9 @@ enum gate_hold gate_holds(struct weir_admission *admission, const struct waiter 
 /* The level keeps the class waiting. */
 bool gate_keeps_class(const struct weir_admission *admission, weir_class task_class);
 
-/* Nothing of the place's words is held. */
-bool gate_place_is_free(const struct weir_admission *admission, uint32_t place);
+/* Nothing of the place's words is held; what lies in credits is recalled first. *waiters: somebody waits for what came back;
+ * never set to false. */
+bool gate_place_is_free(struct weir_admission *admission, uint32_t place, bool *waiters);
 
 /* After a change of rules, factor or limits: the floors as they are to be. Returns when they are, or another is at it and
  * will look again. */

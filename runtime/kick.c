@@ -54,6 +54,13 @@ void door_unlist(struct weir_admission *admission, struct waiter *waiter)
 		claim_drop(admission);
 }
 
+void door_look_again(struct weir_admission *admission)
+{
+	at_store(&admission->look_all, 1, relaxed, none);
+	/* ORDER(token): acq_rel, as in take_token(). */
+	at_swap(&admission->token, TOKEN_AGAIN, acq_rel, token);
+}
+
 /* A2: WAIT on the words that somebody in the room needs, and on no other. Returns whether any was cleared. */
 static bool update_wait(struct weir_admission *admission)
 {
@@ -99,10 +106,8 @@ static bool grant_leader(struct weir_admission *admission, uint32_t service, str
 			admission_try(admission, leader, admission->rank, flags | LEDGER_AS_CLAIMANT, attempt);
 	else if (likely(hold != GATE_STAY))
 		taken = claim_try(admission, leader, admission->rank, flags, attempt);
-	/* Credits that came back may be room for others that were tried before: a note to ourselves to look again.
-	 * ORDER(token): acq_rel, as in admission_kick(). */
 	if (unlikely(attempt->why.recalled))
-		at_swap(&admission->token, TOKEN_AGAIN, acq_rel, token);
+		door_look_again(admission);
 	leader->short_total = attempt->why.total;
 	if (!taken && likely(!(gates & GATE_OBSERVE)))
 		return false;
@@ -314,7 +319,10 @@ enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, w
 		*kick |= !scan(admission, batch);
 	say_due(admission);
 	struct taken taken;
+	const struct waiter *claimant = admission->claimant;
 	if (tracker_held(admission->tracker, grant, &taken) && chain_fill(admission, place, &taken)) {
+		/* The claim was fulfilled: what it kept is open to the others, as in scan(). */
+		*kick |= claimant && !admission->claimant;
 		*kick |= !let_go(admission, batch);
 		return HANDING_ON;
 	}

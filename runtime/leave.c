@@ -39,7 +39,9 @@ void admission_sweep(struct weir_admission *admission)
 
 void admission_revalidate(struct weir_admission *admission)
 {
-	/* ORDER(sweep): release, pairs with the acquire in leave_and_fetch(): who sweeps sees the new limits. */
+	/* ORDER(sweep): release, both, pairs with the acquires in leave_and_fetch(), fetch_arrivals() and ask(): who sweeps, and
+	 * who asks from now on, sees the new limits. The count is for who has asked already, and arrives after the sweep. */
+	at_add(&admission->relimits, 1, release, sweep);
 	at_or(&admission->sweep, SWEEP_LIMITS, release, sweep);
 	admission_settle(admission);
 }
@@ -58,12 +60,13 @@ static void deliver_cancelled(struct weir_admission *admission, struct waiter *w
 	door_deliver(admission, waiter, batch);
 }
 
-static void fetch_arrivals(struct weir_admission *admission, struct batch *batch)
+/* True: limits have changed since somebody was found to fit some day. */
+static bool fetch_arrivals(struct weir_admission *admission, struct batch *batch)
 {
 	/* ORDER(arrivals): acquire, pairs with the release in push_arrival(). ORDER(cancel): seq_cst, both, after the flag
 	 * of a group whose cancellation made us look. */
 	if (!at_load(&admission->arrivals, seq_cst, arrivals))
-		return;
+		return false;
 	struct waiter *newest = at_swap(&admission->arrivals, NULL, seq_cst, arrivals);
 	struct waiter *oldest = NULL;
 	while (newest) {
@@ -72,6 +75,9 @@ static void fetch_arrivals(struct weir_admission *admission, struct batch *batch
 		oldest = newest;
 		newest = next;
 	}
+	/* ORDER(sweep): acquire, pairs with the release in admission_revalidate(). Not seen here: it makes us sweep later. */
+	uint32_t relimits = at_load(&admission->relimits, acquire, sweep);
+	bool relimited = false;
 	while (oldest) {
 		struct waiter *waiter = oldest;
 		oldest = waiter->next;
@@ -79,11 +85,13 @@ static void fetch_arrivals(struct weir_admission *admission, struct batch *batch
 			deliver_cancelled(admission, waiter, batch);
 			continue;
 		}
+		relimited |= waiter->relimits != relimits;
 		if (room_add(&admission->room, waiter) && !chains_hold(admission, waiter))
 			admission->news = true;
 		if (waiter->expires_ns != EXPIRY_NEVER)
 			expiry_add(&admission->expiry, waiter);
 	}
+	return relimited;
 }
 
 static void take_cancelled(struct weir_admission *admission, struct waiter *waiter, struct batch *batch)
@@ -168,7 +176,8 @@ void leave_and_fetch(struct weir_admission *admission, struct batch *batch)
 		sweep = at_swap(&admission->sweep, 0, acquire, sweep);
 	if (unlikely(cancelled || sweep))
 		chains_pull_back(admission);
-	fetch_arrivals(admission, batch);
+	if (unlikely(fetch_arrivals(admission, batch)))
+		sweep |= SWEEP_LIMITS;
 	take_cancelled(admission, cancelled, batch);
 	if (unlikely(sweep & SWEEP_GROUPS))
 		sweep_room(admission, leaves_with_group, COUNT_CANCELLED, batch);

@@ -11,8 +11,9 @@
  * is granted the room that they were drawn from must find it empty: it may use it by malloc() as well. So pages may stay
  * only where room is spare, and who begins looks.
  *
- * A task that grows looks as well. Why a look as a task begins is enough: a task that ends counts its blocks as free before it gives its grant back, so
- * E5's sum does not grow by that. It grows as a task begins, and that task's grant is no longer spare by then. If room
+ * A task that grows looks as well. Why a look as a task begins is enough: a task that ends counts its blocks as free before
+ * it gives its grant back, so E5's sum does not grow by that. It grows as a task begins, and that task's grant is no longer
+ * spare by then. If room
  * that it was granted came from a task that ended, that task's count happened before. All that ends meanwhile stands in
  * the sum with its grant, or is counted as free, or both.
  */

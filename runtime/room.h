@@ -70,9 +70,10 @@ struct waiter {
 	uint32_t outranked;		  /* at the head: grants of higher classes */
 	uint64_t head_since_ns;		  /* 0: it never was */
 	const _Atomic(uint32_t) *holders; /* of a grant, that wait for its group; NULL: none */
-	bool short_total;		  /* a total was short for it when it was tried last */
 	weir_cause cause;			/* REFUSED: why */
 	uint32_t probe;				/* of a breaker; 0: none */
+	uint32_t relimits;			/* of admission, before it was found to fit some day */
+	bool short_total;			/* a total was short for it when it was tried last */
 	bool tells_end;				/* gate_ended() will be called */
 	bool is_ahead;				/* counted in gate.ahead */
 	uint64_t granted_ns;			/* under the adaptive rule */

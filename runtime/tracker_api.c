@@ -4,8 +4,8 @@
  *
  * Holds:     nothing but what struct weir_tracker says.
  * Progress:  lock-free.
- * Not here:  other limits, shrinking and growing (tracker_resize.c). Waiting. A release through this face kicks the room of the admission controller built on the tracker, if
- *            any.
+ * Not here:  other limits, shrinking and growing (tracker_resize.c). Waiting: a release through this face kicks the room of
+ *            the admission controller built on the tracker, if any.
  */
 #include <alloca.h>
 #include <stdlib.h>

@@ -130,6 +130,34 @@ static void nobody_is_passed_by(void **state)
 	end_pool(seen.pool);
 }
 
+/* H2, O1: the claimant is handed its grant, and what its claim had kept is open to who fits beside it, although nobody gives
+ * anything back. Fails if that one waits until somebody does. */
+static void what_a_claim_kept_is_open_once_the_claimant_was_handed_its_grant(void **state)
+{
+	(void)state;
+	struct seen seen = {0};
+	struct gate other = {0}, late = {0}, small = {0};
+	seen.pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:10 pu:1", .workers = 3, .resource_aware = true,
+					      .limits = WEIR_LIMITS(.cores = 10),
+					      .admission_options = WEIR_ADMISSION_OPTIONS(.overtaken_ns_max = 1)));
+	weir_group *group = hostile_group(seen.pool);
+	close_gate(&seen, group, WEIR_DEMAND(.cores = 4));
+	assert_ok(weir_submit(group, stay, &other, WEIR_DEMAND(.cores = 4)));
+	await(&other.there, 1);
+	assert_ok(weir_submit(group, stay, &late, WEIR_DEMAND(.cores = 4)));
+	assert_ok(weir_submit(group, stay, &small, WEIR_DEMAND(.cores = 2)));
+	assert_int_equal(atomic_load(&small.there), 0);
+	atomic_store(&seen.gate.open, 1);
+	await(&late.there, 1);
+	await(&small.there, 1);
+	atomic_store(&late.open, 1);
+	atomic_store(&small.open, 1);
+	atomic_store(&other.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_group_destroy(group));
+	end_pool(seen.pool);
+}
+
 /* H3, A1. The first of the chain holds everything up; the group of half of the others is cancelled. Fails if the cancelled
  * ones are not ended before the chain goes on, if one of them runs, or if one of the others is lost. */
 static void who_is_in_a_chain_can_be_cancelled(void **state)
@@ -282,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_grant_is_handed_on_under_a_new_handle),
 		cmocka_unit_test(nobody_is_passed_by),
+		cmocka_unit_test(what_a_claim_kept_is_open_once_the_claimant_was_handed_its_grant),
 		cmocka_unit_test(who_is_in_a_chain_can_be_cancelled),
 		cmocka_unit_test(a_chain_is_no_prison),
 		cmocka_unit_test(a_flood_that_hands_on_does_not_starve_a_larger_one),

@@ -148,6 +148,54 @@ static void who_waits_gets_what_would_be_kept(void **state)
 	assert_int_equal(weir_tracker_destroy(house.tracker), WEIR_OK);
 }
 
+static struct house two_houses;
+
+/* As the second who waits is tried, whoever was at its credit is through. */
+static int64_t leave_the_credit(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node, void *context)
+{
+	(void)demand;
+	(void)snapshot;
+	(void)node;
+	(void)context;
+	if (at_load(&two_houses.admission->waiting, relaxed, none) == 2)
+		at_store(&slots_cache(&two_houses.tracker->book->slots)->busy, 0, relaxed, none);
+	return 0;
+}
+
+/* L2, A2: an owner in the middle keeps its credit from the first try of a scan, and not from the second, of somebody else,
+ * for whom it is not enough. Fails if the first is not tried again, as nobody gives any more. */
+static void what_a_later_try_recalls_is_seen_by_who_was_tried_before(void **state)
+{
+	(void)state;
+	if (!membarrier_ready())
+		skip();
+	struct house *house = &two_houses;
+	static const weir_strategy leaving = {.name = "leaving", .score = leave_the_credit};
+	build(house, WEIR_TRACKER_OPTIONS(.machine = "numa:2 core:64 pu:1"),
+	      (weir_admission_options){.strategy = &leaving});
+	weir_grant near, far, all;
+	told_count = 0;
+	assert_int_equal(weir_tracker_take(house->tracker, WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(1)), &far, NULL),
+			 WEIR_OK);
+	pair(house->tracker, WEIR_DEMAND(.cores = 1));
+	pair(house->tracker, WEIR_DEMAND(.cores = 1));
+	assert_int_equal(kept_on(house->tracker, 0, WEIR_CPU), 64);
+	assert_int_equal(weir_tracker_take(house->tracker, WEIR_DEMAND(.cores = 63), &near, NULL), WEIR_OK);
+	at_store(&slots_cache(&house->tracker->book->slots)->busy, (uint32_t)CREDIT_BUSY, relaxed, none);
+	weir_decision first = queue(house, WEIR_DEMAND(.cores = 1, .home = WEIR_NODE(0), .home_only = true), NULL);
+	weir_decision large = queue(house, WEIR_DEMAND(.cores = 64), NULL);
+	assert_int_equal(told_count, 1);
+	assert_int_equal(told[0].ticket, first.ticket);
+	assert_int_equal(weir_admission_cancel(house->admission, large.ticket), WEIR_OK);
+	all = told[0].grant;
+	release(house, all);
+	assert_int_equal(weir_tracker_give(house->tracker, near), WEIR_OK);
+	assert_int_equal(weir_tracker_give(house->tracker, far), WEIR_OK);
+	assert_int_equal(weir_tracker_audit(house->tracker), WEIR_OK);
+	assert_int_equal(weir_admission_destroy(house->admission), WEIR_OK);
+	assert_int_equal(weir_tracker_destroy(house->tracker), WEIR_OK);
+}
+
 /* Everybody fills what he may; then the next asks for all. */
 struct crowd {
 	weir_tracker *tracker;
@@ -316,6 +364,7 @@ int main(void)
 		cmocka_unit_test(a_covered_pair_leaves_the_ledger_alone),
 		cmocka_unit_test(nobody_is_refused_what_lies_in_a_credit),
 		cmocka_unit_test(who_waits_gets_what_would_be_kept),
+		cmocka_unit_test(what_a_later_try_recalls_is_seen_by_who_was_tried_before),
 		cmocka_unit_test(all_credits_are_an_eighth_at_most),
 		cmocka_unit_test(without_credits_nothing_is_kept),
 		cmocka_unit_test(within_a_share_nobody_is_refused),

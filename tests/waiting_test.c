@@ -175,6 +175,39 @@ static void who_can_never_fit_any_more_leaves(void **state)
 	pull_down(&house, 4);
 }
 
+/* At the look at the clock as somebody begins to wait, limits come down below what it needs. */
+static weir_tracker *lowered;
+
+static uint64_t lower_as_it_arrives(void *context)
+{
+	(void)context;
+	weir_tracker *tracker = lowered;
+	lowered = NULL;
+	if (tracker)
+		assert_int_equal(weir_tracker_set_limits(
+					 tracker, WEIR_LIMITS(.node = (weir_node_limit[]){{.cores = 2}}, .nodes = 1)),
+				 WEIR_OK);
+	return now_ns;
+}
+
+/* Limits change between the look whether it fits some day and the arrival, so that the sweep comes too early for it. Fails if
+ * it waits for ever. */
+static void who_arrives_after_limits_came_down_leaves_as_well(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = one_node), (weir_admission_options){0});
+	weir_grant one = admit(&house, WEIR_DEMAND(.cores = 1));
+	told_count = 0;
+	house.admission->clock.now_ns = lower_as_it_arrives;
+	lowered = house.tracker;
+	(void)queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+	assert_int_equal(told_count, 1);
+	assert_int_equal(told[0].cause, WEIR_CAUSE_INFEASIBLE);
+	release(&house, one);
+	pull_down(&house, 2);
+}
+
 /* A1, R1: of equal ones that wait, any may be cancelled: the first, the last, one between, one whose time is over; each is told
  * once and the others keep their order. */
 static void any_of_many_equal_ones_may_be_cancelled(void **state)
@@ -249,6 +282,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_nearer_than_the_run_is_refused),
 		cmocka_unit_test(who_fails_at_once_is_rejected_with_the_cause),
 		cmocka_unit_test(who_can_never_fit_any_more_leaves),
+		cmocka_unit_test(who_arrives_after_limits_came_down_leaves_as_well),
 		cmocka_unit_test(any_of_many_equal_ones_may_be_cancelled),
 		cmocka_unit_test(a_place_in_the_room_is_used_again),
 	};
