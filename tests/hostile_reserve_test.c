@@ -28,7 +28,8 @@ static void a_handle_that_nobody_gave_is_over(void **state)
 	weir_reservation one = reserved(pool, WEIR_DEMAND(.cores = 1));
 	for (uint64_t handle = 0; handle < 4; handle++) {
 		assert_error(weir_reservation_state(admission, (weir_reservation){handle}, &what), WEIR_ESTALE, "over");
-		assert_error(weir_reservation_release(admission, (weir_reservation){handle}), WEIR_ESTALE, "reservation");
+		assert_error(weir_reservation_release(admission, (weir_reservation){handle}), WEIR_ESTALE,
+			     "reservation");
 	}
 	assert_error(weir_reservation_state(admission, (weir_reservation){UINT64_MAX}, &what), WEIR_ESTALE, "over");
 	assert_ok(weir_reservation_release(admission, one));
@@ -74,7 +75,8 @@ static void an_elastic_task_gets_what_was_reserved(void **state)
 	weir_group *group = hostile_group(pool);
 	weir_reservation one = reserved(pool, WEIR_DEMAND(.cores = 2, .memory_bytes = 8 << 20));
 	assert_ok(weir_submit(group, same_as_granted, pool,
-			      WEIR_DEMAND(.cores = 4, .cores_min = 1, .memory_bytes = 16 << 20, .memory_min_bytes = 1 << 20, .reservation = one)));
+			      WEIR_DEMAND(.cores = 4, .cores_min = 1, .memory_bytes = 16 << 20,
+					  .memory_min_bytes = 1 << 20, .reservation = one)));
 	assert_ok(weir_group_wait(group));
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
@@ -87,10 +89,13 @@ static void a_least_above_nothing_is_wrong(void **state)
 	weir_group *group = hostile_group(pool);
 	atomic_int ran = 0;
 	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores_min = 2)), WEIR_EINVAL, "cores_min is 2");
-	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores_min = NAN)), WEIR_EINVAL, "cores_min is nan");
-	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.memory_min_bytes = 4096)), WEIR_EINVAL, "memory_min_bytes is 4096");
+	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores_min = NAN)), WEIR_EINVAL,
+		     "cores_min is nan");
+	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.memory_min_bytes = 4096)), WEIR_EINVAL,
+		     "memory_min_bytes is 4096");
 	weir_reservation one = reserved(pool, WEIR_DEMAND(.cores = 2, .memory_bytes = 8 << 20));
-	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.memory_min_bytes = 4096, .reservation = one)), WEIR_EINVAL, "memory_min_bytes is 4096");
+	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.memory_min_bytes = 4096, .reservation = one)),
+		     WEIR_EINVAL, "memory_min_bytes is 4096");
 	assert_ok(weir_reservation_release(weir_pool_admission(pool), one));
 	assert_int_equal(atomic_load(&ran), 0);
 	assert_ok(weir_group_destroy(group));
@@ -138,6 +143,32 @@ static void never_does_not_come(void **state)
 	assert_ok(weir_tracker_destroy(tracker));
 }
 
+/* Ten times the target is more than 64 bits: no delay is a pressure then, instead of any. */
+static void a_delay_target_past_counting_is_never_reached(void **state)
+{
+	(void)state;
+	weir_tracker *tracker;
+	weir_admission *admission;
+	weir_grant grant;
+	weir_level_change level = {.size = sizeof(level)};
+	assert_ok(weir_tracker_create(&tracker, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1")));
+	assert_ok(weir_admission_create(&admission, tracker,
+					WEIR_ADMISSION_OPTIONS(.rule = WEIR_ADMIT_ADAPTIVE,
+							       .queue_delay_target_ns = UINT64_C(1) << 63,
+							       .queue_delay_interval_ns = 1)));
+	assert_ok(weir_admission_note_delay(admission, WEIR_NS_PER_S));
+	assert_ok(weir_admission_feed(admission, NULL));
+	assert_ok(weir_admission_level_get(admission, &level));
+	assert_int_equal(level.to, WEIR_LEVEL_GREEN);
+	/* And an amount that is none is called by its name. */
+	assert_ok(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 1), &grant, NULL));
+	assert_error(weir_tracker_shrink(tracker, grant, &(weir_amount){.cores = NAN}), WEIR_EINVAL,
+		     "amount.cores is nan");
+	assert_ok(weir_tracker_give(tracker, grant));
+	assert_ok(weir_admission_destroy(admission));
+	assert_ok(weir_tracker_destroy(tracker));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_least_above_nothing_is_wrong),
 		cmocka_unit_test(observed_is_not_reserved),
 		cmocka_unit_test(never_does_not_come),
+		cmocka_unit_test(a_delay_target_past_counting_is_never_reached),
 	};
 	alarm(HANG_SECONDS);
 	return cmocka_run_group_tests(tests, NULL, NULL);
