@@ -69,8 +69,9 @@ bool inside_largest(void *context, weir_over_user *out)
 	for (uint32_t i = 0; i < made; i++) {
 		struct task_need *need = slots_at(pool->needs, i, pool->needs->slot_shift);
 		uint64_t handle = at_load(&need->shown_grant, relaxed, none);
-		uint64_t used =
-			at_load(&need->used_bytes, relaxed, none) + at_load(&need->declared_bytes, relaxed, none);
+		uint64_t used = at_load(&need->used_bytes, relaxed, none);
+		uint64_t declared = at_load(&need->declared_bytes, relaxed, none);
+		used = declared < UINT64_MAX - used ? used + declared : UINT64_MAX;
 		weir_allocation info;
 		if (!handle || used <= most || weir_tracker_look(pool->tracker, (weir_grant){handle}, &info))
 			continue;

@@ -67,7 +67,8 @@ weir_status levels_resolve(weir_level_options *out, const weir_level_options *gi
 		return error_set(WEIR_EINVAL, "levels.stall_permille is %u: give 0 (100) or 1 to 1000",
 				 out->stall_permille);
 	if (!out->queue_delay_max_ns)
-		out->queue_delay_max_ns = DELAY_TARGETS * delay_target_ns;
+		out->queue_delay_max_ns =
+			delay_target_ns < UINT64_MAX / DELAY_TARGETS ? DELAY_TARGETS * delay_target_ns : UINT64_MAX;
 	return WEIR_OK;
 }
 

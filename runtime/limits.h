@@ -63,7 +63,8 @@ weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes);
 static inline bool limits_is_empty(const weir_demand *demand)
 {
 	return demand->cores == 0 && !demand->memory_bytes && !demand->bandwidth_bytes_s && !demand->counted[0] &&
-	       !demand->counted[1] && !demand->counted[2] && !demand->counted[3];
+	       !demand->counted[1] && !demand->counted[2] && !demand->counted[3] && demand->cores_min == 0 &&
+	       !demand->memory_min_bytes && !demand->bandwidth_min_bytes_s;
 }
 
 

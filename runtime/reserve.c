@@ -301,12 +301,37 @@ static weir_status check_fit(const struct weir_admission *admission, const struc
 	return WEIR_OK;
 }
 
+static bool is_within(const struct packed *units, const struct packed *room)
+{
+	for (int r = 0; r < WEIR_RESOURCES; r++)
+		if (packed_get(*units, (weir_resource)r) > packed_get(*room, (weir_resource)r))
+			return false;
+	return true;
+}
+
+/* An elastic demand, whose least is within the room, has the highest step that is. */
+static struct packed most_within(const struct wish *wish, const struct packed *room)
+{
+	uint32_t within = 0, above = wish->elastic.steps + 1;
+	while (above - within > 1) {
+		uint32_t step = within + (above - within) / 2;
+		struct packed units = elastic_units(&wish->units, &wish->elastic, step);
+		if (is_within(&units, room))
+			within = step;
+		else
+			above = step;
+	}
+	return elastic_units(&wish->units, &wish->elastic, within);
+}
+
 /* The room is ours: what the demand does not need goes back. */
 static weir_grant cut_down(struct weir_admission *admission, struct waiter *waiter, const struct view *view, bool *kick)
 {
 	struct packed *units = &waiter->wish.units;
 	if (!units->main && !units->counted)
 		*units = view->units;
+	else if (waiter->wish.elastic.steps)
+		*units = most_within(&waiter->wish, &view->units);
 	if (units->main == view->units.main && units->counted == view->units.counted)
 		return view->grant;
 	weir_grant less;
@@ -365,12 +390,16 @@ weir_status weir_reservation_release(weir_admission *admission, weir_reservation
 		return error_set(WEIR_EINVAL, "admission is NULL");
 	struct reservation *one = find(admission, reservation);
 	struct view view;
-	if (!one || !look(one, &view) || view.state / PHASES != reservation.handle >> SLOTS_BITS)
+	if (!one)
 		return is_over(reservation);
-	if (view.state % PHASES == PHASE_BINDING || view.state % PHASES == PHASE_BOUND)
+	/* Who is too late says to whom. */
+	while (!look(one, &view) ||
+	       (view.state == state_of(reservation, PHASE_HELD) && !claim(one, view.state, PHASE_RELEASED)))
+		;
+	if (view.state == state_of(reservation, PHASE_BINDING) || view.state == state_of(reservation, PHASE_BOUND))
 		return error_set(WEIR_EBUSY, "reservation %#llx is bound: its room comes back with its task",
 				 (unsigned long long)reservation.handle);
-	if (view.state % PHASES != PHASE_HELD || !claim(one, view.state, PHASE_RELEASED))
+	if (view.state != state_of(reservation, PHASE_HELD))
 		return is_over(reservation);
 	bool kick = false;
 	give_back(admission, view.grant, &kick);
@@ -394,7 +423,8 @@ weir_status weir_reservation_state(weir_admission *admission, weir_reservation r
 	struct view view = {0};
 	while (one && !look(one, &view))
 		; /* at most twice in one use of the slot */
-	if (!one || !reservation.handle || view.state / PHASES != reservation.handle >> SLOTS_BITS)
+	/* A place that was never used is of generation 0, and so is what was made up. */
+	if (!one || view.state < PHASES || view.state / PHASES != reservation.handle >> SLOTS_BITS)
 		return error_set(WEIR_ESTALE, "reservation %#llx is over, and its place used by another one",
 				 (unsigned long long)reservation.handle);
 	*out = (weir_reserved){.state = shown[view.state % PHASES],

@@ -128,7 +128,7 @@ static void take_over(weir_pool *pool, struct task_need *need)
 	if (!limits_is_empty(&need->waiter.demand))
 		return;
 	at_store(&need->cores, cores_of(&(weir_demand){.cores = amount.cores}), relaxed, none);
-	at_store(&need->memory_left_bytes, amount.memory_bytes, relaxed, none);
+	task_set_memory(need, amount.memory_bytes);
 }
 
 /* Ask for the room of a task that is counted as ungranted. WEIR_OK: it is on its way (granted, or waiting). */

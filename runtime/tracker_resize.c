@@ -45,6 +45,9 @@ weir_status tracker_pack_amount(const struct weir_tracker *tracker, const weir_a
 			      .memory_bytes = amount->memory_bytes,
 			      .bandwidth_bytes_s = amount->bandwidth_bytes_s};
 	*out = (struct packed){0};
+	/* Written so that what is not a number is refused too. */
+	if (!(amount->cores >= 0) || isinf(amount->cores))
+		return error_set(WEIR_EINVAL, "amount.cores is %g: give 0 or more", amount->cores);
 	bool any = amount->cores != 0 || amount->memory_bytes || amount->bandwidth_bytes_s;
 	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
 		any |= (demand.counted[c] = amount->counted[c]) != 0;

@@ -5,9 +5,13 @@
 
 #include <weir/clock.h>
 
+/* Below UINT64_MAX, which means never, whatever the application's clock says. */
 static inline uint64_t clock_now_ns(const weir_clock *clock)
 {
-	return clock->now_ns ? clock->now_ns(clock->context) : weir_clock_monotonic_ns();
+	if (!clock->now_ns)
+		return weir_clock_monotonic_ns();
+	uint64_t now_ns = clock->now_ns(clock->context);
+	return now_ns < UINT64_MAX ? now_ns : UINT64_MAX - 1;
 }
 
 /* The CPU time that the calling thread has used: what something costs, whatever else the machine does. */
