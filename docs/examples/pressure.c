@@ -43,12 +43,12 @@ static void wait_for(int level)
 
 /* Pressure is looked at every 100 ms while something is held or waits; and where nothing is held, the first is admitted
  * whatever the level. So this one goes on until the level has been seen to act. */
-static weir_status leaks(weir_task *task, void *stop)
+static weir_status leaks(weir_task *task, void *until)
 {
 	(void)task;
 	const struct timespec step = {.tv_nsec = 5000000};
 	rss = 62 << 20; /* malloc() that no grant covers */
-	while (!*(atomic_bool *)stop)
+	while (!*(atomic_bool *)until)
 		nanosleep(&step, NULL);
 	rss = 1 << 20;
 	return WEIR_OK;

@@ -15,6 +15,8 @@ static weir_status background(weir_task *task, void *argument)
 	return WEIR_OK;
 }
 
+static char message[] = "started beside three that hold all other cores";
+
 static weir_status urgent(weir_task *task, void *argument)
 {
 	(void)task;
@@ -34,8 +36,8 @@ int main(void)
 	for (int i = 0; i < 10; i++) /* three run, the others wait */
 		if (weir_submit(busy, background, NULL, WEIR_DEMAND(.cores = 1, .task_class = WEIR_BEST_EFFORT)))
 			return puts(weir_error_text()), 1;
-	weir_status status = weir_submit(critical, urgent, "started beside three that hold all other cores",
-					 WEIR_DEMAND(.task_class = WEIR_CRITICAL, .reservation = held));
+	weir_status status =
+		weir_submit(critical, urgent, message, WEIR_DEMAND(.task_class = WEIR_CRITICAL, .reservation = held));
 	if (status) /* WEIR_ESTALE: it has expired */
 		return puts(weir_error_text()), 1;
 	status = weir_group_wait(critical);
