@@ -137,7 +137,8 @@ WEIR_API weir_status weir_admission_cancel(weir_admission *admission, uint64_t t
 /* Do what is due by now: give up demands whose time has passed, and whatever else happens by itself. A pool does it (in a
  * thread named weir/keeper); without one, or in virtual time, call it when the clock has come to next_ns, and to learn a
  * new next_ns after asking for something with a time in it (wait_ns_max, deadline_ns).
- * next_ns: by the admission's clock; UINT64_MAX: nothing is due; NULL: not wanted.
+ * next_ns: by the admission's clock, at most 100 ms ahead while something is held or waits; UINT64_MAX: nothing is due; NULL:
+ *          not wanted.
  * Errors:  WEIR_EINVAL. Thread: any, many at once; calls the granted functions of whom it decides about. */
 WEIR_API weir_status weir_admission_tick(weir_admission *admission, uint64_t *next_ns);
 

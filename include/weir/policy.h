@@ -78,7 +78,8 @@ WEIR_API const char *weir_breaker_mode_name(weir_breaker_mode mode);
 WEIR_API const char *weir_breaker_state_name(weir_breaker_state state);
 
 /* Levels of degradation: by pressure, the largest of
- *   - memory in use that live grants do not cover, as a part of the memory that they do not cover (at least 5 % of all);
+ *   - memory in use that live grants do not cover, as a part of the memory that they do not cover (at least 5 % of all). All:
+ *     what this process may use of the machine, or the limits where these are more: limits below it are the ledger's business;
  *   - the host's stalls on memory: per cent of the last 10 s in which all tasks stalled, by 10 %;
  *   - under WEIR_ADMIT_ADAPTIVE, the delay between grant and start, by queue_delay_max_ns.
  * So a full machine whose use is covered by grants is GREEN. A level is entered at once, and left when the pressure was
@@ -139,8 +140,8 @@ typedef struct weir_level_options {
  * Errors: WEIR_EINVAL. Thread: any. */
 WEIR_API weir_status weir_admission_level_get(weir_admission *admission, weir_level_change *out);
 
-/* Tell admission what the host does, and when it is. A resource-aware pool does it itself at every reading of its
- * monitor; this is for programs without a pool, and for virtual time. The first reading is what was in use before:
+/* Tell admission what the host does, and when it is. A resource-aware pool does it itself, with its monitor's last
+ * reading, every 100 ms while something is held or waits; this is for programs without a pool, for virtual time, and to do it now. The first reading is what was in use before:
  * it does not count. reading: NULL: nothing new is known, only time has passed.
  * Errors:  WEIR_EINVAL. Thread: any; one at a time. */
 WEIR_API weir_status weir_admission_feed(weir_admission *admission, const weir_reading *reading);

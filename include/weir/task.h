@@ -28,8 +28,8 @@ WEIR_API weir_status weir_group_destroy(weir_group *group);
  * admission. On a plain pool a demand gives class, home and cores, and no room is asked for.
  * So does a demand of no amount at all on any pool. demand->reservation: it starts in the room that was reserved (reserve.h).
  * Errors:  WEIR_EINVAL (the demand: the text names the field), WEIR_EINFEASIBLE (more than the limits), WEIR_EFULL
- *          (tasks_max or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER or WEIR_FAIL; see
- *          weir_submit_decision()), WEIR_ETIME (demand->deadline_ns is nearer than run_ns), WEIR_ESHUTDOWN,
+ *          (tasks_max or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER or WEIR_FAIL; or, whatever it is, a breaker, a level
+ *          or a policy refused: decision.cause of weir_submit_decision() says which), WEIR_ETIME (demand->deadline_ns is nearer than run_ns), WEIR_ESHUTDOWN,
  *          WEIR_ESTALE (demand->reservation is over), WEIR_ECANCELED (the group was cancelled), WEIR_EDEADLK (a task that holds a grant waits for
  *          this group, and this demand has no room now), WEIR_ENOMEM. The task will then not run, and nothing is held
  *          for it. A task that waits and whose wait_ns_max or deadline_ns is over ends without running: WEIR_ETIME is then

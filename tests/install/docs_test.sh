@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Invariant: README.md's program is at most 25 lines, compiles against the installed package and runs; each block of docs/
-# marked "c compile" compiles. Fails on documentation that the library has left behind.
+# marked "c compile" compiles; each example of docs/examples/ compiles, and runs if it takes no arguments. Fails on documentation that the library has left behind.
 set -eu
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -27,6 +27,20 @@ for block in "$scratch"/*-*.c; do
 	# shellcheck disable=SC2086
 	"$CC" $cflags -c "$block" -o "$scratch/block.o" || {
 		echo "$(basename "$block"): does not compile"
+		exit 1
+	}
+done
+
+for example in "$SOURCE"/docs/examples/*.c; do
+	name=$(basename "$example" .c)
+	# shellcheck disable=SC2046,SC2086
+	"$CC" $cflags -D_GNU_SOURCE "$example" -o "$scratch/$name" $(pkg-config --libs weir) -pthread -Wl,-rpath,"$lib" || exit 1
+	case $name in
+	pipeline) continue ;;
+	esac
+	timeout 60 "$scratch/$name" >"$scratch/out" || {
+		echo "docs/examples/$name.c: ends with $?"
+		cat "$scratch/out"
 		exit 1
 	}
 done
