@@ -46,13 +46,13 @@ static weir_status resolve_floors(uint32_t out[WEIR_CLASSES], const weir_admissi
 	return WEIR_OK;
 }
 
-/* What may be used in all: the ledger's limit, or what the machine says where that is more: limits that are smaller than
+/* What may be used in all: the ledger's limit as it is now, or what the machine says where that is more: limits that are smaller than
  * the host's are the ledger's own business. */
 static uint64_t memory_limit(const struct weir_tracker *tracker)
 {
 	uint64_t ledger = 0, machine = 0;
 	for (uint32_t n = 0; n < tracker->ledger.nodes; n++) {
-		ledger += packed_get(tracker->ledger.limits.node[n], WEIR_MEMORY) *
+		ledger += packed_get(ledger_own_limit(&tracker->ledger, n), WEIR_MEMORY) *
 			  tracker->ledger.limits.units.memory_bytes;
 		machine += tracker->machine->node[n].memory_default_bytes;
 	}
@@ -86,7 +86,6 @@ weir_status gate_init(struct weir_admission *admission, const weir_admission_opt
 		return status;
 	levels_init(&gate->levels, &levels);
 	law_init(&gate->law, target, interval, clock_now_ns(&admission->clock));
-	gate->limit_bytes = memory_limit(admission->tracker);
 	at_init(&gate->policy, options->policy ? make_box(options->policy) : NULL);
 	if (!floors_init(&gate->floors, admission->tracker->ledger.nodes, permille) ||
 	    (options->policy && !at_load(&gate->policy, relaxed, none)))
@@ -385,7 +384,7 @@ static uint64_t granted_bytes(const struct weir_admission *admission)
 	uint64_t units = 0;
 	for (uint32_t n = 0; n < ledger->nodes; n++) {
 		uint64_t limit = packed_get(ledger_own_limit(ledger, n), WEIR_MEMORY);
-		uint64_t spare = packed_get(ledger_own_spare(ledger, n), WEIR_MEMORY);
+		uint64_t spare = packed_get(tracker_own_spare(admission->tracker, n), WEIR_MEMORY);
 		units += limit > spare ? limit - spare : 0;
 	}
 	return units * ledger->limits.units.memory_bytes;
@@ -396,7 +395,8 @@ static bool look_at_levels(struct weir_admission *admission, const weir_reading 
 			   uint64_t now_ns, weir_level_change *change)
 {
 	struct admission_gate *gate = &admission->gate;
-	struct levels_input input = {.limit_bytes = gate->limit_bytes, .granted_bytes = granted_bytes(admission)};
+	struct levels_input input = {.limit_bytes = memory_limit(admission->tracker),
+				     .granted_bytes = granted_bytes(admission)};
 	/* They make way for whoever is granted that room (leftover.c): no pressure. */
 	if (gate->kept)
 		input.granted_bytes += gate->kept(gate->pool);

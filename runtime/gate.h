@@ -50,7 +50,6 @@ struct admission_gate {
 	uint64_t (*kept)(const void *pool); /* pages of tasks that ended, in use as far as the kernel knows */
 	void *pool;
 	bool group;	      /* the control group's use is ours */
-	uint64_t limit_bytes; /* that use is compared with */
 	/* By class and resource, what waits under the deadline rule, in units. */
 	_Atomic(uint64_t) ahead[WEIR_CLASSES][WEIR_RESOURCES];
 };

@@ -159,7 +159,7 @@ static json_t *resources_object(const weir_metrics *m)
 	put(out, "grants_live", m->grants_live);
 	(void)json_object_set_new(out, "audit", json_string(weir_audit_name(m->audit)));
 	json_t *nodes = json_array();
-	for (uint32_t n = 0; n < m->nodes; n++) {
+	for (uint32_t n = 0; m->node && n < m->nodes; n++) {
 		json_t *node = json_object();
 		put(node, "node", n);
 		(void)json_object_set_new(node, "held", amount_object(m, &m->node[n].held));

@@ -181,19 +181,19 @@ static void say_resources(struct text *text, const weir_metrics *m)
 	head(text, "held", "gauge", "Granted now: cores, bytes, bytes per second, pieces.");
 	say_amounts(text, "held", m, "all", &m->held);
 	char node[16];
-	for (uint32_t n = 0; n < m->nodes; n++) {
+	for (uint32_t n = 0; m->node && n < m->nodes; n++) {
 		snprintf(node, sizeof(node), "%u", n);
 		say_amounts(text, "held", m, node, &m->node[n].held);
 	}
 	head(text, "limit", "gauge", "What may be granted.");
 	say_amounts(text, "limit", m, "all", &m->limit);
-	for (uint32_t n = 0; n < m->nodes; n++) {
+	for (uint32_t n = 0; m->node && n < m->nodes; n++) {
 		snprintf(node, sizeof(node), "%u", n);
 		say_amounts(text, "limit", m, node, &m->node[n].limit);
 	}
 	gauge(text, "grants_live", "Live grants.", (double)m->grants_live);
 	head(text, "grants_total", "counter", "Grants made, by node and by the strategy that chose it.");
-	for (uint32_t n = 0; n < m->nodes; n++)
+	for (uint32_t n = 0; m->node && n < m->nodes; n++)
 		for (int k = 0; k < WEIR_STRATEGY_KINDS; k++)
 			text_say(text, "weir_grants_total{node=\"%u\",strategy=\"%s\"} %llu\n", n, kind[k],
 				 (unsigned long long)m->node[n].grants[k]);

@@ -115,6 +115,11 @@ static void the_snapshot_and_its_json_say_the_same(void **state)
 	assert_int_equal(json_at(admission, "breaker", "refused", "best-effort", NULL), 1);
 	assert_null(json_object_get(json, "pool"));
 	json_decref(json);
+	/* A snapshot that outlived its nodes' array says nothing of them, rather than to read it. */
+	m.node = NULL;
+	assert_true(weir_metrics_json(&m, text, sizeof(text)) < length);
+	assert_true(weir_metrics_prometheus(&m, text, sizeof(text)) > 0);
+	m.node = node;
 	char small[16];
 	assert_int_equal(weir_metrics_json(&m, small, sizeof(small)), length);
 	assert_string_equal(small, "");
