@@ -18,7 +18,7 @@
 #include "private/rcu.h"
 #include "numa/pin.h"
 
-enum { DECISIONS_PER_SAMPLE = 64 };
+enum { DECISIONS_PER_SAMPLE = 64, CRITICAL_EXTRA = 8 /* one eighth of the room, for them alone */ };
 
 uint32_t admission_home(const weir_machine *machine, const weir_demand *demand)
 {
@@ -202,12 +202,16 @@ static void decide(weir_decision *decision, weir_verdict verdict, weir_cause cau
 
 /* One more in the room, unless it is full. By exchange: an addition that is taken back would make others, for whom there is a
  * place, see a full room. */
-static bool enter(struct weir_admission *admission)
+static bool enter(struct weir_admission *admission, weir_class task_class)
 {
 	uint64_t waiting = at_load(&admission->waiting, relaxed, none);
+	uint64_t most_waiting = admission->waiting_max;
+	/* A room that lower classes have filled must not keep those out for whom room is kept. */
+	if (task_class == WEIR_CRITICAL)
+		most_waiting += most_waiting / CRITICAL_EXTRA + 1;
 	do {
 		/* Some may be gone already: those are counted where it matters. */
-		if (waiting >= admission->waiting_max && waiting - chains_taken(admission) >= admission->waiting_max)
+		if (waiting >= most_waiting && waiting - chains_taken(admission) >= most_waiting)
 			return false;
 	} while (!at_cas_weak(&admission->waiting, &waiting, waiting + 1, relaxed, relaxed, none));
 	uint64_t most = at_load(&admission->waiting_max_seen, relaxed, none);
@@ -345,7 +349,7 @@ static void wait(struct weir_admission *admission, struct waiter *waiter, uint32
 		finish(admission, waiter, gates, decision);
 		return;
 	}
-	if (!enter(admission)) {
+	if (!enter(admission, waiter->demand.task_class)) {
 		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_QUEUE_FULL, 0, decision);
 		return;
 	}

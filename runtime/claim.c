@@ -196,9 +196,13 @@ bool claim_update(struct weir_admission *admission)
 	bool is_new = best != admission->claimant;
 	bool moved = is_new && admission->claimant;
 	if (is_new) {
+		/* Limits or the strategy may have changed since it was chosen: then a later look will do. */
+		uint32_t place = claim_place(admission, best);
+		if (place == NO_NODE)
+			return false;
 		claim_drop(admission);
 		admission->claimant = best;
-		admission->claimed_place = claim_place(admission, best);
+		admission->claimed_place = place;
 		tally_add(&admission->tally, COUNT_CLAIMS, 1);
 	}
 	publish(admission, is_new);

@@ -274,6 +274,31 @@ static void a_place_in_the_room_is_used_again(void **state)
 	pull_down(&house, 8);
 }
 
+/* A room full of lower classes refused CRITICAL as well, with a core kept free for it or not. */
+static void critical_finds_a_place_in_a_room_that_others_filled(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = one_node), (weir_admission_options){.waiting_max = 8});
+	told_count = 0;
+	weir_grant all = admit(&house, WEIR_DEMAND(.cores = 4));
+	for (int i = 0; i < 8; i++)
+		(void)queue(&house, WEIR_DEMAND(.cores = 1, .task_class = WEIR_BEST_EFFORT), NULL);
+	assert_int_equal(weir_admission_admit(house.admission, WEIR_DEMAND(.cores = 1), tell, NULL).cause,
+			 WEIR_CAUSE_QUEUE_FULL);
+	for (int i = 0; i < 2; i++)
+		(void)queue(&house, WEIR_DEMAND(.cores = 1, .task_class = WEIR_CRITICAL), NULL);
+	assert_int_equal(
+		weir_admission_admit(house.admission, WEIR_DEMAND(.cores = 1, .task_class = WEIR_CRITICAL), tell, NULL)
+			.cause,
+		WEIR_CAUSE_QUEUE_FULL);
+	release(&house, all);
+	for (uint32_t i = 0; i < told_count; i++)
+		release(&house, told[i].grant);
+	assert_int_equal(told_count, 10);
+	pull_down(&house, 13);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +310,7 @@ int main(void)
 		cmocka_unit_test(who_arrives_after_limits_came_down_leaves_as_well),
 		cmocka_unit_test(any_of_many_equal_ones_may_be_cancelled),
 		cmocka_unit_test(a_place_in_the_room_is_used_again),
+		cmocka_unit_test(critical_finds_a_place_in_a_room_that_others_filled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,9 +80,10 @@ typedef struct weir_admission_options {
 	size_t size;
 	const weir_strategy *strategy; /* NULL: WEIR_FIRST_FIT. Copied. */
 	uint32_t rule;		       /* WEIR_ADMIT_..., added up */
-	uint32_t waiting_max;	       /* demands in the waiting room; 0: 1,048,576 */
-	uint32_t overtakes_max;	       /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
-	uint64_t overtaken_ns_max;     /* or how long it waits; 0: 5 ms */
+	uint32_t
+		waiting_max; /* demands in the waiting room; CRITICAL ones may be an eighth and one more; 0: 1,048,576 */
+	uint32_t overtakes_max;	   /* how often a waiting demand is passed by before room is kept for it; 0: 64 */
+	uint64_t overtaken_ns_max; /* or how long it waits; 0: 5 ms */
 	/* Across classes: the head of a lower class is raised by one class, as far as keeping room goes, each time that so many
 	 * grants of higher classes have passed it, or that it has been the head so long. */
 	uint32_t aging_overtakes; /* 0: 256 */
