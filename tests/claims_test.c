@@ -306,6 +306,44 @@ static void a_claim_is_made_anew_when_limits_change(void **state)
 	pull_down(&house, 9);
 }
 
+/* Permits every node until its calls are used up, then none: what a strategy, or a limit, does that changes during a look. */
+static int64_t forbid_after(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node, void *context)
+{
+	int *calls = context;
+	(void)demand;
+	(void)snapshot;
+	(void)node;
+	return *calls > 0 && (*calls)-- ? 0 : WEIR_SCORE_NEVER;
+}
+
+/* The place of a claim could be gone between the choice of the claimant and the claim: then a place that is none was claimed. */
+static void a_place_that_is_gone_meanwhile_is_not_claimed(void **state)
+{
+	(void)state;
+	for (int calls = 0; calls < 40; calls++) {
+		int left = 1 << 30;
+		const weir_strategy fickle = {.score = forbid_after, .context = &left, .name = "fickle"};
+		struct house house;
+		build(&house, WEIR_TRACKER_OPTIONS(.machine = two_nodes),
+		      (weir_admission_options){.strategy = &fickle});
+		told_count = 0;
+		weir_grant a = admit(&house, WEIR_DEMAND(.cores = 4)), b = admit(&house, WEIR_DEMAND(.cores = 3));
+		weir_grant c = admit(&house, WEIR_DEMAND(.cores = 1));
+		weir_decision waits = queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+		now_ns += WEIR_NS_PER_S;
+		left = calls;
+		release(&house, c);
+		assert_in_range(house.admission->claimed_place + 1, 0, 2); /* a node, or none at all */
+		assert_int_equal(house.admission->claimed_place == NO_NODE, !house.admission->claimant);
+		left = 1 << 30;
+		if (!told_count)
+			assert_int_equal(weir_admission_cancel(house.admission, waits.ticket), WEIR_OK);
+		release(&house, a);
+		release(&house, b);
+		pull_down(&house, 4);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +355,7 @@ int main(void)
 		cmocka_unit_test(who_ends_before_the_shadow_may_use_what_is_kept),
 		cmocka_unit_test(without_a_rate_nothing_that_is_kept_is_lent),
 		cmocka_unit_test(a_claim_is_made_anew_when_limits_change),
+		cmocka_unit_test(a_place_that_is_gone_meanwhile_is_not_claimed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
