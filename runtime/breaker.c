@@ -152,7 +152,7 @@ static struct probe unpack_probe(uint64_t word, uint32_t generation)
 	return probe;
 }
 
-/* Down, for now; up, for ends. */
+/* Rounded down: for the time that it is; ends are rounded up. */
 static uint64_t tick_of(const struct breaker *breaker, uint64_t now_ns)
 {
 	return now_ns > breaker->origin_ns ? (now_ns - breaker->origin_ns) >> TICK_SHIFT : 0;
