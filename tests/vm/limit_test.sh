@@ -18,7 +18,9 @@ status=$?
 cat "$scratch/out"
 [ $status = 0 ] || exit $status
 
-awk '
+# How much is held over time hangs on how the emulated cores are scheduled: 90 % is judged by tools/vm-tests, on a machine that
+# does nothing else; beside other tests only that the limit is used at all.
+awk -v least="${HELD_PERMILLE:-600}" '
 function wrong(what) { print "wrong: " name ": " what; bad = 1 }
 {
 	name = $2
@@ -50,7 +52,7 @@ $1 == "run" && aware {
 	else {
 		permille = held[name] / available[name]
 		printf "%s: held %.1f %% of what was left of the limit\n", name, permille / 10
-		if (permille <= 900)
+		if (permille <= least)
 			wrong("held too little")
 		if (4 * smallest[name] <= is["limit"])
 			wrong("four tasks would have fitted")
