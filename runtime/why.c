@@ -67,9 +67,10 @@ static bool is_before(const struct view *a, const struct view *b)
 	return a->order && (!b->order || a->order < b->order);
 }
 
-static uint64_t count_ahead(struct weir_admission *admission, const struct waiter *self, const struct view *mine)
+/* Everybody who waits, and was seen whole. */
+static void each_waiting(struct weir_admission *admission,
+			 void (*fn)(struct waiter *waiter, const struct view *view, void *context), void *context)
 {
-	uint64_t ahead = 0;
 	for (size_t w = 0; w < ARRAY_LENGTH(admission->waiters); w++) {
 		struct slots *slots = admission->waiters[w].slots;
 		uint32_t made = slots ? slots_made(slots) : 0;
@@ -78,12 +79,29 @@ static uint64_t count_ahead(struct weir_admission *admission, const struct waite
 			struct waiter *one = (struct waiter *)(void *)(slot + admission->waiters[w].offset);
 			struct view view;
 			/* A first glance, as most do not wait. */
-			if (one == self || waiter_state(one) != WAITER_WAITING)
-				continue;
-			ahead += look(one, &view) && waits(&view) && is_before(&view, mine);
+			if (waiter_state(one) == WAITER_WAITING && look(one, &view) && waits(&view))
+				fn(one, &view, context);
 		}
 	}
-	return ahead;
+}
+
+struct ahead {
+	const struct waiter *self;
+	const struct view *mine;
+	uint64_t count;
+};
+
+static void note_ahead(struct waiter *waiter, const struct view *view, void *context)
+{
+	struct ahead *ahead = context;
+	ahead->count += waiter != ahead->self && is_before(view, ahead->mine);
+}
+
+static uint64_t count_ahead(struct weir_admission *admission, const struct waiter *self, const struct view *mine)
+{
+	struct ahead ahead = {.self = self, .mine = mine};
+	each_waiting(admission, note_ahead, &ahead);
+	return ahead.count;
 }
 
 /* Where. --------------------------------------------------------------------------------------------------------- */
@@ -268,28 +286,26 @@ weir_status why_pending(struct weir_admission *admission, struct waiter *waiter,
 	return WEIR_OK;
 }
 
+struct first {
+	struct waiter *waiter; /* NULL: nobody waits */
+	struct view view;
+};
+
+static void note_first(struct waiter *waiter, const struct view *view, void *context)
+{
+	struct first *first = context;
+	if (!first->waiter || is_before(view, &first->view))
+		*first = (struct first){.waiter = waiter, .view = *view};
+}
+
 bool why_first(struct weir_admission *admission, weir_why *out)
 {
-	struct waiter *first = NULL;
-	struct view mine = {0};
-	for (size_t w = 0; w < ARRAY_LENGTH(admission->waiters); w++) {
-		struct slots *slots = admission->waiters[w].slots;
-		uint32_t made = slots ? slots_made(slots) : 0;
-		for (uint32_t i = 0; i < made; i++) {
-			char *slot = slots_at(slots, i, slots->slot_shift);
-			struct waiter *one = (struct waiter *)(void *)(slot + admission->waiters[w].offset);
-			struct view view;
-			if (waiter_state(one) != WAITER_WAITING || !look(one, &view) || !waits(&view) ||
-			    (first && !is_before(&view, &mine)))
-				continue;
-			first = one;
-			mine = view;
-		}
-	}
+	struct first first = {0};
+	each_waiting(admission, note_first, &first);
 	*out = (weir_why){.size = sizeof(*out), .eta_ns = RATES_UNKNOWN};
-	if (first)
-		explain(admission, first, &mine, out);
-	return first != NULL;
+	if (first.waiter)
+		explain(admission, first.waiter, &first.view, out);
+	return first.waiter != NULL;
 }
 
 /* In words. ------------------------------------------------------------------------------------------------------ */
