@@ -267,6 +267,24 @@ bool group_hold(weir_group *group, weir_task *task)
 	return true;
 }
 
+void group_count_in(weir_group *group, uint32_t n)
+{
+	at_add(&group->state, n, relaxed, none);
+}
+
+void group_count_ungranted(weir_group *group, uint32_t n)
+{
+	/* ORDER(ungranted): seq_cst on all four, with waits.c and the look at the holders in ask(): of adder and holder one sees
+	 * the other. */
+	at_add(&group->ungranted, n, seq_cst, ungranted);
+}
+
+void group_granted(weir_group *group)
+{
+	/* ORDER(ungranted): seq_cst, with waits.c and ask(). */
+	at_sub(&group->ungranted, 1, seq_cst, ungranted);
+}
+
 void group_task_done(weir_group *group)
 {
 	uint64_t state = at_load(&group->state, relaxed, none);

@@ -153,7 +153,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 	if (decision->verdict == WEIR_QUEUED)
 		decision->ticket = ticket; /* the task may be gone by now */
 	if (decision->verdict == WEIR_ADMITTED) {
-		at_sub(&group->ungranted, 1, seq_cst, ungranted);
+		group_granted(group);
 		if (likely(decision->grant.handle))
 			task_bind(pool, task, decision->node);
 		route_push(pool, task, worker_self);
@@ -163,7 +163,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 	if (swept)
 		admission_sweep(pool->admission);
 	if (decision->verdict == WEIR_DEFERRED || decision->verdict == WEIR_REJECTED) {
-		at_sub(&group->ungranted, 1, seq_cst, ungranted);
+		group_granted(group);
 		status = status ? status : refusal(decision, asked_to_be_deferred);
 	}
 	if (decision->verdict == WEIR_QUEUED && !swept)
@@ -180,9 +180,8 @@ void task_start(weir_pool *pool, weir_task *task)
 	/* Nobody has its ticket's say any more but who cancelled it before. */
 	bool cancelled = asks && !waiter_move(&task->need->waiter, WAITER_HELD, WAITER_NEW);
 	if (cancelled || task_is_cancelled(task)) {
-		/* ORDER(ungranted): seq_cst; counted since launch(), without a gap. */
 		if (asks)
-			at_sub(&group->ungranted, 1, seq_cst, ungranted);
+			group_granted(group);
 		task_settle(pool, task, false, WEIR_ECANCELED);
 		return;
 	}
@@ -249,15 +248,14 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 {
 	weir_group *group = task->group;
 	bool asks = task->need && task->need->asks;
-	at_add(&group->state, 1, relaxed, none);
+	group_count_in(group, 1);
 	if (asks)
-		/* ORDER(ungranted): seq_cst, before the look at the holders in ask(). */
-		at_add(&group->ungranted, 1, seq_cst, ungranted);
+		group_count_ungranted(group, 1);
 	weir_status status = WEIR_OK;
 	/* ORDER(held): acquire, pairs with the exchange in release_later(): what comes after sees what came before. */
 	if (unlikely(at_load(&group->held, acquire, held) != GROUP_GO)) {
 		if (asks && admission_refuse_infeasible(pool->admission, &task->need->waiter, decision)) {
-			at_sub(&group->ungranted, 1, seq_cst, ungranted);
+			group_granted(group);
 			status = refusal(decision, false);
 		} else if (hold(group, task, asks, decision)) {
 			decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;

@@ -70,8 +70,7 @@ static void publish_forks(struct worker *worker, const weir_task *root)
 static weir_task *handed_to(weir_pool *pool, struct waiter *waiter)
 {
 	weir_task *task = container_of(waiter, struct task_need, waiter)->task;
-	/* ORDER(ungranted): seq_cst, with waits.c and ask(). */
-	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
+	group_granted(task->group);
 	task_bind(pool, task, waiter->node);
 	return task;
 }
@@ -243,8 +242,7 @@ void task_decided(struct waiter *waiter)
 	struct task_need *need = container_of(waiter, struct task_need, waiter);
 	weir_task *task = need->task;
 	weir_pool *pool = task->group->pool;
-	/* ORDER(ungranted): seq_cst, with waits.c and ask(). */
-	at_sub(&task->group->ungranted, 1, seq_cst, ungranted);
+	group_granted(task->group);
 	if (waiter_state(waiter) != WAITER_GRANTED) {
 		task_settle(pool, task, false, status_of(waiter));
 		return;

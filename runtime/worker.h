@@ -40,6 +40,14 @@ void group_sleep(weir_group *group);
 /* group.c: how a group ended, with the text: its first error, WEIR_ECANCELED, WEIR_OK. */
 weir_status group_outcome(const weir_group *group);
 
+/* group.c: n tasks more. Before anybody can see them. */
+void group_count_in(weir_group *group, uint32_t n);
+
+/* group.c: n of the tasks counted in wait for a grant; before the look at the group's holders. One of them no longer does:
+ * it was granted, or ends without. */
+void group_count_ungranted(weir_group *group, uint32_t n);
+void group_granted(weir_group *group);
+
 /* group.c: one task less; the last one wakes who waits and starts who comes after. */
 void group_task_done(weir_group *group);
 
