@@ -24,15 +24,16 @@
 
 enum { GROUPS_MAX = 1 << 20, DRAIN_LOOK_NS = 1000000 };
 
-static void init_need(void *slot, uint32_t number)
+static void init_need(void *slot, uint32_t number, uint64_t generation)
 {
 	struct task_need *need = slot;
 	need->index = number;
-	at_init(&need->waiter.state, WAITER_NEW);
+	at_init(&need->waiter.state, generation * WAITER_STATES + WAITER_NEW);
 }
 
-static void init_group(void *slot, uint32_t number)
+static void init_group(void *slot, uint32_t number, uint64_t generation)
 {
+	(void)generation;
 	weir_group *group = slot;
 	group->index = number;
 	park_init(&group->done);

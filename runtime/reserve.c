@@ -22,6 +22,8 @@
 #include "private/log.h"
 #include "runtime/slots.h"
 
+#define GENERATION_MAX ((UINT64_C(1) << (64 - SLOTS_BITS)) - 1)
+
 enum phase { PHASE_NONE, PHASE_HELD, PHASE_BINDING, PHASE_BOUND, PHASE_RELEASED, PHASE_EXPIRED, PHASES = 8 };
 
 enum { RESERVATIONS_MAX_DEFAULT = 1 << 16, LOOKS = 2, RESERVATION_SHIFT = 6 };
@@ -46,10 +48,10 @@ struct view {
 	uint32_t node;
 };
 
-static void init_reservation(void *slot, uint32_t number)
+static void init_reservation(void *slot, uint32_t number, uint64_t generation)
 {
 	(void)number;
-	at_init(&((struct reservation *)slot)->state, PHASE_NONE);
+	at_init(&((struct reservation *)slot)->state, generation * PHASES + PHASE_NONE);
 }
 
 static struct slots *slots_of(struct weir_admission *admission)
@@ -211,7 +213,8 @@ static weir_reservation publish(struct weir_admission *admission, uint32_t numbe
 {
 	struct reservation *one = reservation_at(slots_of(admission), number);
 	struct book_record record;
-	uint64_t generation = at_load(&one->state, relaxed, none) / PHASES + 1;
+	uint64_t generation = at_load(&one->state, relaxed, none) / PHASES;
+	generation = generation < GENERATION_MAX ? generation + 1 : 1;
 	/* Nobody else has its handle yet. */
 	if (book_read(admission->tracker->book, waiter->grant, &record))
 		record = (struct book_record){0};
@@ -283,7 +286,9 @@ weir_status weir_reserve(weir_admission *admission, const weir_demand *demand, u
 
 static weir_status is_over(weir_reservation name)
 {
-	return error_set(WEIR_ESTALE, "reservation %#llx is not held: it has expired, or was bound or released before",
+	return error_set(WEIR_ESTALE,
+			 "reservation %#llx is not held: it has expired, or was bound or released before, or another "
+			 "admission gave it out",
 			 (unsigned long long)name.handle);
 }
 
@@ -423,9 +428,11 @@ weir_status weir_reservation_state(weir_admission *admission, weir_reservation r
 	struct view view = {0};
 	while (one && !look(one, &view))
 		; /* at most twice in one use of the slot */
-	/* A place that was never used is of generation 0, and so is what was made up. */
-	if (!one || view.state < PHASES || view.state / PHASES != reservation.handle >> SLOTS_BITS)
-		return error_set(WEIR_ESTALE, "reservation %#llx is over, and its place used by another one",
+	/* A place that was never used has a generation, but no phase yet. */
+	if (!one || view.state % PHASES == PHASE_NONE || view.state / PHASES != reservation.handle >> SLOTS_BITS)
+		return error_set(WEIR_ESTALE,
+				 "reservation %#llx is over, and its place used by another one; or "
+				 "another admission gave it out",
 				 (unsigned long long)reservation.handle);
 	*out = (weir_reserved){.state = shown[view.state % PHASES],
 			       .node = view.node,
