@@ -19,6 +19,7 @@
 #include "runtime/keeper.h"
 #include "runtime/leftover.h"
 #include "runtime/options.h"
+#include "runtime/reserve.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
 
@@ -365,6 +366,9 @@ weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how)
 	if ((unsigned)how > WEIR_SHUTDOWN_CANCEL)
 		return error_set(WEIR_EINVAL, "how is %d: give WEIR_SHUTDOWN_DRAIN or WEIR_SHUTDOWN_CANCEL", (int)how);
 	uint32_t open = POOL_OPEN;
+	/* Nobody from outside can use them any more, and tasks that are still to run may need their room. */
+	if (pool->aware)
+		reserve_close(pool->admission);
 	if (how == WEIR_SHUTDOWN_CANCEL) {
 		at_store(&pool->closed, POOL_CANCELS, relaxed, none);
 		if (pool->aware)
