@@ -115,6 +115,7 @@ struct weir_admission {
 	_Atomic(struct slots *) reservations; /* reserve.c; NULL: there never was one */
 	uint32_t reservations_max;
 	_Atomic(uint32_t) reservations_hand; /* where to look next for those that are over */
+	_Atomic(uint32_t) reservations_closed;
 	_Atomic(uint32_t) users;	     /* pools and schedulers that are built on it */
 };
 

@@ -56,11 +56,11 @@
 enum { READ_TRIES_MAX = 64 };
 enum { BIAS_WAIT_MIN = 1 << 10, BIAS_WAIT_MAX = 1 << 20 };
 
-static void record_init(void *memory, uint32_t number)
+static void record_init(void *memory, uint32_t number, uint64_t generation)
 {
 	(void)number;
 	struct record_slot *slot = memory;
-	at_init(&slot->state, 1);
+	at_init(&slot->state, 2 * (generation & BOOK_GENERATION_LAST / 2) + 1);
 }
 
 weir_status book_create(struct book **out, uint32_t grants_max)

@@ -2,7 +2,8 @@
 /*
  * book.h - who holds what: the record of every live grant, found by its handle.
  *
- * A handle is 24 bits of slot and 40 bits of generation, never 0, and never the same for two grants of one book, so a
+ * A handle is 24 bits of slot and 40 bits of generation, never 0, and never the same for two grants of one book; generations
+ * begin elsewhere in each book, so that a handle of another matches a live one here by 1 in 2^39 (slots_create()). So a
  * stale one is known for what it is. Order of use: reserve, take from the ledger, publish; unpublish, give to the
  * ledger.
  */

@@ -28,11 +28,11 @@ struct ticket {
 
 _Static_assert(sizeof(struct ticket) <= TICKET_BYTES, "a ticket fits its slot");
 
-static void init_ticket(void *slot, uint32_t number)
+static void init_ticket(void *slot, uint32_t number, uint64_t generation)
 {
 	struct ticket *ticket = slot;
 	ticket->index = number;
-	at_init(&ticket->waiter.state, WAITER_NEW);
+	at_init(&ticket->waiter.state, generation * WAITER_STATES + WAITER_NEW);
 }
 
 weir_status weir_admission_create(weir_admission **out, weir_tracker *tracker, const weir_admission_options *options)
@@ -171,7 +171,8 @@ weir_status weir_admission_cancel(weir_admission *admission, uint64_t number)
 	struct ticket *ticket = slots_find(admission->tickets, ticket_slot(number), admission->tickets->slot_shift);
 	if (!ticket || !admission_cancel(admission, &ticket->waiter, number))
 		return error_set(WEIR_ESTALE,
-				 "ticket %#llx does not wait: it was granted, cancelled or given up before",
+				 "ticket %#llx does not wait: it was granted, cancelled or given up before, or is not "
+				 "of this admission",
 				 (unsigned long long)number);
 	admission_settle(admission);
 	return WEIR_OK;

@@ -163,7 +163,6 @@ static weir_verdict verdict_of(enum level_effect effect)
 	static const weir_verdict verdicts[] = {
 		[LEVEL_GO] = WEIR_ADMITTED,
 		[LEVEL_WAIT] = WEIR_QUEUED,
-		[LEVEL_DEFER] = WEIR_DEFERRED,
 		[LEVEL_REJECT] = WEIR_REJECTED,
 	};
 	return verdicts[effect];

@@ -214,7 +214,7 @@ bool levels_tick(struct levels *levels, const struct levels_input *input, uint64
 enum level_effect levels_effect(weir_level level, weir_class task_class)
 {
 	static const uint8_t effect[WEIR_LEVELS][WEIR_CLASSES] = {
-		[WEIR_LEVEL_YELLOW] = {[WEIR_BEST_EFFORT] = LEVEL_DEFER},
+		[WEIR_LEVEL_YELLOW] = {[WEIR_BEST_EFFORT] = LEVEL_WAIT},
 		[WEIR_LEVEL_ORANGE] = {[WEIR_BEST_EFFORT] = LEVEL_REJECT, [WEIR_NORMAL] = LEVEL_WAIT},
 		[WEIR_LEVEL_RED] = {[WEIR_BEST_EFFORT] = LEVEL_REJECT, [WEIR_NORMAL] = LEVEL_REJECT},
 		[WEIR_LEVEL_BLACK] =

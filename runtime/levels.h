@@ -36,7 +36,7 @@ struct levels {
 };
 
 /* What a level does to a class. */
-enum level_effect { LEVEL_GO, LEVEL_WAIT, LEVEL_DEFER, LEVEL_REJECT };
+enum level_effect { LEVEL_GO, LEVEL_WAIT, LEVEL_REJECT };
 
 /* Errors: WEIR_EINVAL: the text names the option. given may be NULL. delay_target_ns: of the adaptive rule. */
 weir_status levels_resolve(weir_level_options *out, const weir_level_options *given, uint64_t delay_target_ns);

@@ -70,8 +70,9 @@ struct key {
 	uint64_t hash;
 };
 
-static void name_init(void *memory, uint32_t number)
+static void name_init(void *memory, uint32_t number, uint64_t generation)
 {
+	(void)generation;
 	struct name *name = memory;
 	name->number = number;
 	at_init(&name->grant, CLAIMED);

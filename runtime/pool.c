@@ -19,20 +19,22 @@
 #include "runtime/keeper.h"
 #include "runtime/leftover.h"
 #include "runtime/options.h"
+#include "runtime/reserve.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
 
 enum { GROUPS_MAX = 1 << 20, DRAIN_LOOK_NS = 1000000 };
 
-static void init_need(void *slot, uint32_t number)
+static void init_need(void *slot, uint32_t number, uint64_t generation)
 {
 	struct task_need *need = slot;
 	need->index = number;
-	at_init(&need->waiter.state, WAITER_NEW);
+	at_init(&need->waiter.state, generation * WAITER_STATES + WAITER_NEW);
 }
 
-static void init_group(void *slot, uint32_t number)
+static void init_group(void *slot, uint32_t number, uint64_t generation)
 {
+	(void)generation;
 	weir_group *group = slot;
 	group->index = number;
 	park_init(&group->done);
@@ -364,6 +366,9 @@ weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how)
 	if ((unsigned)how > WEIR_SHUTDOWN_CANCEL)
 		return error_set(WEIR_EINVAL, "how is %d: give WEIR_SHUTDOWN_DRAIN or WEIR_SHUTDOWN_CANCEL", (int)how);
 	uint32_t open = POOL_OPEN;
+	/* Nobody from outside can use them any more, and tasks that are still to run may need their room. */
+	if (pool->aware)
+		reserve_close(pool->admission);
 	if (how == WEIR_SHUTDOWN_CANCEL) {
 		at_store(&pool->closed, POOL_CANCELS, relaxed, none);
 		if (pool->aware)

@@ -22,6 +22,8 @@
 #include "private/log.h"
 #include "runtime/slots.h"
 
+#define GENERATION_MAX ((UINT64_C(1) << (64 - SLOTS_BITS)) - 1)
+
 enum phase { PHASE_NONE, PHASE_HELD, PHASE_BINDING, PHASE_BOUND, PHASE_RELEASED, PHASE_EXPIRED, PHASES = 8 };
 
 enum { RESERVATIONS_MAX_DEFAULT = 1 << 16, LOOKS = 2, RESERVATION_SHIFT = 6 };
@@ -46,10 +48,10 @@ struct view {
 	uint32_t node;
 };
 
-static void init_reservation(void *slot, uint32_t number)
+static void init_reservation(void *slot, uint32_t number, uint64_t generation)
 {
 	(void)number;
-	at_init(&((struct reservation *)slot)->state, PHASE_NONE);
+	at_init(&((struct reservation *)slot)->state, generation * PHASES + PHASE_NONE);
 }
 
 static struct slots *slots_of(struct weir_admission *admission)
@@ -166,17 +168,42 @@ void reserve_expire(struct weir_admission *admission)
 		admission_settle(admission);
 }
 
-void reserve_fini(struct weir_admission *admission)
+static void release_one(struct weir_admission *admission, const struct view *view, uint32_t number, bool *kick)
+{
+	give_back(admission, view->grant, kick);
+	tally_add(&admission->tally, COUNT_RESERVATIONS_RELEASED, 1);
+	slots_put(slots_of(admission), number);
+}
+
+static void release_all(struct weir_admission *admission, bool *kick)
 {
 	struct slots *slots = slots_of(admission);
-	bool kick = false;
 	for (uint32_t i = 0; slots && i < slots_made(slots); i++) {
 		struct reservation *one = reservation_at(slots, i);
 		struct view view;
-		if (look(one, &view) && view.state % PHASES == PHASE_HELD && claim(one, view.state, PHASE_RELEASED))
-			give_back(admission, view.grant, &kick);
+		/* ORDER(reserves): seq_cst, after the flag in reserve_close(); pairs with the store in publish(): we see it held, or
+		 * who made it sees the flag. */
+		if (at_load(&one->state, seq_cst, reserves) % PHASES == PHASE_HELD && look(one, &view) &&
+		    view.state % PHASES == PHASE_HELD && claim(one, view.state, PHASE_RELEASED))
+			release_one(admission, &view, i, kick);
 	}
-	slots_destroy(slots);
+}
+
+void reserve_close(struct weir_admission *admission)
+{
+	bool kick = false;
+	/* ORDER(reserves): seq_cst, before the looks in release_all(). */
+	at_store(&admission->reservations_closed, 1, seq_cst, reserves);
+	release_all(admission, &kick);
+	if (kick)
+		admission_settle(admission);
+}
+
+void reserve_fini(struct weir_admission *admission)
+{
+	bool kick = false;
+	release_all(admission, &kick);
+	slots_destroy(slots_of(admission));
 }
 
 /* Reserving. ----------------------------------------------------------------------------------------------------- */
@@ -211,7 +238,8 @@ static weir_reservation publish(struct weir_admission *admission, uint32_t numbe
 {
 	struct reservation *one = reservation_at(slots_of(admission), number);
 	struct book_record record;
-	uint64_t generation = at_load(&one->state, relaxed, none) / PHASES + 1;
+	uint64_t generation = at_load(&one->state, relaxed, none) / PHASES;
+	generation = generation < GENERATION_MAX ? generation + 1 : 1;
 	/* Nobody else has its handle yet. */
 	if (book_read(admission->tracker->book, waiter->grant, &record))
 		record = (struct book_record){0};
@@ -221,7 +249,8 @@ static weir_reservation publish(struct weir_admission *admission, uint32_t numbe
 	at_store(&one->main, record.main, release, reserved);
 	at_store(&one->counted, record.counted, release, reserved);
 	at_store(&one->at_node, waiter->node, release, reserved);
-	/* ORDER(due): seq_cst, before the look at the time in admission_due(); pairs with reserve_expire(). */
+	/* ORDER(due): seq_cst, before the look at the time in admission_due(); pairs with reserve_expire().
+	 * ORDER(reserves): seq_cst, before the look at the flag in is_closed(). */
 	at_store(&one->state, generation * PHASES + PHASE_HELD, seq_cst, due);
 	return (weir_reservation){.handle = generation << SLOTS_BITS | number};
 }
@@ -247,6 +276,19 @@ static weir_status ask(struct weir_admission *admission, struct waiter *waiter, 
 	return status;
 }
 
+static bool is_closed(struct weir_admission *admission)
+{
+	/* ORDER(reserves): seq_cst, pairs with the store in reserve_close(). */
+	return at_load(&admission->reservations_closed, seq_cst, reserves);
+}
+
+static weir_status closed(void)
+{
+	return error_set(WEIR_ESHUTDOWN,
+			 "the pool was shut down: it makes no more reservations, and gave back those that "
+			 "were held");
+}
+
 weir_status weir_reserve(weir_admission *admission, const weir_demand *demand, uint64_t ttl_ns, weir_reservation *out)
 {
 	if (!out)
@@ -256,6 +298,8 @@ weir_status weir_reserve(weir_admission *admission, const weir_demand *demand, u
 		return error_set(WEIR_EINVAL, "admission or demand is NULL");
 	if (!ttl_ns)
 		return error_set(WEIR_EINVAL, "ttl_ns is 0: give a time, or UINT64_MAX for no end");
+	if (unlikely(is_closed(admission)))
+		return closed();
 	weir_status status = make_slots_once(admission);
 	if (status)
 		return status;
@@ -274,6 +318,12 @@ weir_status weir_reserve(weir_admission *admission, const weir_demand *demand, u
 	uint64_t expires_ns = now_ns + ttl_ns < now_ns ? UINT64_MAX : now_ns + ttl_ns;
 	*out = publish(admission, number, &waiter, expires_ns);
 	tally_add(&admission->tally, COUNT_RESERVATIONS, 1);
+	if (unlikely(is_closed(admission))) {
+		/* Who closes it may have looked before we published: then it is ours to give back. */
+		(void)weir_reservation_release(admission, *out);
+		*out = (weir_reservation){0};
+		return closed();
+	}
 	if (expires_ns != UINT64_MAX)
 		admission_due(admission, DUE_RESERVATIONS, expires_ns);
 	return WEIR_OK;
@@ -283,7 +333,9 @@ weir_status weir_reserve(weir_admission *admission, const weir_demand *demand, u
 
 static weir_status is_over(weir_reservation name)
 {
-	return error_set(WEIR_ESTALE, "reservation %#llx is not held: it has expired, or was bound or released before",
+	return error_set(WEIR_ESTALE,
+			 "reservation %#llx is not held: it has expired, or was bound or released before, or another "
+			 "admission gave it out",
 			 (unsigned long long)name.handle);
 }
 
@@ -402,9 +454,7 @@ weir_status weir_reservation_release(weir_admission *admission, weir_reservation
 	if (view.state != state_of(reservation, PHASE_HELD))
 		return is_over(reservation);
 	bool kick = false;
-	give_back(admission, view.grant, &kick);
-	tally_add(&admission->tally, COUNT_RESERVATIONS_RELEASED, 1);
-	slots_put(slots_of(admission), (uint32_t)reservation.handle & SLOTS_MAX);
+	release_one(admission, &view, (uint32_t)reservation.handle & SLOTS_MAX, &kick);
 	if (kick)
 		admission_settle(admission);
 	return WEIR_OK;
@@ -423,9 +473,11 @@ weir_status weir_reservation_state(weir_admission *admission, weir_reservation r
 	struct view view = {0};
 	while (one && !look(one, &view))
 		; /* at most twice in one use of the slot */
-	/* A place that was never used is of generation 0, and so is what was made up. */
-	if (!one || view.state < PHASES || view.state / PHASES != reservation.handle >> SLOTS_BITS)
-		return error_set(WEIR_ESTALE, "reservation %#llx is over, and its place used by another one",
+	/* A place that was never used has a generation, but no phase yet. */
+	if (!one || view.state % PHASES == PHASE_NONE || view.state / PHASES != reservation.handle >> SLOTS_BITS)
+		return error_set(WEIR_ESTALE,
+				 "reservation %#llx is over, and its place used by another one; or "
+				 "another admission gave it out",
 				 (unsigned long long)reservation.handle);
 	*out = (weir_reserved){.state = shown[view.state % PHASES],
 			       .node = view.node,

@@ -17,6 +17,9 @@ weir_status reserve_bind(struct weir_admission *admission, struct waiter *waiter
 /* Give back all whose time is over; say when the next one's is. */
 void reserve_expire(struct weir_admission *admission);
 
+/* Give back all that are held, and make no more: the pool is shut down. Settles. */
+void reserve_close(struct weir_admission *admission);
+
 /* Give back all that are held: nobody uses admission any more. */
 void reserve_fini(struct weir_admission *admission);
 

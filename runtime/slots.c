@@ -32,6 +32,17 @@
 #include "private/error.h"
 
 enum { HEAD_MASK = (1 << SLOTS_BITS) - 1 };
+#define GENERATION_MASK ((UINT64_C(1) << (63 - SLOTS_BITS)) - 1) /* half of all, so that none is soon used up */
+
+/* The same in each run of a program that makes the same, and far from each other: splitmix64 of a count. */
+static uint64_t next_generation(void)
+{
+	static _Atomic(uint64_t) count;
+	uint64_t z = (at_add(&count, 1, relaxed, none) + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ z >> 31) & GENERATION_MASK;
+}
 
 static struct slot_link *link_of(struct slots *slots, uint32_t number)
 {
@@ -39,7 +50,7 @@ static struct slot_link *link_of(struct slots *slots, uint32_t number)
 }
 
 weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_size,
-			 void (*slot_init)(void *slot, uint32_t number))
+			 void (*slot_init)(void *slot, uint32_t number, uint64_t generation))
 {
 	*out = NULL;
 	struct slots *slots = aligned_alloc(CACHE_LINE, sizeof(*slots));
@@ -51,6 +62,7 @@ weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_si
 	slots->cache_max = share < SLOTS_CACHE_MAX ? share : SLOTS_CACHE_MAX;
 	slots->slot_shift = (uint32_t)__builtin_ctz(slot_size);
 	slots->slot_init = slot_init;
+	slots->generation = next_generation();
 	slots->made_max = SLOTS_MAX;
 	*out = slots;
 	return WEIR_OK;
@@ -185,7 +197,7 @@ static bool make_segment(struct slots *slots, uint32_t number)
 	memset(segment, 0, bytes);
 	uint32_t base = number & ~(uint32_t)(SLOTS_SEGMENT - 1);
 	for (uint32_t i = 0; i < SLOTS_SEGMENT; i++)
-		slots->slot_init(segment + ((size_t)i << slots->slot_shift), base + i);
+		slots->slot_init(segment + ((size_t)i << slots->slot_shift), base + i, slots->generation);
 	char *none = NULL;
 	/* ORDER(slots_segment): release, pairs with the acquire in slots_at(). Failure: another thread's segment is
 	 * there, and slots_at() will acquire it. */

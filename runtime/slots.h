@@ -62,8 +62,9 @@ struct slots {
 	uint32_t slot_shift; /* a slot has 1 << slot_shift bytes */
 	uint32_t made_max;   /* numbers end below it */
 	uint64_t attention;  /* what a cache's is at first */
-	void (*slot_init)(void *slot, uint32_t number);
-	char *flat; /* one range for all segments; NULL: each has its own */
+	void (*slot_init)(void *slot, uint32_t number, uint64_t generation);
+	uint64_t generation; /* see slots_create() */
+	char *flat;	     /* one range for all segments; NULL: each has its own */
 	size_t flat_bytes;
 	/* By thread_index_plus_one: the first, for threads that have not asked for a number yet, and the last, for
 	 * those that were given none, stay NULL. */
@@ -77,9 +78,11 @@ struct slots {
 	_Atomic(uint32_t) end;	 /* cache[] is NULL from here on */
 };
 
-/* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. Errors: WEIR_ENOMEM. */
+/* slot_size: a power of two, at least 64. slot_init makes a new slot's fields. generation: of 39 bits, where those of these slots
+ * may begin: in each struct slots somewhere else, so that a handle of one is hardly ever live in another. A foreign handle whose
+ * slot is in use here matches it by 1 in 2^39. Errors: WEIR_ENOMEM. */
 weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_size,
-			 void (*slot_init)(void *slot, uint32_t number));
+			 void (*slot_init)(void *slot, uint32_t number, uint64_t generation));
 /* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, not used before it is
  * touched. New slots are zero. */
 weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t slot_size);

@@ -280,7 +280,8 @@ weir_status why_pending(struct weir_admission *admission, struct waiter *waiter,
 	}
 	if (!whole || !(ticket >> SLOTS_BITS) || view.state != state + WAITER_WAITING)
 		return error_set(WEIR_ESTALE,
-				 "ticket %#llx does not wait: it was granted, cancelled or given up before",
+				 "ticket %#llx does not wait: it was granted, cancelled or given up before, or is not "
+				 "of this admission",
 				 (unsigned long long)ticket);
 	explain(admission, waiter, &view, out);
 	return WEIR_OK;

@@ -111,7 +111,7 @@ static void say_cause(struct text *text, const weir_decision *decision)
 		text_say(text, "it cannot start, or end, in the time that it gives");
 		break;
 	case WEIR_CAUSE_BREAKER:
-		text_say(text, "demands of its class and shape keep failing: the breaker is open");
+		text_say(text, "the breaker is open: demands of its class and shape keep failing, or it was forced");
 		break;
 	case WEIR_CAUSE_DEGRADED:
 		text_say(text, "the machine is under pressure and its class is held back");

@@ -51,7 +51,7 @@ static void each_level_holds_back_its_classes(void **state)
 	static const weir_verdict expected[WEIR_LEVELS][WEIR_CLASSES] = {
 		/* NORMAL, HIGH, CRITICAL, BEST_EFFORT */
 		{WEIR_ADMITTED, WEIR_ADMITTED, WEIR_ADMITTED, WEIR_ADMITTED},
-		{WEIR_ADMITTED, WEIR_ADMITTED, WEIR_ADMITTED, WEIR_DEFERRED},
+		{WEIR_ADMITTED, WEIR_ADMITTED, WEIR_ADMITTED, WEIR_QUEUED},
 		{WEIR_QUEUED, WEIR_ADMITTED, WEIR_ADMITTED, WEIR_REJECTED},
 		{WEIR_REJECTED, WEIR_ADMITTED, WEIR_ADMITTED, WEIR_REJECTED},
 		{WEIR_REJECTED, WEIR_REJECTED, WEIR_ADMITTED, WEIR_REJECTED},
@@ -79,6 +79,9 @@ static void each_level_holds_back_its_classes(void **state)
 				/* Whoever may not wait is deferred instead. */
 				weir_decision now = ask_class(&house, all_classes[c], WEIR_DEFER);
 				assert_refused(now, WEIR_DEFERRED, WEIR_CAUSE_DEGRADED, "under pressure");
+				now = ask_class(&house, all_classes[c], WEIR_FAIL);
+				assert_refused(now, WEIR_REJECTED, WEIR_CAUSE_DEGRADED, "under pressure");
+				assert_int_equal(now.retry_after_ns, 100 * MS);
 				assert_int_equal(told_count, 0);
 				set_level(&house, WEIR_LEVEL_GREEN);
 				assert_int_equal(told_count, 1);
@@ -86,7 +89,7 @@ static void each_level_holds_back_its_classes(void **state)
 			}
 			release(&house, a);
 			release(&house, b);
-			pull_down(&house, 3 + (decision.verdict == WEIR_QUEUED));
+			pull_down(&house, 3 + 2 * (decision.verdict == WEIR_QUEUED));
 		}
 }
 
@@ -309,7 +312,9 @@ static void a_breaker_that_is_forced_open_refuses_and_one_that_observes_does_not
 	struct house house;
 	build(&house, WEIR_TRACKER_OPTIONS(.machine = one_node), (weir_admission_options){.waiting_max = 1});
 	assert_int_equal(weir_admission_breaker_set(house.admission, WEIR_HIGH, WEIR_BREAKER_FORCED_OPEN), WEIR_OK);
-	assert_refused(ask_class(&house, WEIR_HIGH, WEIR_QUEUE), WEIR_REJECTED, WEIR_CAUSE_BREAKER, "breaker is open");
+	weir_decision forced = ask_class(&house, WEIR_HIGH, WEIR_QUEUE);
+	assert_refused(forced, WEIR_REJECTED, WEIR_CAUSE_BREAKER, "breaker is open");
+	assert_int_equal(forced.retry_after_ns, 30 * WEIR_NS_PER_S); /* somebody may close it: not never */
 	release(&house, ask_class(&house, WEIR_NORMAL, WEIR_QUEUE).grant);
 	assert_int_equal(weir_admission_breaker_set(house.admission, WEIR_HIGH, WEIR_BREAKER_OBSERVE), WEIR_OK);
 	weir_grant all = admit(&house, WEIR_DEMAND(.cores = 20));

@@ -326,6 +326,30 @@ static void a_task_starts_in_what_was_reserved_while_others_wait(void **state)
 	assert_ok(weir_pool_destroy(pool));
 }
 
+/* A pool that is shut down drains although room is reserved for ever: K5, held -> released; it would hang, as nobody from
+ * outside could use the room any more, nor have it back. */
+static void a_shutdown_gives_back_what_is_held_and_reserves_no_more(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = one_node, .resource_aware = true));
+	weir_admission *admission = weir_pool_admission(pool);
+	weir_group *group = hostile_group(pool);
+	weir_reservation held, none;
+	weir_reserved reserved;
+	struct seen seen = {.bytes = MIB};
+	assert_ok(weir_reserve(admission, WEIR_DEMAND(.cores = 4), UINT64_MAX, &held));
+	assert_ok(weir_submit(group, see, &seen, WEIR_DEMAND(.cores = 1, .memory_bytes = MIB)));
+	assert_int_equal(weir_group_pending(group), 1);
+	assert_ok(weir_pool_shutdown(pool, WEIR_SHUTDOWN_DRAIN));
+	assert_int_equal(seen.runs, 1);
+	assert_ok(weir_reservation_state(admission, held, &reserved));
+	assert_int_equal(reserved.state, WEIR_RESERVED_RELEASED);
+	assert_error(weir_reserve(admission, WEIR_DEMAND(.cores = 1), 1, &none), WEIR_ESHUTDOWN, "shut down");
+	assert_int_equal(none.handle, 0);
+	assert_ok(weir_group_destroy(group));
+	assert_ok(weir_pool_destroy(pool));
+}
+
 int main(void)
 {
 	alarm(HANG_SECONDS);
@@ -336,6 +360,7 @@ int main(void)
 		cmocka_unit_test(held_room_is_in_the_book_and_goes_back_with_admission),
 		cmocka_unit_test(many_expire_each_in_its_time),
 		cmocka_unit_test(a_task_starts_in_what_was_reserved_while_others_wait),
+		cmocka_unit_test(a_shutdown_gives_back_what_is_held_and_reserves_no_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

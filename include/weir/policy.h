@@ -19,9 +19,10 @@ WEIR_BEGIN_DECLS
 typedef enum weir_breaker_mode {
 	WEIR_BREAKER_OFF = 0, /* nothing is counted, nothing refused; what was known is forgotten */
 	WEIR_BREAKER_ON = 1,
-	WEIR_BREAKER_FORCED_OPEN = 2, /* everything is refused */
-	WEIR_BREAKER_DISABLED = 3,    /* outcomes are counted, the state stays as it is, nothing is refused */
-	WEIR_BREAKER_OBSERVE = 4      /* as ON, but what would be refused is let through, and counted */
+	WEIR_BREAKER_FORCED_OPEN =
+		2, /* everything is refused, with retry_after_ns open_ns_max, until another mode is set */
+	WEIR_BREAKER_DISABLED = 3, /* outcomes are counted, the state stays as it is, nothing is refused */
+	WEIR_BREAKER_OBSERVE = 4   /* as ON, but what would be refused is let through, and counted */
 } weir_breaker_mode;
 
 #define WEIR_BREAKER_MODES 5
@@ -83,10 +84,11 @@ WEIR_API const char *weir_breaker_state_name(weir_breaker_state state);
  *   - the host's stalls on memory: per cent of the last 10 s in which all tasks stalled, by 10 %;
  *   - under WEIR_ADMIT_ADAPTIVE, the delay between grant and start, by queue_delay_max_ns.
  * So a full machine whose use is covered by grants is GREEN. A level is entered at once, and left when the pressure was
- * 0.05 below its threshold for 100 ms. A node where nothing is held admits the first that waits whatever the level. */
+ * 0.05 below its threshold for 100 ms. A node where nothing is held admits the first that waits whatever the level.
+ * Who waits by a level starts when it is left; who asked not to wait (when_short) is deferred, or rejected, instead. */
 typedef enum weir_level {
 	WEIR_LEVEL_GREEN = 0,
-	WEIR_LEVEL_YELLOW = 1, /* from 0.70: elastic demands get their least; BEST_EFFORT is deferred */
+	WEIR_LEVEL_YELLOW = 1, /* from 0.70: elastic demands get their least; BEST_EFFORT waits */
 	WEIR_LEVEL_ORANGE = 2, /* from 0.85: BEST_EFFORT is rejected, NORMAL waits */
 	WEIR_LEVEL_RED = 3,    /* from 0.95: HIGH and CRITICAL only */
 	WEIR_LEVEL_BLACK = 4   /* from 1.00: CRITICAL only */

@@ -63,7 +63,8 @@ WEIR_API weir_status weir_pool_drain(weir_pool *pool);
 typedef enum weir_shutdown { WEIR_SHUTDOWN_DRAIN = 0, WEIR_SHUTDOWN_CANCEL = 1 } weir_shutdown;
 
 /* Take no more tasks from outside (WEIR_ESHUTDOWN), and drain; with CANCEL, what has not started ends as cancelled
- * (groups see WEIR_ECANCELED). What runs may still submit while draining, not when cancelling. May be called again.
+ * (groups see WEIR_ECANCELED). What runs may still submit while draining, not when cancelling. Reservations that are held go
+ * back at once, and no more are made: tasks that are still to run may need their room. May be called again.
  * Errors:  WEIR_EDEADLK from inside a task of this pool. */
 WEIR_API weir_status weir_pool_shutdown(weir_pool *pool, weir_shutdown how);
 

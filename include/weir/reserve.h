@@ -30,7 +30,7 @@ typedef struct weir_reserved {
  * demand: never waits, whatever it says. ttl_ns: from now, by the admission's clock; UINT64_MAX: until it is used or released.
  * Owns:    the room, in *out, until it is bound, released or expired; zero on error.
  * Errors:  WEIR_EAGAIN (no room now: the text says what is short), WEIR_EINFEASIBLE, WEIR_EFULL (reservations_max, or the
- *          tracker's grants_max), WEIR_EINVAL, WEIR_ESHUTDOWN (the pool was shut down and cancels), WEIR_ENOMEM.
+ *          tracker's grants_max), WEIR_EINVAL, WEIR_ESHUTDOWN (the pool was shut down, in either way), WEIR_ENOMEM.
  * Thread:  any; never blocks. */
 WEIR_API WEIR_MUST_USE weir_status weir_reserve(weir_admission *admission, const weir_demand *demand, uint64_t ttl_ns,
 						weir_reservation *out);
