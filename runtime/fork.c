@@ -30,10 +30,8 @@ bool weir_fork_attend(weir_worker *face, weir_fork_slot *head)
 {
 	struct worker *worker = of_face(face);
 	bool full = forks_attend(&worker->forks, head, root_tag(worker));
-	if (forks_public(&worker->forks)) {
+	if (worker_wake_helpers(worker))
 		tally_add(&worker->pool->tally, POOL_FORKED_SHARED, 1);
-		route_wake(worker->pool, worker->node, false);
-	}
 	return full;
 }
 
@@ -56,22 +54,33 @@ static bool leapfrog(struct worker *worker, weir_fork_slot *slot, const weir_tas
 	return true;
 }
 
+/* Whether the thief of our child has something for us, with no false "no" where nobody else takes from it. */
+static bool thief_has_more(struct worker *worker, weir_fork_slot *slot, const weir_task *root)
+{
+	uint32_t number = forks_thief(slot);
+	struct worker *thief = number == FORK_NOBODY ? NULL : pool_worker(worker->pool, number);
+	return thief && forks_public(&thief->forks) && at_load(&thief->root, relaxed, none) == root;
+}
+
+/* Look for a while, then sleep until the slot is done, or until its thief makes something public that we may run. */
 static void wait_for_thief(struct worker *worker, weir_fork_slot *slot)
 {
 	const weir_task *root = at_load(&worker->root, relaxed, none);
-	for (int spins = 0; spins < JOIN_SPINS; spins++) {
-		if (forks_done(slot))
-			return;
-		if (leapfrog(worker, slot, root))
-			spins = 0;
-		else
-			at_pause();
-	}
 	for (;;) {
+		for (int spins = 0; spins < JOIN_SPINS; spins++) {
+			if (forks_done(slot))
+				return;
+			if (leapfrog(worker, slot, root))
+				spins = 0;
+			else
+				at_pause();
+		}
 		uint32_t ticket = park_ticket(&worker->park);
-		if (forks_done(slot) || !forks_await(slot))
+		if (!forks_await(slot))
 			return;
-		park_wait(&worker->park, ticket, 0);
+		/* R of the argument in park.h, forks_await() being A; and the thief knows that we want more. */
+		if (!leapfrog(worker, slot, root) && !thief_has_more(worker, slot, root))
+			park_wait(&worker->park, ticket, 0);
 	}
 }
 
@@ -81,9 +90,9 @@ void *weir_fork_join(weir_worker *face, weir_fork_slot *slot)
 	void *result = NULL;
 	const weir_fork_slot *split = worker->forks.split;
 	enum fork_joined joined = forks_join(&worker->forks, slot, root_tag(worker), &result);
-	/* It made something public for who asked: C of the argument in park.h. */
+	/* It made something public for who asked. */
 	if (worker->forks.split > split)
-		route_wake(worker->pool, worker->node, false);
+		(void)worker_wake_helpers(worker);
 	switch (joined) {
 	case FORK_MINE:
 		return NULL;
@@ -99,6 +108,12 @@ void *weir_fork_join(weir_worker *face, weir_fork_slot *slot)
 weir_worker *weir_fork_self(void)
 {
 	return worker_self && at_load(&worker_self->root, relaxed, none) ? &worker_self->forks.face : NULL;
+}
+
+void weir_share(void)
+{
+	if (weir_fork_self())
+		worker_share(worker_self);
 }
 
 /* The untyped form: function and argument in, status out. -------------------------------------------------------- */

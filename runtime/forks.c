@@ -256,8 +256,11 @@ weir_fork_slot *forks_steal(struct forks *f, uint32_t thief, bool (*may)(void *c
 		*raced = true;
 		return NULL;
 	}
-	/* Fails if the owner sleeps on it already: then nobody needs to know who we are. */
-	at_cas(forks_state(slot), &state, (uintptr_t)thief << FORK_BITS | FORK_TAKEN, relaxed, relaxed, none);
+	/* Fails if the owner sleeps on it already; it goes on sleeping, but may look where to help when it is woken. */
+	while (!at_cas_weak(forks_state(slot), &state,
+			    (uintptr_t)thief << FORK_BITS | FORK_TAKEN | (state & FORK_WAITING), relaxed, relaxed,
+			    none))
+		;
 	return slot;
 }
 
@@ -279,7 +282,8 @@ bool forks_await(weir_fork_slot *slot)
 		if ((state & FORK_KIND) == FORK_DONE_STATE)
 			return false;
 		/* ORDER(fork_done): release, pairs with the acquire in forks_finish(): the park ticket was read before.
-		 * Failure is acquire: it may have read that the slot is done. */
-	} while (!at_cas_weak(forks_state(slot), &state, state | FORK_WAITING, acq_rel, acquire, fork_done));
+		 * Failure is acquire: it may have read that the slot is done. ORDER(announce): seq_cst, A of the argument
+		 * in park.h: the owner looks at what its thief has public next. */
+	} while (!at_cas_weak(forks_state(slot), &state, state | FORK_WAITING, seq_cst, acquire, announce));
 	return true;
 }

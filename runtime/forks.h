@@ -146,10 +146,23 @@ static inline bool forks_done(weir_fork_slot *slot)
 	return (at_load(forks_state(slot), acquire, fork_done) & FORK_KIND) == FORK_DONE_STATE;
 }
 
+/* Whether the owner sleeps, or is about to, until the slot is done. The thief's. */
+static inline bool forks_awaited(weir_fork_slot *slot)
+{
+	/* ORDER(announce): seq_cst, C of the argument in park.h, its A being the exchange in forks_await(). */
+	return at_load(forks_state(slot), seq_cst, announce) & FORK_WAITING;
+}
+
 /* The comparison that an inlined spawn makes. */
 static inline bool forks_wants_attention(struct forks *f, const weir_fork_slot *head)
 {
 	return head >= at_load((_Atomic(weir_fork_slot *) *)&f->face.limit, relaxed, none);
+}
+
+/* The one that an inlined join makes. */
+static inline bool forks_join_wants_attention(struct forks *f, const weir_fork_slot *slot)
+{
+	return slot < at_load((_Atomic(weir_fork_slot *) *)&f->face.guard, relaxed, none);
 }
 
 /* Whether a thief may find something: R of the argument in park.h. */

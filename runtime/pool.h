@@ -54,6 +54,14 @@ struct node_queues {
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
 };
 
+/* A forked child of another worker that runs here, inside of another perhaps. */
+struct stolen {
+	weir_fork_slot *slot;
+	struct worker *victim; /* waits for it, or will */
+	const weir_task *root;
+	struct stolen *outer;
+};
+
 /* What a worker runs, innermost first: a task, or a forked child of one. */
 struct worker {
 	struct forks forks; /* first: a weir_worker * is a struct worker * */
@@ -62,6 +70,7 @@ struct worker {
 	weir_pool *pool;
 	_Atomic(weir_task *) root; /* the task that runs here, or whose forked child does; NULL: none */
 	weir_fork_slot *task_head; /* where the running task's forks begin */
+	struct stolen *stolen;	   /* the innermost; NULL: none */
 	uint32_t number;	   /* in the pool */
 	uint32_t node;
 	uint32_t core; /* of its node; PIN_ALL_CORES: a stand-in */

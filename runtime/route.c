@@ -227,3 +227,17 @@ bool route_any(struct worker *worker)
 			return true;
 	return false;
 }
+
+bool route_sleeper_for(struct worker *worker)
+{
+	weir_pool *pool = worker->pool;
+	uint32_t help = task_help_left(at_load(&worker->root, relaxed, none));
+	if (!help || forks_public(&worker->forks))
+		return false;
+	if (idlers_any(&pool->queue[worker->node].idle))
+		return true;
+	for (uint32_t n = 0; help == TASK_HELP_ANY && n < pool->nodes; n++)
+		if (pool->queue_of[n] == n && idlers_any(&pool->queue[n].idle))
+			return true;
+	return false;
+}

@@ -29,6 +29,10 @@ bool route_any(struct worker *worker);
 /* Take a forked child of one victim. only: of this root alone; NULL: of any that may be helped. */
 bool route_take_fork(struct worker *worker, struct worker *victim, const weir_task *only, struct found *found);
 
+/* Whether nobody asks for the forked children of what runs here although somebody could run them: none is public, a worker sleeps,
+ * and one more may help. A hint. */
+bool route_sleeper_for(struct worker *worker);
+
 /* Wake one idle worker for work that is on `node`; bound: only one of that node. */
 void route_wake(weir_pool *pool, uint32_t node, bool bound);
 

@@ -57,13 +57,24 @@ void worker_join_rest(struct worker *worker, const weir_fork_slot *head)
 	}
 }
 
-/* Make what the running task has forked public before the worker does something else for a while. */
-static void publish_forks(struct worker *worker, const weir_task *root)
+bool worker_wake_helpers(struct worker *worker)
 {
-	forks_publish_all(&worker->forks, worker->forks.face.head, (uintptr_t)root);
-	/* C of the argument in park.h. */
-	if (forks_public(&worker->forks))
-		route_wake(worker->pool, worker->node, false);
+	/* C of the argument in park.h, after P in publish() (forks.c). */
+	if (!forks_public(&worker->forks))
+		return false;
+	route_wake(worker->pool, worker->node, false);
+	const weir_task *root = at_load(&worker->root, relaxed, none);
+	for (struct stolen *here = worker->stolen; here && here->root == root; here = here->outer)
+		if (forks_awaited(here->slot))
+			park_wake(&here->victim->park);
+	return true;
+}
+
+void worker_share(struct worker *worker)
+{
+	uintptr_t root = (uintptr_t)at_load(&worker->root, relaxed, none);
+	forks_publish_all(&worker->forks, worker->forks.face.head, root);
+	(void)worker_wake_helpers(worker);
 }
 
 /* Whoever got a grant is READY, and whoever ended the one before it has it in hand. */
@@ -140,7 +151,7 @@ static weir_task *run_one(struct worker *worker, weir_task *task)
 	if (granted && unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE))
 		gate_started(pool->admission, &task->need->waiter);
 	if (outer)
-		publish_forks(worker, outer);
+		worker_share(worker);
 	/* Relaxed: thieves take it as a hint; what they take is decided by the slot's tag. */
 	at_store(&worker->root, task, relaxed, none);
 	weir_fork_slot *outer_head = worker->task_head;
@@ -197,13 +208,17 @@ static void run_fork(struct worker *worker, const struct found *found)
 	weir_fork_slot *head = worker->forks.face.head;
 	weir_fork_slot *outer_head = worker->task_head;
 	if (outer && outer != found->root)
-		publish_forks(worker, outer);
+		worker_share(worker);
 	at_store(&worker->root, found->root, relaxed, none);
 	worker->task_head = head;
 	bool granted = found->root->need && found->root->need->granted;
+	struct stolen here = {
+		.slot = found->fork, .victim = found->victim, .root = found->root, .outer = worker->stolen};
+	worker->stolen = &here;
 	worker->grants += granted;
 	found->fork->run(&worker->forks.face, head, found->fork);
 	worker->grants -= granted;
+	worker->stolen = here.outer;
 	worker->task_head = outer_head;
 	CHECK("W4", worker->forks.face.head == head);
 	at_store(&worker->root, outer, relaxed, none);
@@ -375,7 +390,7 @@ bool worker_block_begin(struct worker *worker)
 	if (worker->blocked++)
 		return worker->stood_in;
 	struct node_queues *queue = &pool->queue[worker->node];
-	publish_forks(worker, at_load(&worker->root, relaxed, none));
+	worker_share(worker);
 	/* One too many is there already, perhaps asleep among the idle: it has our seat. */
 	if (take_surplus(queue)) {
 		worker->stood_in = true;

@@ -51,6 +51,13 @@ void group_granted(weir_group *group);
 /* group.c: one task less; the last one wakes who waits and starts who comes after. */
 void group_task_done(weir_group *group);
 
+/* After something was made public: wake an idle worker, and who waits for the children of others that run here. False: nothing is
+ * public. */
+bool worker_wake_helpers(struct worker *worker);
+
+/* Make what the running task has forked public: its worker does something else for a while, or somebody is short of work. */
+void worker_share(struct worker *worker);
+
 /* Join what was forked above head and not joined. */
 void worker_join_rest(struct worker *worker, const weir_fork_slot *head);
 

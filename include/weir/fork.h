@@ -71,6 +71,11 @@ WEIR_API weir_worker *weir_fork_self(void);
 WEIR_API WEIR_MUST_USE weir_status weir_fork(weir_task_fn fn, void *argument);
 WEIR_API weir_status weir_join(void);
 
+/* Let others have all that the running task has forked here and not joined: what it spawned becomes visible to them only at
+ * its next spawn or join, so call this before a long stretch without either. Blocking does it by itself. Costs two
+ * locked instructions where anything was private, nothing outside tasks. Thread: any. */
+WEIR_API void weir_share(void);
+
 #define WEIR_SPAWN(f, ...) (f##_weir_spawn(weir_w_, weir_h_, __VA_ARGS__), (void)weir_h_++)
 #define WEIR_CALL(f, ...) f##_weir_body(weir_w_, weir_h_, __VA_ARGS__)
 #define WEIR_JOIN(f) (weir_h_--, f##_weir_join(weir_w_, weir_h_))

@@ -11,11 +11,38 @@ WEIR_FORK_1(long, fib, int, n)
 	return WEIR_JOIN(fib) + b;
 }
 
+static weir_status fold(int64_t begin, int64_t end, void *accumulator, void *)
+{
+	for (int64_t i = begin; i < end; i++)
+		*static_cast<int64_t *>(accumulator) += i;
+	return WEIR_OK;
+}
+
+static void combine(void *accumulator, const void *right, void *)
+{
+	*static_cast<int64_t *>(accumulator) += *static_cast<const int64_t *>(right);
+}
+
+static int64_t sum(weir_pool *pool, int64_t end)
+{
+	const int64_t zero = 0;
+	int64_t result = -1;
+	weir_reduction how = {};
+	how.size = sizeof(how);
+	how.identity = &zero;
+	how.bytes = sizeof(zero);
+	how.fold = fold;
+	how.combine = combine;
+	return weir_parallel_reduce(pool, 0, end, &how, &result) ? -1 : result;
+}
+
 int main()
 {
 	weir_pool *pool;
 	long result = 0;
 	if (weir_pool_create(&pool, nullptr) != WEIR_OK || WEIR_RUN(pool, fib, &result, 20) != WEIR_OK)
+		return 1;
+	if (sum(pool, 1000) != 499500)
 		return 1;
 	return weir_pool_destroy(pool) != WEIR_OK || result != 6765;
 }
