@@ -15,6 +15,8 @@
  * throughput of the aware pool as a part of the plain one's.
  */
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -107,8 +109,23 @@ struct house {
 	weir_group *group;
 	sem_t gate;
 	sem_t at_gate;
+	atomic_uint at;	  /* workers at the gate, ever */
 	atomic_uint left; /* of those that go round */
 };
+
+/* Each worker on a CPU of its own, as far as there are any: two that happen to share one measure nothing. */
+static void pin_worker(struct house *house)
+{
+	cpu_set_t allowed, mine;
+	unsigned which = atomic_fetch_add(&house->at, 1) % house->workers;
+	if (pthread_getaffinity_np(pthread_self(), sizeof(allowed), &allowed) || CPU_COUNT(&allowed) < WORKERS_MOST)
+		return;
+	CPU_ZERO(&mine);
+	for (size_t cpu = 0, seen = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && seen++ == which)
+			CPU_SET(cpu, &mine);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(mine), &mine);
+}
 
 static weir_status just_work(weir_task *task, void *argument)
 {
@@ -122,6 +139,7 @@ static weir_status block_at_gate(weir_task *task, void *argument)
 {
 	(void)task;
 	struct house *house = argument;
+	pin_worker(house);
 	sem_post(&house->at_gate);
 	while (sem_wait(&house->gate))
 		;

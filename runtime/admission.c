@@ -73,6 +73,7 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 				     .home_only = demand->home_only};
 	if (unlikely(elastic_is(demand)))
 		elastic_pack(&admission->tracker->ledger.limits, demand, &waiter->wish.elastic);
+	waiter->is_elastic = waiter->wish.elastic.steps != 0;
 	return WEIR_OK;
 }
 

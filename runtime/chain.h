@@ -60,7 +60,8 @@ static inline void chain_fetch_ahead(struct grant_chain *chain, uint32_t taken, 
 	const char *after = (const char *)at_load(&chain->slot[taken + 2], relaxed, none);
 	__builtin_prefetch(at_load(&((struct waiter *)next)->ahead, relaxed, none), 1);
 	__builtin_prefetch(after, 1);
-	__builtin_prefetch(after + CACHE_LINE, 1);
+	/* What its owner has before it. */
+	__builtin_prefetch(after - CACHE_LINE, 1);
 }
 
 /* Take the oldest out, if there is one and it needs just these units. NULL: there is none. Its state is still WAITING, or

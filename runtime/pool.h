@@ -18,7 +18,8 @@
 #include "runtime/park.h"
 #include "runtime/task.h"
 
-/* A task's demand, and what became of it. On a plain pool only cores and nodes mean something. */
+/* A task's demand, and what became of it. On a plain pool only cores and nodes mean something. In a long queue all of it is
+ * cold: from grant to end a task that does nothing but run touches the first line, and that of the waiter. */
 struct task_need {
 	struct slot_link slot;
 	uint32_t index;
@@ -26,17 +27,19 @@ struct task_need {
 	uint32_t memory_node;
 	bool asks;			/* for a grant: not on a plain pool, and not if it asks for no amount */
 	bool granted;			/* holds a grant: waiter.grant */
-	_Atomic(uint32_t) resizing; /* somebody shrinks or grows it */
-	_Atomic(uint64_t) memory_bytes; /* what weir_task_alloc() may give out in all */
-	_Atomic(uint64_t) memory_left_bytes;
-	/* For who looks for the largest over-user (inside.c). */
-	_Atomic(uint64_t) shown_grant;	  /* 0: none */
-	_Atomic(uint64_t) used_bytes;	  /* weir_task_alloc() */
-	_Atomic(uint64_t) declared_bytes; /* weir_task_declare() */
+	_Atomic(uint32_t) resizing;	/* somebody shrinks or grows it */
 	_Atomic(uint32_t) memory_refused; /* the host had none */
 	weir_task *task;
-	struct waiter waiter;
+	_Atomic(uint64_t) memory_bytes; /* what weir_task_alloc() may give out in all */
+	_Atomic(uint64_t) memory_left_bytes;
+	_Atomic(uint64_t) shown_grant; /* for who looks for the largest over-user (inside.c); 0: none */
+	CACHE_ALIGNED struct waiter waiter;
+	/* For the same. */
+	_Atomic(uint64_t) used_bytes;	  /* weir_task_alloc() */
+	_Atomic(uint64_t) declared_bytes; /* weir_task_declare() */
 };
+
+_Static_assert(offsetof(struct task_need, waiter) == CACHE_LINE, "what every task touches is one line");
 
 /* Two lanes for each class, in the order of service: for tasks that may run anywhere, for tasks that are bound to the
  * node. Those before LANE_NORMAL are taken before a worker's own deque. */
@@ -180,7 +183,7 @@ static inline void task_bind(weir_pool *pool, weir_task *task, uint32_t node)
 {
 	if (unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE))
 		task->need->waiter.granted_ns = clock_now_ns(&pool->admission->clock);
-	if (unlikely(task->need->waiter.wish.elastic.steps))
+	if (unlikely(task->need->waiter.is_elastic))
 		task_measure(pool, task);
 	task->need->granted = true;
 	at_store(&task->need->shown_grant, task->need->waiter.grant.handle, relaxed, none);

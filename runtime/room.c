@@ -267,7 +267,6 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 		/* Whoever submits many gets neighbouring slots: so one guesses where those after the next are. */
 		uintptr_t here = (uintptr_t)heir, step = (uintptr_t)heir->next - here;
 		__builtin_prefetch((const void *)(here + LENDING_AHEAD * step));
-		__builtin_prefetch((const void *)(here + LENDING_AHEAD * step + CACHE_LINE));
 		heir = heir->next;
 	}
 	struct waiter *before = leader->before;

@@ -45,18 +45,19 @@ struct waiter_shown {
 };
 
 /* A demand on its way through admission; part of a task, or of a ticket. What is touched when a grant is handed on comes
- * first, as in a long queue all of it is cold. */
+ * first, one line, as in a long queue all of it is cold. */
 struct waiter {
 	struct waiter *next;	 /* of the arrivals, of its shape, of a batch: one after another */
 	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
+	uint64_t since_ns;
+	uint64_t sequence;
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
 	_Atomic(const void *) ahead;	    /* what its owner touches first when it is granted */
 	weir_grant grant;
 	uint32_t node;
 	uint8_t place;	  /* enum waiter_place */
 	bool may_be_lent; /* to a chain (chain.h) */
-	uint64_t since_ns;
-	uint64_t sequence;
+	bool is_elastic;  /* wish.elastic says how */
 	struct waiter *last; /* leader of a shape: its youngest */
 	struct waiter
 		*before; /* leaders of a class, in the order of service; a follower: who is before it in its shape */
