@@ -19,6 +19,9 @@ extern "C" {
 struct matmul;
 struct stencil;
 struct queens;
+struct uts;
+struct sort;
+struct cholesky;
 
 /* Each returns 0, or says on stderr what went wrong and returns 1. NULL: this runtime has no such kernel. */
 struct form {
@@ -29,6 +32,9 @@ struct form {
 	int (*matmul)(struct matmul *matmul);
 	int (*stencil)(struct stencil *stencil);
 	int (*queens)(struct queens *queens);
+	int (*uts)(struct uts *tree);
+	int (*sort)(struct sort *sort);
+	int (*cholesky)(struct cholesky *cholesky);
 };
 
 extern const struct form form;
@@ -45,7 +51,8 @@ struct kernel {
 	double (*units)(void);	    /* by how many units of one nanosecond each the time of a run is divided */
 };
 
-extern const struct kernel kernel_matmul, kernel_stencil, kernel_nqueens;
+extern const struct kernel kernel_matmul, kernel_stencil, kernel_nqueens, kernel_uts_t1, kernel_uts_t3, kernel_sort,
+	kernel_cholesky;
 
 /* For inputs: the n-th number of a sequence (splitmix64), the same on all machines. */
 static inline uint64_t seeded(uint64_t seed, uint64_t n)

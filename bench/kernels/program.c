@@ -17,7 +17,8 @@
 
 enum { RUNS_MAX = 1000, THREADS_MAX = 1024 };
 
-static const struct kernel *const kernels[] = {&kernel_matmul, &kernel_stencil, &kernel_nqueens};
+static const struct kernel *const kernels[] = {&kernel_matmul, &kernel_cholesky, &kernel_stencil, &kernel_nqueens,
+					       &kernel_uts_t1, &kernel_uts_t3,	 &kernel_sort};
 enum { KERNELS = sizeof(kernels) / sizeof(kernels[0]) };
 
 void *lasting(uint64_t count, uint64_t bytes)

@@ -2,9 +2,12 @@
 /*
  * form.c - the kernels without a runtime: the pieces one after another, on the calling thread.
  */
+#include "../cholesky.h"
 #include "../matmul.h"
 #include "../queens.h"
+#include "../sort.h"
 #include "../stencil.h"
+#include "../uts.h"
 
 static int open_nothing(unsigned threads)
 {
@@ -37,6 +40,31 @@ static int queens(struct queens *q)
 	return 0;
 }
 
+static int uts(struct uts *tree)
+{
+	tree->nodes = uts_serial(tree, &tree->root);
+	return 0;
+}
+
+static int sort(struct sort *s)
+{
+	sort_serial(s->numbers, s->spare, s->n, false);
+	return 0;
+}
+
+static int cholesky(struct cholesky *c)
+{
+	for (int32_t k = 0; k < c->tiles; k++) {
+		cholesky_factor(c, k);
+		for (int32_t i = k + 1; i < c->tiles; i++)
+			cholesky_solve(c, i, k);
+		for (int32_t i = k + 1; i < c->tiles; i++)
+			for (int32_t j = k + 1; j <= i; j++)
+				cholesky_update(c, i, j, k);
+	}
+	return 0;
+}
+
 const struct form form = {
 	.peer = "floor",
 	.threads = "1",
@@ -45,4 +73,7 @@ const struct form form = {
 	.matmul = matmul,
 	.stencil = stencil,
 	.queens = queens,
+	.uts = uts,
+	.sort = sort,
+	.cholesky = cholesky,
 };

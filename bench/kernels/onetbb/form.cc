@@ -2,13 +2,19 @@
 /*
  * form.cc - the kernels in oneTBB.
  */
+#include <deque>
 #include <memory>
+#include <numeric>
+#include <vector>
 
 #include <oneapi/tbb.h>
 
+#include "../cholesky.h"
 #include "../matmul.h"
 #include "../queens.h"
+#include "../sort.h"
 #include "../stencil.h"
+#include "../uts.h"
 
 namespace tbb = oneapi::tbb;
 
@@ -74,4 +80,111 @@ static int queens(struct queens *q)
 	return 0;
 }
 
-extern const struct form form = {"onetbb", nullptr, open_arena, close_arena, matmul, stencil, queens};
+static uint64_t count(const struct uts *tree, const struct uts_node &node)
+{
+	uint32_t children = uts_children(tree, &node);
+	if (children == 0)
+		return 1;
+	std::vector<uint64_t> part(children);
+	tbb::task_group group;
+	for (uint32_t i = 0; i < children; i++)
+		group.run([tree, i, &part, child = uts_child(&node, i)] { part[i] = count(tree, child); });
+	group.wait();
+	return std::accumulate(part.begin(), part.end(), uint64_t(1));
+}
+
+static int uts(struct uts *tree)
+{
+	arena->execute([tree] { tree->nodes = count(tree, tree->root); });
+	return 0;
+}
+
+static void merge(struct merge all)
+{
+	if (all.a_count + all.b_count <= SORT_SERIAL) {
+		merge_serial(all);
+		return;
+	}
+	struct merge first, second;
+	merge_halve(all, &first, &second);
+	tbb::parallel_invoke([=] { merge(first); }, [=] { merge(second); });
+}
+
+static void sort_some(int64_t *numbers, int64_t *spare, int64_t n, bool into_spare)
+{
+	if (n <= SORT_SERIAL) {
+		sort_serial(numbers, spare, n, into_spare);
+		return;
+	}
+	tbb::parallel_invoke([=] { sort_some(numbers, spare, n / 2, !into_spare); },
+			     [=] { sort_some(numbers + n / 2, spare + n / 2, n - n / 2, !into_spare); });
+	merge(into_spare ? merge_halves(numbers, n, spare) : merge_halves(spare, n, numbers));
+}
+
+static int sort(struct sort *s)
+{
+	arena->execute([s] { sort_some(s->numbers, s->spare, s->n, false); });
+	return 0;
+}
+
+/* A node for each step, with an edge from each node that wrote last what it reads or overwrites. */
+class plan
+{
+      public:
+	using node = tbb::flow::continue_node<tbb::flow::continue_msg>;
+
+	explicit plan(const struct cholesky *cholesky) : c(cholesky), wrote(c->tiles * (c->tiles + 1) / 2)
+	{
+		for (int32_t k = 0; k < c->tiles; k++) {
+			add(k, k, k, [this, k] { cholesky_factor(c, k); });
+			for (int32_t i = k + 1; i < c->tiles; i++)
+				add(i, k, k, [this, i, k] { cholesky_solve(c, i, k); });
+			for (int32_t i = k + 1; i < c->tiles; i++)
+				for (int32_t j = k + 1; j <= i; j++)
+					add(i, j, k, [this, i, j, k] { cholesky_update(c, i, j, k); });
+		}
+	}
+
+	void run()
+	{
+		nodes.front().try_put(tbb::flow::continue_msg());
+		graph.wait_for_all();
+	}
+
+      private:
+	node *&last(int32_t i, int32_t j)
+	{
+		return wrote[i * (i + 1) / 2 + j];
+	}
+
+	void after(node &later, node *first)
+	{
+		if (first)
+			tbb::flow::make_edge(*first, later);
+	}
+
+	template <class Body> void add(int32_t i, int32_t j, int32_t k, Body body)
+	{
+		node &step = nodes.emplace_back(graph, [body](tbb::flow::continue_msg) { body(); });
+		after(step, last(i, j));
+		if (j != k)
+			after(step, last(i, k));
+		if (i != j)
+			after(step, last(j, k));
+		last(i, j) = &step;
+	}
+
+	const struct cholesky *c;
+	tbb::flow::graph graph;
+	std::deque<node> nodes;
+	std::vector<node *> wrote;
+};
+
+static int cholesky(struct cholesky *c)
+{
+	arena->execute([c] { plan(c).run(); });
+	return 0;
+}
+
+extern const struct form form = {"onetbb", nullptr, open_arena, close_arena, matmul,
+				 stencil,  queens,  uts,	sort,	     cholesky};

@@ -4,9 +4,12 @@
  */
 #include <omp.h>
 
+#include "../cholesky.h"
 #include "../matmul.h"
 #include "../queens.h"
+#include "../sort.h"
 #include "../stencil.h"
+#include "../uts.h"
 
 static int open_team(unsigned threads)
 {
@@ -65,6 +68,91 @@ static int queens(struct queens *q)
 	return 0;
 }
 
+static uint64_t count(const struct uts *tree, struct uts_node node)
+{
+	uint32_t children = uts_children(tree, &node);
+	uint64_t part[children + 1], nodes = 1;
+	for (uint32_t i = 0; i < children; i++) {
+		struct uts_node child = uts_child(&node, i);
+#pragma omp task shared(part) firstprivate(i, child, tree) untied
+		part[i] = count(tree, child);
+	}
+#pragma omp taskwait
+	for (uint32_t i = 0; i < children; i++)
+		nodes += part[i];
+	return nodes;
+}
+
+static int uts(struct uts *tree)
+{
+#pragma omp parallel
+#pragma omp single
+	tree->nodes = count(tree, tree->root);
+	return 0;
+}
+
+static void merge(struct merge all)
+{
+	if (all.a_count + all.b_count <= SORT_SERIAL) {
+		merge_serial(all);
+		return;
+	}
+	struct merge first, second;
+	merge_halve(all, &first, &second);
+#pragma omp task firstprivate(first)
+	merge(first);
+	merge(second);
+#pragma omp taskwait
+}
+
+static void sort_some(int64_t *numbers, int64_t *spare, int64_t n, bool into_spare)
+{
+	if (n <= SORT_SERIAL) {
+		sort_serial(numbers, spare, n, into_spare);
+		return;
+	}
+#pragma omp task firstprivate(numbers, spare, n, into_spare)
+	sort_some(numbers, spare, n / 2, !into_spare);
+	sort_some(numbers + n / 2, spare + n / 2, n - n / 2, !into_spare);
+#pragma omp taskwait
+	merge(into_spare ? merge_halves(numbers, n, spare) : merge_halves(spare, n, numbers));
+}
+
+static int sort(struct sort *s)
+{
+#pragma omp parallel
+#pragma omp single
+	sort_some(s->numbers, s->spare, s->n, false);
+	return 0;
+}
+
+static void column(const struct cholesky *c, int32_t k)
+{
+	double *kk = cholesky_tile(c, k, k);
+#pragma omp task depend(inout : *kk)
+	cholesky_factor(c, k);
+	for (int32_t i = k + 1; i < c->tiles; i++) {
+		double *ik = cholesky_tile(c, i, k);
+#pragma omp task depend(in : *kk) depend(inout : *ik)
+		cholesky_solve(c, i, k);
+	}
+	for (int32_t i = k + 1; i < c->tiles; i++)
+		for (int32_t j = k + 1; j <= i; j++) {
+			double *ik = cholesky_tile(c, i, k), *jk = cholesky_tile(c, j, k), *ij = cholesky_tile(c, i, j);
+#pragma omp task depend(in : *ik, *jk) depend(inout : *ij)
+			cholesky_update(c, i, j, k);
+		}
+}
+
+static int cholesky(struct cholesky *c)
+{
+#pragma omp parallel
+#pragma omp single
+	for (int32_t k = 0; k < c->tiles; k++)
+		column(c, k);
+	return 0;
+}
+
 const struct form form = {
 	.peer = PEER,
 	.open = open_team,
@@ -72,4 +160,7 @@ const struct form form = {
 	.matmul = matmul,
 	.stencil = stencil,
 	.queens = queens,
+	.uts = uts,
+	.sort = sort,
+	.cholesky = cholesky,
 };

@@ -32,4 +32,7 @@ const struct form form = {
 	.matmul = weir_matmul,
 	.stencil = weir_stencil,
 	.queens = weir_queens,
+	.uts = weir_uts,
+	.sort = weir_sort,
+	.cholesky = weir_cholesky,
 };

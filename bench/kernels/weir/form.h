@@ -17,5 +17,8 @@ int answered(weir_status status);
 int weir_matmul(struct matmul *matmul);
 int weir_stencil(struct stencil *stencil);
 int weir_queens(struct queens *queens);
+int weir_uts(struct uts *tree);
+int weir_sort(struct sort *sort);
+int weir_cholesky(struct cholesky *cholesky);
 
 #endif
