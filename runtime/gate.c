@@ -108,10 +108,20 @@ void gate_fini(struct weir_admission *admission)
 
 void gate_mark(struct weir_admission *admission, uint32_t bit, bool on)
 {
+	/* ORDER(gates): acq_rel, on both: see gate_mark_used(). */
 	if (on)
-		at_or(&admission->gates, bit, relaxed, none);
+		at_or(&admission->gates, bit, acq_rel, gates);
 	else
-		at_and(&admission->gates, ~bit, relaxed, none);
+		at_and(&admission->gates, ~bit, acq_rel, gates);
+}
+
+void gate_mark_used(struct weir_admission *admission, uint32_t bit, bool (*used)(struct weir_admission *admission))
+{
+	gate_mark(admission, bit, used(admission));
+	/* Who put it off may have put off what another had put on meanwhile; but whoever is before us in the word's order, of
+	 * him we see what he uses. */
+	if (used(admission))
+		gate_mark(admission, bit, true);
 }
 
 weir_status gate_check_rules(const char *field, uint32_t rules)

@@ -92,6 +92,17 @@ static weir_status make_breaker(struct weir_admission *admission, struct breaker
 	return WEIR_OK;
 }
 
+/* What is out while all are off has nothing to tell: off forgets. */
+static bool is_breaker_used(struct weir_admission *admission)
+{
+	/* ORDER(breaker): acquire, as in breaker_of() (gate.c). */
+	struct breaker *breaker = at_load(&admission->gate.breaker, acquire, breaker);
+	for (int c = 0; breaker && c < WEIR_CLASSES; c++)
+		if (at_load(&breaker->mode[c], relaxed, none) != WEIR_BREAKER_OFF)
+			return true;
+	return false;
+}
+
 weir_status weir_admission_breaker_set(weir_admission *admission, weir_class task_class, weir_breaker_mode mode)
 {
 	if (!admission)
@@ -111,8 +122,7 @@ weir_status weir_admission_breaker_set(weir_admission *admission, weir_class tas
 	if (status)
 		return status;
 	breaker_set(breaker, task_class, mode, clock_now_ns(&admission->clock));
-	/* Once in use, the bit stays: what is out still has its end to tell. */
-	gate_mark(admission, GATE_BREAKER, true);
+	gate_mark_used(admission, GATE_BREAKER, is_breaker_used);
 	return WEIR_OK;
 }
 
@@ -165,6 +175,11 @@ weir_status weir_admission_note_delay(weir_admission *admission, uint64_t delay_
 
 /* The application's policy. -------------------------------------------------------------------------------------- */
 
+static bool is_policy_used(struct weir_admission *admission)
+{
+	return at_load(&admission->gate.policy, relaxed, none) != NULL;
+}
+
 weir_status weir_admission_set_policy(weir_admission *admission, const weir_policy *policy)
 {
 	if (!admission)
@@ -177,11 +192,10 @@ weir_status weir_admission_set_policy(weir_admission *admission, const weir_poli
 		if (!box)
 			return error_set(WEIR_ENOMEM, "no memory for a policy");
 		*box = (struct policy_box){.policy = *policy};
-		gate_mark(admission, GATE_POLICY, true);
 	}
-	/* ORDER(policy): release, pairs with the acquire in ask_policy() (gate.c); acquire, because the old one is freed. The
-	 * bit of gates stays on once there was a policy: it only makes others look. */
+	/* ORDER(policy): release, pairs with the acquire in ask_policy() (gate.c); acquire, because the old one is freed. */
 	struct policy_box *old = at_swap(&admission->gate.policy, box, acq_rel, policy);
+	gate_mark_used(admission, GATE_POLICY, is_policy_used);
 	rcu_synchronize_all();
 	free(old);
 	admission_settle(admission);
