@@ -26,7 +26,7 @@ static const struct {
 weir_status weir_rules_parse(uint32_t *out, const char *text)
 {
 	if (!out || !text)
-		return error_set(WEIR_EINVAL, "out or text is NULL");
+		return error_set(WEIR_EINVAL, "%s is NULL", out ? "text" : "out");
 	uint32_t sum = 0;
 	for (const char *at = text;; at++) {
 		size_t length = strcspn(at, "+"), i = 0;
@@ -75,6 +75,15 @@ weir_status weir_admission_set_rule(weir_admission *admission, uint32_t sum)
 	return WEIR_OK;
 }
 
+static weir_status check_out(const weir_admission *admission, const void *out, size_t size, size_t wanted)
+{
+	if (!admission || !out)
+		return error_set(WEIR_EINVAL, "%s is NULL", admission ? "out" : "admission");
+	if (size != wanted)
+		return error_set(WEIR_EINVAL, "out->size is %zu: set it to its sizeof, %zu", size, wanted);
+	return WEIR_OK;
+}
+
 /* Breakers. ------------------------------------------------------------------------------------------------------ */
 
 static weir_status make_breaker(struct weir_admission *admission, struct breaker **out)
@@ -112,8 +121,9 @@ weir_status weir_admission_breaker_set(weir_admission *admission, weir_class tas
 				 "class is %d: give WEIR_NORMAL, WEIR_HIGH, WEIR_CRITICAL or WEIR_BEST_EFFORT",
 				 (int)task_class);
 	if ((unsigned)mode >= WEIR_BREAKER_MODES)
-		return error_set(WEIR_EINVAL, "mode is %d: give one of WEIR_BREAKER_OFF to WEIR_BREAKER_OBSERVE",
-				 (int)mode);
+		return error_set(WEIR_EINVAL,
+				 "mode is %d: give one of WEIR_BREAKER_OFF (0) to WEIR_BREAKER_OBSERVE (%d)", (int)mode,
+				 WEIR_BREAKER_OBSERVE);
 	/* ORDER(breaker): acquire, as in breaker_of() (gate.c). */
 	struct breaker *breaker = at_load(&admission->gate.breaker, acquire, breaker);
 	if (!breaker && mode == WEIR_BREAKER_OFF)
@@ -128,11 +138,11 @@ weir_status weir_admission_breaker_set(weir_admission *admission, weir_class tas
 
 weir_status weir_admission_breaker_get(weir_admission *admission, const weir_demand *demand, weir_breaker_view *out)
 {
-	if (!admission || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL,
-				 "admission or out is NULL, or out->size is not sizeof(weir_breaker_view)");
+	weir_status status = check_out(admission, out, out ? out->size : 0, sizeof(*out));
+	if (status)
+		return status;
 	struct packed units;
-	weir_status status = limits_pack(&admission->tracker->ledger.limits, demand, &units);
+	status = limits_pack(&admission->tracker->ledger.limits, demand, &units);
 	if (status)
 		return status;
 	/* ORDER(breaker): acquire, as in breaker_of() (gate.c). */
@@ -148,9 +158,9 @@ weir_status weir_admission_breaker_get(weir_admission *admission, const weir_dem
 
 weir_status weir_admission_level_get(weir_admission *admission, weir_level_change *out)
 {
-	if (!admission || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL,
-				 "admission or out is NULL, or out->size is not sizeof(weir_level_change)");
+	weir_status status = check_out(admission, out, out ? out->size : 0, sizeof(*out));
+	if (status)
+		return status;
 	levels_look(&admission->gate.levels, out);
 	return WEIR_OK;
 }
@@ -185,7 +195,8 @@ weir_status weir_admission_set_policy(weir_admission *admission, const weir_poli
 	if (!admission)
 		return error_set(WEIR_EINVAL, "admission is NULL");
 	if (policy && !policy->fn)
-		return error_set(WEIR_EINVAL, "policy has no function: give NULL for no policy");
+		return error_set(WEIR_EINVAL,
+				 "policy.fn is NULL: set it, or give NULL in place of the policy for none");
 	struct policy_box *box = NULL;
 	if (policy) {
 		box = malloc(sizeof(*box));
