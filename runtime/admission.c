@@ -260,20 +260,24 @@ static void name_shortage(const struct weir_admission *admission, weir_decision 
 			 limits_resource_name(&admission->tracker->ledger.limits, first));
 }
 
-static bool is_infeasible(const struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
+bool admission_is_infeasible(const struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
 {
 	struct shortage never = {0};
 	if (wish_is_feasible(&admission->tracker->ledger, &waiter->wish, &never))
 		return false;
+	struct excess excess = wish_excess(&admission->tracker->ledger, &waiter->wish, &never);
 	decision->short_resources = never.resources;
 	decision->short_total = never.total;
+	decision->excess = excess.resource;
+	decision->asked = excess.asked;
+	decision->limit = excess.limit;
 	name_shortage(admission, decision);
 	return true;
 }
 
 bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
 {
-	if (at_load(&admission->gates, relaxed, none) & GATE_OBSERVE || !is_infeasible(admission, waiter, decision))
+	if (at_load(&admission->gates, relaxed, none) & GATE_OBSERVE || !admission_is_infeasible(admission, waiter, decision))
 		return false;
 	decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
 	admission_count(admission, waiter->demand.task_class, decision);
@@ -459,7 +463,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 		return;
 	}
 	*kick = attempt.waiters;
-	if (!crowded && is_infeasible(admission, waiter, decision)) {
+	if (!crowded && admission_is_infeasible(admission, waiter, decision)) {
 		refuse(admission, waiter, gates, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE, 0, decision);
 		return;
 	}

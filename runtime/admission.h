@@ -71,8 +71,8 @@ struct weir_admission {
 	struct budget budget;		/* of retries */
 	struct queue_delay queue_delay; /* of the period */
 	struct stall stall;
-	weir_monitor *monitor;		/* is told of it; NULL: there is none. Set before the first task */
-	_Atomic(uint32_t) awake;	/* the period goes on; 0: who takes room starts it */
+	weir_monitor *monitor;	 /* is told of it; NULL: there is none. Set before the first task */
+	_Atomic(uint32_t) awake; /* the period goes on; 0: who takes room starts it */
 	struct admission_gate gate;
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;
@@ -116,7 +116,7 @@ struct weir_admission {
 	uint32_t reservations_max;
 	_Atomic(uint32_t) reservations_hand; /* where to look next for those that are over */
 	_Atomic(uint32_t) reservations_closed;
-	_Atomic(uint32_t) users;	     /* pools and schedulers that are built on it */
+	_Atomic(uint32_t) users; /* pools and schedulers that are built on it */
 };
 
 weir_status admission_init(struct weir_admission *admission, struct weir_tracker *tracker,
@@ -247,6 +247,10 @@ void admission_count(struct weir_admission *admission, weir_class task_class, co
 
 /* words.c: what a decision that is no grant means to who asked: a status, with the decision's words as error text. */
 weir_status admission_refusal(const weir_decision *decision);
+
+/* Will it never fit, by the limits? Then what is too much is written into the decision. */
+bool admission_is_infeasible(const struct weir_admission *admission, const struct waiter *waiter,
+			     weir_decision *decision);
 
 /* The nodes' spare room together would do for it. */
 bool admission_is_fragmented(const struct weir_admission *admission, const struct waiter *waiter);

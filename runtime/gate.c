@@ -81,7 +81,7 @@ weir_status gate_init(struct weir_admission *admission, const weir_admission_opt
 	if (!status)
 		status = levels_resolve(&levels, options->levels, target);
 	if (!status && options->policy && !options->policy->fn)
-		status = error_set(WEIR_EINVAL, "options.policy has no function");
+		status = error_set(WEIR_EINVAL, "options.policy has no function: set its fn, or give no policy");
 	if (status)
 		return status;
 	levels_init(&gate->levels, &levels);
@@ -108,17 +108,31 @@ void gate_fini(struct weir_admission *admission)
 
 void gate_mark(struct weir_admission *admission, uint32_t bit, bool on)
 {
+	/* ORDER(gates): acq_rel, on both: see gate_mark_used(). */
 	if (on)
-		at_or(&admission->gates, bit, relaxed, none);
+		at_or(&admission->gates, bit, acq_rel, gates);
 	else
-		at_and(&admission->gates, ~bit, relaxed, none);
+		at_and(&admission->gates, ~bit, acq_rel, gates);
+}
+
+void gate_mark_used(struct weir_admission *admission, uint32_t bit, bool (*used)(struct weir_admission *admission))
+{
+	gate_mark(admission, bit, used(admission));
+	/* Who put it off may have put off what another had put on meanwhile; but whoever is before us in the word's order, of
+	 * him we see what he uses. */
+	if (used(admission))
+		gate_mark(admission, bit, true);
 }
 
 weir_status gate_check_rules(const char *field, uint32_t rules)
 {
-	if (rules & ~(uint32_t)WEIR_ADMISSION_RULES)
-		return error_set(WEIR_EINVAL, "%s is %u: give WEIR_ADMIT_HARD, or a sum of other WEIR_ADMIT_... rules",
-				 field, rules);
+	uint32_t unknown = rules & ~(uint32_t)WEIR_ADMISSION_RULES;
+	if (unknown)
+		return error_set(
+			WEIR_EINVAL,
+			"%s is %u, in which %u is no rule: give WEIR_ADMIT_HARD (0), or a sum of WATERMARK (1), "
+			"ADAPTIVE (2), DEADLINE (4) and OBSERVE (8)",
+			field, rules, unknown);
 	return WEIR_OK;
 }
 

@@ -49,7 +49,7 @@ struct admission_gate {
 	bool (*largest)(void *pool, weir_over_user *out); /* false: nobody uses more than granted */
 	uint64_t (*kept)(const void *pool); /* pages of tasks that ended, in use as far as the kernel knows */
 	void *pool;
-	bool group;	      /* the control group's use is ours */
+	bool group; /* the control group's use is ours */
 	/* By class and resource, what waits under the deadline rule, in units. */
 	_Atomic(uint64_t) ahead[WEIR_CLASSES][WEIR_RESOURCES];
 };
@@ -111,6 +111,9 @@ void gate_set_rules(struct weir_admission *admission, uint32_t rules);
 
 /* A bit of gates, on or off. */
 void gate_mark(struct weir_admission *admission, uint32_t bit, bool on);
+/* The same, by what is used now; called after each change of that, by any number of threads. The bit may stay on for nothing
+ * until the next change, never off for something. */
+void gate_mark_used(struct weir_admission *admission, uint32_t bit, bool (*used)(struct weir_admission *admission));
 
 /* What the host does, and that time has passed: levels and law move, who is to be told is told, and who waits is looked at
  * again. reading: NULL: only that time has passed. */

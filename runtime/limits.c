@@ -103,8 +103,11 @@ static weir_status node_amounts(const weir_machine *machine, const weir_limits *
 	out->cores = say->cores < 0 ? 0 : say->cores > 0 ? say->cores : has->cores;
 	out->memory_bytes = given_or(say->memory_bytes, default_memory(machine, given, node));
 	if (out->memory_bytes > has->memory_bytes)
-		return error_set(WEIR_EINVAL, "limits.node[%u].memory_bytes is %llu: the node has %llu", node,
-				 (unsigned long long)out->memory_bytes, (unsigned long long)has->memory_bytes);
+		return error_set(
+			WEIR_EINVAL,
+			"limits.node[%u].memory_bytes is %llu: the node has %llu; give at most that, or 0 for what "
+			"this process may use of it",
+			node, (unsigned long long)out->memory_bytes, (unsigned long long)has->memory_bytes);
 	if (out->cores > 0 && !has->cores)
 		return error_set(WEIR_EINVAL,
 				 "limits.node[%u].cores is %g: the node has no cores that this process may use", node,
@@ -382,6 +385,20 @@ weir_amount limits_amount(const struct limits *limits, struct packed packed)
 	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
 		amount.counted[c] = word_get(packed.counted, (weir_resource)(WEIR_COUNTED + c)) * units->counted[c];
 	return amount;
+}
+
+double limits_amount_of(const struct limits *limits, weir_resource resource, uint64_t units)
+{
+	switch (resource) {
+	case WEIR_CPU:
+		return (double)units / limits->units.per_core;
+	case WEIR_MEMORY:
+		return (double)units * (double)limits->units.memory_bytes;
+	case WEIR_BANDWIDTH:
+		return (double)units * (double)limits->units.bandwidth_bytes_s;
+	default:
+		return (double)units * (double)limits->units.counted[resource - WEIR_COUNTED];
+	}
 }
 
 const char *limits_resource_name(const struct limits *limits, weir_resource resource)

@@ -74,6 +74,8 @@ weir_status limits_pack(const struct limits *limits, const weir_demand *demand, 
 
 /* Two packed words as amounts, at full unit size. */
 weir_amount limits_amount(const struct limits *limits, struct packed packed);
+/* The same of one resource. */
+double limits_amount_of(const struct limits *limits, weir_resource resource, uint64_t units);
 
 /* "memory", or the counted resource's name. */
 const char *limits_resource_name(const struct limits *limits, weir_resource resource);

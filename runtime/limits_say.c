@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits_say.c - why a limit is what it is, once, for whoever wonders why nothing more starts.
+ * limits_say.c - why a limit is what it is, once, for whoever wonders why nothing more starts; amounts as text.
  *
  * Holds:     nothing.
  * Not here:  the limits themselves (limits.c), what was found out about the machine (topology.c).
@@ -120,4 +120,14 @@ void limits_say(const struct limits *l, const weir_machine *m, const weir_limits
 		sum_bytes = (double)total.memory_bytes;
 	LOG(WEIR_LOG_INFO, "limits: %g cores in all: %s", sum_cores, cores);
 	LOG(WEIR_LOG_INFO, "limits: %.0f MiB in all: %s", MIB(sum_bytes), memory);
+}
+
+const char *limits_amount_text(weir_resource resource, double amount, char text[AMOUNT_TEXT_BYTES])
+{
+	const char *unit = resource == WEIR_CPU		? " cores"
+			   : resource == WEIR_MEMORY	? " bytes"
+			   : resource == WEIR_BANDWIDTH ? " bytes/s"
+							: "";
+	snprintf(text, AMOUNT_TEXT_BYTES, "%.15g%s", amount, unit);
+	return text;
 }

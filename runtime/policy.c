@@ -26,7 +26,7 @@ static const struct {
 weir_status weir_rules_parse(uint32_t *out, const char *text)
 {
 	if (!out || !text)
-		return error_set(WEIR_EINVAL, "out or text is NULL");
+		return error_set(WEIR_EINVAL, "%s is NULL", out ? "text" : "out");
 	uint32_t sum = 0;
 	for (const char *at = text;; at++) {
 		size_t length = strcspn(at, "+"), i = 0;
@@ -75,6 +75,15 @@ weir_status weir_admission_set_rule(weir_admission *admission, uint32_t sum)
 	return WEIR_OK;
 }
 
+static weir_status check_out(const weir_admission *admission, const void *out, size_t size, size_t wanted)
+{
+	if (!admission || !out)
+		return error_set(WEIR_EINVAL, "%s is NULL", admission ? "out" : "admission");
+	if (size != wanted)
+		return error_set(WEIR_EINVAL, "out->size is %zu: set it to its sizeof, %zu", size, wanted);
+	return WEIR_OK;
+}
+
 /* Breakers. ------------------------------------------------------------------------------------------------------ */
 
 static weir_status make_breaker(struct weir_admission *admission, struct breaker **out)
@@ -92,6 +101,17 @@ static weir_status make_breaker(struct weir_admission *admission, struct breaker
 	return WEIR_OK;
 }
 
+/* What is out while all are off has nothing to tell: off forgets. */
+static bool is_breaker_used(struct weir_admission *admission)
+{
+	/* ORDER(breaker): acquire, as in breaker_of() (gate.c). */
+	struct breaker *breaker = at_load(&admission->gate.breaker, acquire, breaker);
+	for (int c = 0; breaker && c < WEIR_CLASSES; c++)
+		if (at_load(&breaker->mode[c], relaxed, none) != WEIR_BREAKER_OFF)
+			return true;
+	return false;
+}
+
 weir_status weir_admission_breaker_set(weir_admission *admission, weir_class task_class, weir_breaker_mode mode)
 {
 	if (!admission)
@@ -101,8 +121,9 @@ weir_status weir_admission_breaker_set(weir_admission *admission, weir_class tas
 				 "class is %d: give WEIR_NORMAL, WEIR_HIGH, WEIR_CRITICAL or WEIR_BEST_EFFORT",
 				 (int)task_class);
 	if ((unsigned)mode >= WEIR_BREAKER_MODES)
-		return error_set(WEIR_EINVAL, "mode is %d: give one of WEIR_BREAKER_OFF to WEIR_BREAKER_OBSERVE",
-				 (int)mode);
+		return error_set(WEIR_EINVAL,
+				 "mode is %d: give one of WEIR_BREAKER_OFF (0) to WEIR_BREAKER_OBSERVE (%d)", (int)mode,
+				 WEIR_BREAKER_OBSERVE);
 	/* ORDER(breaker): acquire, as in breaker_of() (gate.c). */
 	struct breaker *breaker = at_load(&admission->gate.breaker, acquire, breaker);
 	if (!breaker && mode == WEIR_BREAKER_OFF)
@@ -111,18 +132,17 @@ weir_status weir_admission_breaker_set(weir_admission *admission, weir_class tas
 	if (status)
 		return status;
 	breaker_set(breaker, task_class, mode, clock_now_ns(&admission->clock));
-	/* Once in use, the bit stays: what is out still has its end to tell. */
-	gate_mark(admission, GATE_BREAKER, true);
+	gate_mark_used(admission, GATE_BREAKER, is_breaker_used);
 	return WEIR_OK;
 }
 
 weir_status weir_admission_breaker_get(weir_admission *admission, const weir_demand *demand, weir_breaker_view *out)
 {
-	if (!admission || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL,
-				 "admission or out is NULL, or out->size is not sizeof(weir_breaker_view)");
+	weir_status status = check_out(admission, out, out ? out->size : 0, sizeof(*out));
+	if (status)
+		return status;
 	struct packed units;
-	weir_status status = limits_pack(&admission->tracker->ledger.limits, demand, &units);
+	status = limits_pack(&admission->tracker->ledger.limits, demand, &units);
 	if (status)
 		return status;
 	/* ORDER(breaker): acquire, as in breaker_of() (gate.c). */
@@ -138,9 +158,9 @@ weir_status weir_admission_breaker_get(weir_admission *admission, const weir_dem
 
 weir_status weir_admission_level_get(weir_admission *admission, weir_level_change *out)
 {
-	if (!admission || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL,
-				 "admission or out is NULL, or out->size is not sizeof(weir_level_change)");
+	weir_status status = check_out(admission, out, out ? out->size : 0, sizeof(*out));
+	if (status)
+		return status;
 	levels_look(&admission->gate.levels, out);
 	return WEIR_OK;
 }
@@ -165,23 +185,28 @@ weir_status weir_admission_note_delay(weir_admission *admission, uint64_t delay_
 
 /* The application's policy. -------------------------------------------------------------------------------------- */
 
+static bool is_policy_used(struct weir_admission *admission)
+{
+	return at_load(&admission->gate.policy, relaxed, none) != NULL;
+}
+
 weir_status weir_admission_set_policy(weir_admission *admission, const weir_policy *policy)
 {
 	if (!admission)
 		return error_set(WEIR_EINVAL, "admission is NULL");
 	if (policy && !policy->fn)
-		return error_set(WEIR_EINVAL, "policy has no function: give NULL for no policy");
+		return error_set(WEIR_EINVAL,
+				 "policy.fn is NULL: set it, or give NULL in place of the policy for none");
 	struct policy_box *box = NULL;
 	if (policy) {
 		box = malloc(sizeof(*box));
 		if (!box)
 			return error_set(WEIR_ENOMEM, "no memory for a policy");
 		*box = (struct policy_box){.policy = *policy};
-		gate_mark(admission, GATE_POLICY, true);
 	}
-	/* ORDER(policy): release, pairs with the acquire in ask_policy() (gate.c); acquire, because the old one is freed. The
-	 * bit of gates stays on once there was a policy: it only makes others look. */
+	/* ORDER(policy): release, pairs with the acquire in ask_policy() (gate.c); acquire, because the old one is freed. */
 	struct policy_box *old = at_swap(&admission->gate.policy, box, acq_rel, policy);
+	gate_mark_used(admission, GATE_POLICY, is_policy_used);
 	rcu_synchronize_all();
 	free(old);
 	admission_settle(admission);

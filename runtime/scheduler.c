@@ -235,6 +235,17 @@ static void fill_scores(struct weir_admission *admission, const struct waiter *w
 		admission_settle(admission);
 }
 
+/* What admission would say of it. */
+static weir_status never_fits(const struct weir_admission *admission, const struct waiter *waiter)
+{
+	weir_decision decision = {
+		.verdict = WEIR_REJECTED, .cause = WEIR_CAUSE_INFEASIBLE, .retry_after_ns = UINT64_MAX};
+	if (!admission_is_infeasible(admission, waiter, &decision))
+		return error_set(WEIR_EINFEASIBLE,
+				 "the strategy gives no node that the demand permits a score: it starts nowhere");
+	return admission_refusal(&decision);
+}
+
 weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *demand, weir_selection *out,
 				  weir_node_score *scores, uint32_t nodes)
 {
@@ -269,8 +280,7 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 	if (out->cause == WEIR_CAUSE_SHORT && admission_is_fragmented(admission, &waiter))
 		out->cause = WEIR_CAUSE_FRAGMENTED;
 	if (out->node == NO_NODE)
-		return error_set(WEIR_EINFEASIBLE,
-				 "the demand is more than the limits of any permitted node: it will never fit");
+		return never_fits(admission, &waiter);
 	return WEIR_OK;
 }
 

@@ -24,6 +24,63 @@ bool wish_is_feasible(const struct ledger *ledger, const struct wish *wish, stru
 	return false;
 }
 
+static double demanded(const weir_demand *demand, weir_resource resource)
+{
+	switch (resource) {
+	case WEIR_CPU:
+		return demand->cores;
+	case WEIR_MEMORY:
+		return (double)demand->memory_bytes;
+	case WEIR_BANDWIDTH:
+		return (double)demand->bandwidth_bytes_s;
+	default:
+		return (double)demand->counted[resource - WEIR_COUNTED];
+	}
+}
+
+/* The most that there is anywhere it may go. */
+static uint64_t most_permitted(const struct ledger *ledger, const struct wish *wish, weir_resource resource)
+{
+	uint64_t most = 0;
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		uint64_t limit = packed_get(ledger_limit(ledger, n), resource);
+		if ((!wish->home_only || n == wish->home) && limit > most)
+			most = limit;
+	}
+	return most;
+}
+
+/* What all nodes may give together; UINT64_MAX: no more is said than of each. */
+static uint64_t total_limit(const struct ledger *ledger, weir_resource resource)
+{
+	bool is_main = word_kind(resource) == WORD_MAIN;
+	uint64_t mask = is_main ? ledger->limits.total_mask.main : ledger->limits.total_mask.counted;
+	if (!(mask & word_mask(resource)))
+		return UINT64_MAX;
+	return word_get(ledger_word_limit(ledger, is_main ? LEDGER_TOTAL : LEDGER_TOTAL_COUNTED), resource);
+}
+
+struct excess wish_excess(const struct ledger *ledger, const struct wish *wish, const struct shortage *why)
+{
+	const struct limits *limits = &ledger->limits;
+	for (int r = 0; r < WEIR_RESOURCES; r++) {
+		weir_resource resource = (weir_resource)r;
+		uint64_t units = packed_get(wish->units, resource);
+		uint64_t on_node = most_permitted(ledger, wish, resource), total = total_limit(ledger, resource);
+		uint64_t limit = on_node < total ? on_node : total;
+		if (!(why->resources >> r & 1) || units <= limit)
+			continue;
+		/* What is far above all limits was cut down as it was packed. */
+		bool exact = wish->demand && !wish->elastic.steps;
+		return (struct excess){.resource = resource,
+				       .total = units > total,
+				       .asked = exact ? demanded(wish->demand, resource)
+						      : limits_amount_of(limits, resource, units),
+				       .limit = limits_amount_of(limits, resource, limit)};
+	}
+	return (struct excess){0};
+}
+
 static int64_t sum_left(const weir_snapshot *snapshot, uint32_t node)
 {
 	const weir_node_view *view = &snapshot->node[node];

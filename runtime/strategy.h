@@ -28,6 +28,14 @@ enum strategy_kind strategy_kind(const weir_strategy *strategy);
 /* Could it ever fit on a node that it permits? *why gathers what is more than the limits. */
 bool wish_is_feasible(const struct ledger *ledger, const struct wish *wish, struct shortage *why);
 
+/* One thing of which a wish that is not feasible has too much; asked is 0 if there is none: no node has all that it needs. */
+struct excess {
+	weir_resource resource;
+	bool total;	     /* more than all nodes may give, rather than any permitted one */
+	double asked, limit; /* as in weir_amount */
+};
+struct excess wish_excess(const struct ledger *ledger, const struct wish *wish, const struct shortage *why);
+
 /* One node in the order. */
 struct rank {
 	uint32_t node;

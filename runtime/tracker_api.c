@@ -126,6 +126,23 @@ static weir_status no_room(struct weir_tracker *tracker, const struct wish *wish
 	return error_set(WEIR_EAGAIN, "no node has room for the demand now");
 }
 
+static weir_status never_fits(const struct ledger *ledger, const struct wish *wish, const struct shortage *why)
+{
+	struct excess excess = wish_excess(ledger, wish, why);
+	char asked[AMOUNT_TEXT_BYTES], limit[AMOUNT_TEXT_BYTES];
+	if (excess.asked == 0)
+		return error_set(WEIR_EINFEASIBLE,
+				 "no node has the limits for all of the demand: it will never fit; ask for "
+				 "less, or raise the limits of one");
+	return error_set(
+		WEIR_EINFEASIBLE,
+		"%s demanded is more than the limit of %s, %s where %s are the most: it will never fit; ask for "
+		"less, or raise the limit",
+		limits_resource_name(&ledger->limits, excess.resource), excess.total ? "all nodes" : "any node",
+		limits_amount_text(excess.resource, excess.asked, asked),
+		limits_amount_text(excess.resource, excess.limit, limit));
+}
+
 /* Set the error text of a demand that found no room, and say it in the log. */
 static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish, enum ledger_answer answer)
 {
@@ -134,10 +151,7 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 	if (answer == LEDGER_BOOK_FULL) {
 		status = error_set(WEIR_EFULL, "options.grants_max grants are live: release some, or raise it");
 	} else if (!wish_is_feasible(&tracker->ledger, wish, &why)) {
-		weir_resource first = (weir_resource)__builtin_ctz(why.resources | 1u << (WEIR_RESOURCES - 1));
-		status = error_set(WEIR_EINFEASIBLE, "%s demanded is more than the limit of %s: it will never fit",
-				   limits_resource_name(&tracker->ledger.limits, first),
-				   why.total ? "all nodes" : "any node");
+		status = never_fits(&tracker->ledger, wish, &why);
 	} else {
 		status = no_room(tracker, wish, answer);
 	}

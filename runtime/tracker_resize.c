@@ -12,6 +12,7 @@
 
 #include "private/error.h"
 #include "runtime/admission.h"
+#include "runtime/limits_say.h"
 
 static weir_status missing(const char *what)
 {
@@ -73,6 +74,19 @@ static void change_to(struct weir_tracker *tracker, weir_grant grant, const stru
 		names_forget(tracker->names, record->name, grant);
 }
 
+static weir_status more_than_held(const struct limits *limits, const struct packed *to, const struct packed *held)
+{
+	weir_resource first = WEIR_CPU;
+	while (packed_get(*to, first) <= packed_get(*held, first))
+		first++;
+	char wanted[AMOUNT_TEXT_BYTES], has[AMOUNT_TEXT_BYTES];
+	return error_set(WEIR_EINVAL,
+			 "to is %s of %s, the grant holds %s: give at most that, or use weir_tracker_grow()",
+			 limits_amount_text(first, limits_amount_of(limits, first, packed_get(*to, first)), wanted),
+			 limits_resource_name(limits, first),
+			 limits_amount_text(first, limits_amount_of(limits, first, packed_get(*held, first)), has));
+}
+
 weir_status tracker_shrink(struct weir_tracker *tracker, weir_grant grant, const struct packed *to, bool *waiters)
 {
 	struct book_record record;
@@ -82,8 +96,7 @@ weir_status tracker_shrink(struct weir_tracker *tracker, weir_grant grant, const
 	struct taken back = tracker_taken(&record);
 	if (!is_within(*to, back.units)) {
 		change_to(tracker, grant, &record, record.main, record.counted, waiters);
-		return error_set(WEIR_EINVAL, "to is more than the grant holds: see weir_tracker_look(), and use "
-					      "weir_tracker_grow()");
+		return more_than_held(&tracker->ledger.limits, to, &back.units);
 	}
 	change_to(tracker, grant, &record, to->main, to->counted, waiters);
 	back.units.main -= to->main;
@@ -103,8 +116,14 @@ weir_status tracker_grow(struct weir_tracker *tracker, weir_grant grant, const s
 	struct taken more = tracker_taken(&record);
 	if (!ledger_can_ever_hold(&tracker->ledger, &more, by, &why)) {
 		weir_resource first = (weir_resource)__builtin_ctz(why.resources | 1u << (WEIR_RESOURCES - 1));
-		return error_set(WEIR_EINFEASIBLE, "%s held, and more on top, is above the limit: it will never fit",
-				 limits_resource_name(&tracker->ledger.limits, first));
+		const struct limits *limits = &tracker->ledger.limits;
+		char held[AMOUNT_TEXT_BYTES], on_top[AMOUNT_TEXT_BYTES];
+		return error_set(
+			WEIR_EINFEASIBLE,
+			"%s held, %s, and %s on top, is above the limit: it will never fit; ask for less",
+			limits_resource_name(limits, first),
+			limits_amount_text(first, limits_amount_of(limits, first, packed_get(more.units, first)), held),
+			limits_amount_text(first, limits_amount_of(limits, first, packed_get(*by, first)), on_top));
 	}
 	more.units = *by;
 	if (tracker_take_more(tracker, &more, floor, waiters) != LEDGER_TAKEN)

@@ -268,8 +268,11 @@ static void explain(struct weir_admission *admission, const struct waiter *waite
 
 weir_status why_pending(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket, weir_why *out)
 {
-	if (!out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL, "out is NULL, or out->size is not sizeof(weir_why)");
+	if (!out)
+		return error_set(WEIR_EINVAL, "out is NULL");
+	if (out->size != sizeof(*out))
+		return error_set(WEIR_EINVAL, "out->size is %zu: set it to sizeof(weir_why), %zu", out->size,
+				 sizeof(*out));
 	struct view view = {0};
 	uint64_t state = (ticket >> SLOTS_BITS) * WAITER_STATES;
 	bool whole = waiter && look(waiter, &view);

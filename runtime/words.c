@@ -12,6 +12,7 @@
 #include "private/compiler.h"
 #include "private/error.h"
 #include "runtime/admission.h"
+#include "runtime/limits_say.h"
 #include "runtime/text.h"
 
 static const char *const verdict_names[WEIR_VERDICTS] = {"admitted", "queued", "deferred", "rejected"};
@@ -74,14 +75,24 @@ static void say_nodes(struct text *text, const weir_decision *decision)
 	}
 }
 
+static void say_excess(struct text *text, const weir_decision *decision)
+{
+	char asked[AMOUNT_TEXT_BYTES], limit[AMOUNT_TEXT_BYTES];
+	if (decision->asked > decision->limit)
+		text_say(text, ", %s where %s are the most",
+			 limits_amount_text(decision->excess, decision->asked, asked),
+			 limits_amount_text(decision->excess, decision->limit, limit));
+}
+
 static void say_cause(struct text *text, const weir_decision *decision)
 {
 	switch (decision->cause) {
 	case WEIR_CAUSE_INFEASIBLE:
 		text_say(text, "more ");
 		say_resources(text, decision);
-		text_say(text, " than the limits %s: it will never fit",
-			 decision->short_total ? "in all" : "of any permitted node");
+		text_say(text, " than the limits %s", decision->short_total ? "in all" : "of any permitted node");
+		say_excess(text, decision);
+		text_say(text, ": it will never fit; ask for less, or raise the limits");
 		break;
 	case WEIR_CAUSE_FRAGMENTED:
 		text_say(text, "the nodes together have the room, no single one has (");

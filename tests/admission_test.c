@@ -19,11 +19,14 @@ static void every_refusal_has_its_cause_and_its_words(void **state)
 	      (weir_admission_options){.waiting_max = 1});
 	weir_decision decision = ask(&house, WEIR_DEMAND(.cores = 4.5));
 	assert_refused(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE,
-		       "more CPU than the limits of any permitted node");
+		       "more CPU than the limits of any permitted node, 4.5 cores where 4 cores are the most");
+	assert_int_equal(decision.excess, WEIR_CPU);
+	assert_true(decision.asked == 4.5 && decision.limit == 4);
 	assert_int_equal(decision.retry_after_ns, UINT64_MAX);
 	assert_int_equal(decision.short_resources, BIT(WEIR_CPU));
 	decision = ask(&house, WEIR_DEMAND(.memory_bytes = 64 * MIB + 1));
-	assert_refused(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE, "more memory than the limits in all");
+	assert_refused(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE,
+		       "more memory than the limits in all, 67108865 bytes where 67108864 bytes are the most");
 	assert_true(decision.short_total);
 
 	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 2, .home = WEIR_NODE(0)));
@@ -403,7 +406,8 @@ static void one_that_fits_behind_many_that_do_not_starts(void **state)
 	for (uint64_t i = 0; i < SHAPES; i++)
 		(void)queue(&house, WEIR_DEMAND(.cores = 10.5, .memory_bytes = i * MIB), NULL);
 	(void)queue(&house, WEIR_DEMAND(.cores = 10, .memory_bytes = 1, .task_class = WEIR_BEST_EFFORT), &told);
-	(void)queue(&house, WEIR_DEMAND(.cores = 0.5, .task_class = WEIR_BEST_EFFORT, .home = WEIR_NODE(0), .home_only = true),
+	(void)queue(&house,
+		    WEIR_DEMAND(.cores = 0.5, .task_class = WEIR_BEST_EFFORT, .home = WEIR_NODE(0), .home_only = true),
 		    NULL);
 	release(&house, held[3]);
 	assert_int_equal(told_count, 1);

@@ -588,8 +588,14 @@ static void wrong_calls_are_named(void **state)
 	assert_int_equal(view.mode, WEIR_BREAKER_OFF);
 	assert_int_equal(weir_admission_breaker_get(house.admission, WEIR_DEMAND(.cores = -1), &view), WEIR_EINVAL);
 	assert_int_equal(weir_admission_level_get(house.admission, &change), WEIR_EINVAL);
+	assert_non_null(strstr(weir_error_text(), "out->size is 3: set it to its sizeof"));
+	assert_int_equal(weir_admission_level_get(NULL, &change), WEIR_EINVAL);
+	assert_non_null(strstr(weir_error_text(), "admission is NULL"));
+	assert_int_equal(weir_admission_breaker_get(house.admission, WEIR_DEMAND(.cores = 1), NULL), WEIR_EINVAL);
+	assert_non_null(strstr(weir_error_text(), "out is NULL"));
 	assert_int_equal(weir_admission_feed(house.admission, &(weir_reading){0}), WEIR_EINVAL);
-	assert_int_equal(weir_admission_set_rule(house.admission, 16), WEIR_EINVAL);
+	assert_int_equal(weir_admission_set_rule(house.admission, 16 | WEIR_ADMIT_DEADLINE), WEIR_EINVAL);
+	assert_non_null(strstr(weir_error_text(), "rule is 20, in which 16 is no rule"));
 	pull_down(&house, 0);
 }
 

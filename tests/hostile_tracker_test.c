@@ -111,7 +111,7 @@ static void a_demand_that_is_wrong_or_never_fits_is_named(void **state)
 		{WEIR_DEMAND(.memory_bytes = 101 * MIB), WEIR_EINFEASIBLE, "memory"},
 		{WEIR_DEMAND(.memory_bytes = UINT64_MAX), WEIR_EINFEASIBLE, "memory"},
 		{WEIR_DEMAND(.memory_bytes = UINT64_MAX - 4095), WEIR_EINFEASIBLE, "memory"},
-		{WEIR_DEMAND(.cores = 1e300), WEIR_EINFEASIBLE, "CPU"},
+		{WEIR_DEMAND(.cores = 1e300), WEIR_EINFEASIBLE, "1e+300 cores where 2 cores are the most"},
 		{WEIR_DEMAND(.cores = 1e10, .memory_bytes = UINT64_MAX), WEIR_EINFEASIBLE, "demanded"},
 		{WEIR_DEMAND(.counted = {3}), WEIR_EINFEASIBLE, "gpu demanded is more than the limit of any node"},
 		{WEIR_DEMAND(.counted = {UINT64_MAX}), WEIR_EINFEASIBLE, "gpu"},

@@ -224,6 +224,55 @@ static void pages_that_ended_tasks_left_are_no_pressure(void **state)
 	end_pool(pool);
 }
 
+/* How often chains were filled while twenty equal tasks went through one core. */
+static uint64_t fillings(weir_pool *pool)
+{
+	struct gate gate = {0};
+	atomic_int ran = 0;
+	_Atomic(uint64_t) *word = &weir_pool_admission(pool)->chain[0].word;
+	uint64_t before = at_load(word, relaxed, none) >> 16;
+	weir_group *group = hostile_group(pool);
+	assert_ok(weir_submit(group, stay, &gate, WEIR_DEMAND(.cores = 1)));
+	await(&gate.there, 1);
+	for (int i = 0; i < 20; i++)
+		assert_ok(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1)));
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(ran, 20);
+	assert_ok(weir_group_destroy(group));
+	return (at_load(word, relaxed, none) >> 16) - before;
+}
+
+static weir_verdict admit_all(const weir_demand *demand, const weir_policy_view *view, void *context)
+{
+	(void)demand;
+	(void)view;
+	(void)context;
+	return WEIR_ADMITTED;
+}
+
+/* H2: grants are handed on again when no gate is in use any more. It fails by a breaker or a policy that was there once, and
+ * keeps every grant on the way through the ledger for good. */
+static void chains_come_back_when_the_gates_are_off(void **state)
+{
+	(void)state;
+	static const weir_policy policy = {.fn = admit_all};
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .resource_aware = true));
+	weir_admission *admission = weir_pool_admission(pool);
+	assert_true(fillings(pool) > 0);
+	assert_ok(weir_admission_breaker_set(admission, WEIR_HIGH, WEIR_BREAKER_ON));
+	assert_ok(weir_admission_breaker_set(admission, WEIR_NORMAL, WEIR_BREAKER_DISABLED));
+	assert_ok(weir_admission_breaker_set(admission, WEIR_HIGH, WEIR_BREAKER_OFF));
+	assert_int_equal(fillings(pool), 0); /* one class's is enough */
+	assert_ok(weir_admission_breaker_set(admission, WEIR_NORMAL, WEIR_BREAKER_OFF));
+	assert_true(fillings(pool) > 0);
+	assert_ok(weir_admission_set_policy(admission, &policy));
+	assert_int_equal(fillings(pool), 0);
+	assert_ok(weir_admission_set_policy(admission, NULL));
+	assert_true(fillings(pool) > 0);
+	end_pool(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +281,7 @@ int main(void)
 		cmocka_unit_test(observed_tasks_run_without_a_grant),
 		cmocka_unit_test(a_pools_other_admission_options_are_taken_and_checked),
 		cmocka_unit_test(pages_that_ended_tasks_left_are_no_pressure),
+		cmocka_unit_test(chains_come_back_when_the_gates_are_off),
 	};
 	alarm(HANG_SECONDS);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,7 @@ static void a_grant_shrinks_and_grows_and_all_adds_up(void **state)
 			WEIR_OK);
 		assert_held(tracker, grant, 77.0 / 64, 16 * MIB);
 		assert_int_equal(weir_tracker_shrink(tracker, grant, &(weir_amount){.cores = 2}), WEIR_EINVAL);
+		assert_non_null(strstr(weir_error_text(), "to is 2 cores of CPU, the grant holds 1.203125 cores"));
 		assert_int_equal(weir_tracker_shrink(tracker, grant, &(weir_amount){.cores = -1}), WEIR_EINVAL);
 		assert_held(tracker, grant, 77.0 / 64, 16 * MIB);
 		assert_int_equal(

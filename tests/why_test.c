@@ -201,7 +201,7 @@ static void more_holders_than_are_listed_are_counted_and_not_enough(void **state
 		release(&house, grant[i]);
 	release(&house, told[told_count - 1].grant);
 	weir_why wrong = {.size = 3};
-	assert_error(weir_admission_why_pending(house.admission, ticket, &wrong), WEIR_EINVAL, "size");
+	assert_error(weir_admission_why_pending(house.admission, ticket, &wrong), WEIR_EINVAL, "out->size is 3");
 	assert_error(weir_admission_why_pending(house.admission, ticket, NULL), WEIR_EINVAL, "out");
 	assert_error(weir_admission_why_pending(NULL, ticket, &why), WEIR_EINVAL, "NULL");
 	assert_error(weir_why_pending(NULL, ticket, &why), WEIR_EINVAL, "NULL");

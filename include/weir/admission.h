@@ -69,6 +69,10 @@ typedef struct weir_decision {
 	weir_grant grant; /* ADMITTED: give it back by weir_admission_release(). Zero where WEIR_ADMIT_OBSERVE let it go
 				 * without one: cause then says why */
 	uint64_t ticket;  /* QUEUED: for weir_admission_cancel(), weir_task_cancel() */
+	/* INFEASIBLE: what was asked of one resource that is too much, and the most that there is of it where it may go; in cores,
+	 * bytes, bytes/s or a number. asked is 0: no node has all that it needs. */
+	weir_resource excess;
+	double asked, limit;
 } weir_decision;
 
 /* The decision in words, "queued: memory is short on nodes 0 and 2". Returns the length, as snprintf(). Thread: any. */

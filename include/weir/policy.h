@@ -154,7 +154,9 @@ WEIR_API weir_status weir_admission_note_delay(weir_admission *admission, uint64
 
 WEIR_API const char *weir_level_name(weir_level level);
 
-/* The application's own policy: asked about every demand before the ledger is, and again before one that waits starts. */
+/* The application's own policy: asked about every demand before the ledger is, and again before one that waits starts. Of those
+ * who wait and are alike (class, priority, amounts, home) it is asked about the oldest only; the others wait behind it. While
+ * a policy is set, or any class's breaker is not OFF, or a level not GREEN, grants are not handed on without the ledger. */
 typedef struct weir_policy_view {
 	size_t size;
 	uint64_t now_ns;    /* by admission's clock */
