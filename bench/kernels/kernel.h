@@ -22,12 +22,16 @@ struct queens;
 struct uts;
 struct sort;
 struct cholesky;
+struct spmv;
+struct pipeline;
 
 /* Each returns 0, or says on stderr what went wrong and returns 1. NULL: this runtime has no such kernel. */
 struct form {
 	const char *peer;
 	const char *threads; /* what it is measured with, "1"; NULL: what the kernel says */
-	int (*open)(unsigned threads);
+	bool admits;	     /* keeps within budget_bytes */
+	/* budget_bytes: what tasks may hold together; 0: the kernel needs no memory to speak of */
+	int (*open)(unsigned threads, uint64_t budget_bytes);
 	void (*close)(void);
 	int (*matmul)(struct matmul *matmul);
 	int (*stencil)(struct stencil *stencil);
@@ -35,6 +39,8 @@ struct form {
 	int (*uts)(struct uts *tree);
 	int (*sort)(struct sort *sort);
 	int (*cholesky)(struct cholesky *cholesky);
+	int (*spmv)(struct spmv *spmv);
+	int (*pipeline)(struct pipeline *pipeline);
 };
 
 extern const struct form form;
@@ -48,11 +54,15 @@ struct kernel {
 	void (*reset)(void);	    /* the input as it was, the answer of the last run gone; not measured */
 	int (*run)(void);	    /* what is measured */
 	int (*check)(void);	    /* 0: the answer is right */
-	double (*units)(void);	    /* by how many units of one nanosecond each the time of a run is divided */
+	double (*units)(void);	    /* of work in a run; the value is ns by this */
+	/* NULL, where there is nothing more: */
+	uint64_t (*budget_bytes)(void);
+	double (*also)(void); /* a second number, after all runs */
+	const char *also_unit;
 };
 
 extern const struct kernel kernel_matmul, kernel_stencil, kernel_nqueens, kernel_uts_t1, kernel_uts_t3, kernel_sort,
-	kernel_cholesky;
+	kernel_cholesky, kernel_spmv, kernel_pipeline;
 
 /* For inputs: the n-th number of a sequence (splitmix64), the same on all machines. */
 static inline uint64_t seeded(uint64_t seed, uint64_t n)

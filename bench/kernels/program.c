@@ -17,8 +17,9 @@
 
 enum { RUNS_MAX = 1000, THREADS_MAX = 1024 };
 
-static const struct kernel *const kernels[] = {&kernel_matmul, &kernel_cholesky, &kernel_stencil, &kernel_nqueens,
-					       &kernel_uts_t1, &kernel_uts_t3,	 &kernel_sort};
+static const struct kernel *const kernels[] = {&kernel_matmul,	&kernel_cholesky, &kernel_spmv,
+					       &kernel_stencil, &kernel_nqueens,  &kernel_uts_t1,
+					       &kernel_uts_t3,	&kernel_sort,	  &kernel_pipeline};
 enum { KERNELS = sizeof(kernels) / sizeof(kernels[0]) };
 
 void *lasting(uint64_t count, uint64_t bytes)
@@ -61,12 +62,18 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void print_row(const char *workload, unsigned threads, double value, const char *unit)
+{
+	printf("{\"workload\":\"%s\",\"peer\":\"%s\",\"threads\":%u,\"value\":%.4g,\"unit\":\"%s\"}\n", workload,
+	       form.peer, threads, value, unit);
+}
+
 static int measure(const struct kernel *kernel, unsigned threads, bool quick)
 {
 	static double took[RUNS_MAX];
 	double budget_ns = quick ? 0.05e9 : 0.25e9, spent = 0;
 	int runs = 0;
-	if (kernel->prepare(quick) || form.open(threads))
+	if (kernel->prepare(quick) || form.open(threads, kernel->budget_bytes ? kernel->budget_bytes() : 0))
 		return 1;
 	if (run_once(kernel) < 0)
 		return 1;
@@ -79,8 +86,9 @@ static int measure(const struct kernel *kernel, unsigned threads, bool quick)
 	}
 	form.close();
 	qsort(took, (size_t)runs, sizeof(took[0]), ascending);
-	printf("{\"workload\":\"%s\",\"peer\":\"%s\",\"threads\":%u,\"value\":%.4g,\"unit\":\"%s\"}\n", kernel->name,
-	       form.peer, threads, took[runs / 2] / kernel->units(), kernel->unit);
+	print_row(kernel->name, threads, took[runs / 2] / kernel->units(), kernel->unit);
+	if (kernel->also)
+		print_row(kernel->name, threads, kernel->also(), kernel->also_unit);
 	return 0;
 }
 

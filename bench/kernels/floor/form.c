@@ -4,13 +4,16 @@
  */
 #include "../cholesky.h"
 #include "../matmul.h"
+#include "../pipeline.h"
 #include "../queens.h"
 #include "../sort.h"
+#include "../spmv.h"
 #include "../stencil.h"
 #include "../uts.h"
 
-static int open_nothing(unsigned threads)
+static int open_nothing(unsigned threads, uint64_t budget_bytes)
 {
+	(void)budget_bytes;
 	(void)threads;
 	return 0;
 }
@@ -65,6 +68,22 @@ static int cholesky(struct cholesky *c)
 	return 0;
 }
 
+static int spmv(struct spmv *s)
+{
+	for (int64_t product = 0; product < s->products; product++)
+		spmv_rows(s, 0, s->rows);
+	return 0;
+}
+
+static int pipeline(struct pipeline *p)
+{
+	for (int32_t i = 0; i < p->chunks; i++)
+		while (!chunk_done(&p->chunk[i]))
+			if (chunk_stage_malloc(&p->chunk[i]))
+				return 1;
+	return 0;
+}
+
 const struct form form = {
 	.peer = "floor",
 	.threads = "1",
@@ -76,4 +95,6 @@ const struct form form = {
 	.uts = uts,
 	.sort = sort,
 	.cholesky = cholesky,
+	.spmv = spmv,
+	.pipeline = pipeline,
 };

@@ -11,8 +11,10 @@
 
 #include "../cholesky.h"
 #include "../matmul.h"
+#include "../pipeline.h"
 #include "../queens.h"
 #include "../sort.h"
+#include "../spmv.h"
 #include "../stencil.h"
 #include "../uts.h"
 
@@ -21,8 +23,9 @@ namespace tbb = oneapi::tbb;
 static std::unique_ptr<tbb::global_control> limit;
 static std::unique_ptr<tbb::task_arena> arena;
 
-static int open_arena(unsigned threads)
+static int open_arena(unsigned threads, uint64_t budget_bytes)
 {
+	(void)budget_bytes;
 	limit = std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, threads);
 	arena = std::make_unique<tbb::task_arena>(static_cast<int>(threads));
 	return 0;
@@ -186,5 +189,48 @@ static int cholesky(struct cholesky *c)
 	return 0;
 }
 
-extern const struct form form = {"onetbb", nullptr, open_arena, close_arena, matmul,
-				 stencil,  queens,  uts,	sort,	     cholesky};
+static int spmv(struct spmv *s)
+{
+	arena->execute([s] {
+		tbb::parallel_for(tbb::blocked_range<int64_t>(0, s->rows),
+				  [s](const auto &rows) { spmv_rows(s, rows.begin(), rows.end()); });
+	});
+	return 0;
+}
+
+/* As many tokens as a pipeline is usually given; they count chunks, not bytes. */
+static void flow(struct pipeline *p, size_t tokens)
+{
+	int32_t next = 0;
+	auto source = [ p, &next ](tbb::flow_control & control) -> struct chunk *
+	{
+		if (next < p->chunks)
+			return &p->chunk[next++];
+		control.stop();
+		return nullptr;
+	};
+	constexpr auto parallel = tbb::filter_mode::parallel;
+	auto one_stage = [](struct chunk *chunk) {
+		if (chunk_stage_malloc(chunk))
+			throw std::bad_alloc();
+		return chunk;
+	};
+	auto stage = tbb::make_filter<struct chunk *, struct chunk *>(parallel, one_stage);
+	static_assert(PIPELINE_STAGES == 4, "four filters");
+	tbb::parallel_pipeline(
+		tokens, tbb::make_filter<void, struct chunk *>(tbb::filter_mode::serial_in_order, source) & stage &
+				stage & stage & tbb::make_filter<struct chunk *, void>(parallel, one_stage));
+}
+
+static int pipeline(struct pipeline *p)
+{
+	try {
+		arena->execute([p] { flow(p, 2 * static_cast<size_t>(arena->max_concurrency())); });
+	} catch (const std::bad_alloc &) {
+		return 1;
+	}
+	return 0;
+}
+
+extern const struct form form = {"onetbb", nullptr, false, open_arena, close_arena, matmul,  stencil,
+				 queens,   uts,	    sort,  cholesky,   spmv,	    pipeline};

@@ -6,13 +6,16 @@
 
 #include "../cholesky.h"
 #include "../matmul.h"
+#include "../pipeline.h"
 #include "../queens.h"
 #include "../sort.h"
+#include "../spmv.h"
 #include "../stencil.h"
 #include "../uts.h"
 
-static int open_team(unsigned threads)
+static int open_team(unsigned threads, uint64_t budget_bytes)
 {
+	(void)budget_bytes;
 	omp_set_dynamic(0);
 	omp_set_num_threads((int)threads);
 	return 0;
@@ -153,6 +156,34 @@ static int cholesky(struct cholesky *c)
 	return 0;
 }
 
+/* The first rows are the longest. */
+static int spmv(struct spmv *s)
+{
+	for (int64_t product = 0; product < s->products; product++) {
+#pragma omp parallel for schedule(dynamic, 64)
+		for (int64_t row = 0; row < s->rows; row++)
+			spmv_rows(s, row, row + 1);
+	}
+	return 0;
+}
+
+static int pipeline(struct pipeline *p)
+{
+	int failed = 0;
+#pragma omp parallel
+#pragma omp single
+	for (int32_t i = 0; i < p->chunks; i++)
+		for (int stage = 0; stage < PIPELINE_STAGES; stage++) {
+			struct chunk *chunk = &p->chunk[i];
+#pragma omp task depend(inout : *chunk) shared(failed)
+			if (chunk_stage_malloc(chunk)) {
+#pragma omp atomic write
+				failed = 1;
+			}
+		}
+	return failed;
+}
+
 const struct form form = {
 	.peer = PEER,
 	.open = open_team,
@@ -163,4 +194,6 @@ const struct form form = {
 	.uts = uts,
 	.sort = sort,
 	.cholesky = cholesky,
+	.spmv = spmv,
+	.pipeline = pipeline,
 };

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * form.c - the pool that weir's kernels run in.
+ * form.c - weir's forms, in a plain pool; in a resource-aware one where there is a budget.
  */
-#include <stdio.h>
-
 #include "form.h"
 
-weir_pool *crew;
-
-int answered(weir_status status)
+static int open_pool(unsigned threads, uint64_t budget_bytes)
 {
-	if (status)
-		fprintf(stderr, "kernels: weir: %s: %s\n", weir_status_text(status), weir_error_text());
-	return status != WEIR_OK;
-}
-
-static int open_pool(unsigned threads)
-{
-	return answered(weir_pool_create(&crew, WEIR_OPTIONS(.workers = threads)));
+	const weir_limits *limits = budget_bytes ? WEIR_LIMITS(.memory_bytes = budget_bytes) : NULL;
+	return answered(weir_pool_create(
+		&crew, WEIR_OPTIONS(.workers = threads, .resource_aware = budget_bytes > 0, .limits = limits)));
 }
 
 static void close_pool(void)
@@ -27,12 +18,15 @@ static void close_pool(void)
 
 const struct form form = {
 	.peer = "weir",
+	.admits = true,
 	.open = open_pool,
 	.close = close_pool,
 	.matmul = weir_matmul,
+	.cholesky = weir_cholesky,
+	.spmv = weir_spmv,
 	.stencil = weir_stencil,
 	.queens = weir_queens,
 	.uts = weir_uts,
 	.sort = weir_sort,
-	.cholesky = weir_cholesky,
+	.pipeline = weir_pipeline,
 };

@@ -20,5 +20,7 @@ int weir_queens(struct queens *queens);
 int weir_uts(struct uts *tree);
 int weir_sort(struct sort *sort);
 int weir_cholesky(struct cholesky *cholesky);
+int weir_spmv(struct spmv *spmv);
+int weir_pipeline(struct pipeline *pipeline);
 
 #endif
