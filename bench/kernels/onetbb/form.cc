@@ -192,8 +192,9 @@ static int cholesky(struct cholesky *c)
 static int spmv(struct spmv *s)
 {
 	arena->execute([s] {
-		tbb::parallel_for(tbb::blocked_range<int64_t>(0, s->rows),
-				  [s](const auto &rows) { spmv_rows(s, rows.begin(), rows.end()); });
+		for (int64_t product = 0; product < s->products; product++)
+			tbb::parallel_for(tbb::blocked_range<int64_t>(0, s->rows),
+					  [s](const auto &rows) { spmv_rows(s, rows.begin(), rows.end()); });
 	});
 	return 0;
 }

@@ -156,13 +156,14 @@ static int cholesky(struct cholesky *c)
 	return 0;
 }
 
-/* The first rows are the longest. */
+/* The first rows are the longest. In blocks, so that a piece is called for more than a row. */
 static int spmv(struct spmv *s)
 {
+	enum { BLOCK = 64 };
 	for (int64_t product = 0; product < s->products; product++) {
-#pragma omp parallel for schedule(dynamic, 64)
-		for (int64_t row = 0; row < s->rows; row++)
-			spmv_rows(s, row, row + 1);
+#pragma omp parallel for schedule(dynamic)
+		for (int64_t row = 0; row < s->rows; row += BLOCK)
+			spmv_rows(s, row, row + BLOCK < s->rows ? row + BLOCK : s->rows);
 	}
 	return 0;
 }
