@@ -159,7 +159,7 @@ static int cholesky(struct cholesky *c)
 /* The first rows are the longest. In blocks, so that a piece is called for more than a row. */
 static int spmv(struct spmv *s)
 {
-	enum { BLOCK = 64 };
+	enum { BLOCK = 256 };
 	for (int64_t product = 0; product < s->products; product++) {
 #pragma omp parallel for schedule(dynamic)
 		for (int64_t row = 0; row < s->rows; row += BLOCK)
