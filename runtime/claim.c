@@ -102,8 +102,9 @@ static uint64_t waits_since_ns(const struct weir_admission *admission, const str
 
 static bool is_late(const struct weir_admission *admission, const struct waiter *head)
 {
-	return head->overtaken >= admission->overtakes_max ||
-	       admission->now_ns >= waits_since_ns(admission, head) + admission->overtaken_ns_max ||
+	uint64_t since_ns = waits_since_ns(admission, head);
+	uint64_t waited_ns = admission->now_ns > since_ns ? admission->now_ns - since_ns : 0;
+	return head->overtaken >= admission->overtakes_max || waited_ns >= admission->overtaken_ns_max ||
 	       aged_service(admission, head) < room_service(head->demand.task_class);
 }
 

@@ -169,7 +169,8 @@ bool gate_place_is_free(struct weir_admission *admission, uint32_t place, bool *
 	 * to one kicks nobody. Who is at a credit, or at a recall, gives back in sight of WAIT. */
 	(void)credits_recall(&admission->tracker->credits, ledger, waiters);
 	struct packed spare = ledger_spare(ledger, place), limit = ledger_limit(ledger, place);
-	return spare.main == limit.main;
+	/* A stock that no node has is nobody's place. */
+	return spare.main == limit.main && !((spare.counted ^ limit.counted) & ledger->limits.node_mask.counted);
 }
 
 static weir_verdict verdict_of(enum level_effect effect)
@@ -264,6 +265,29 @@ enum gate_hold gate_holds(struct weir_admission *admission, const struct waiter 
 	return GATE_GO;
 }
 
+/* On all nodes, credits too, and no more than a total leaves; of a stock that no node has, the total's. */
+static uint64_t spare_in_all(struct weir_tracker *tracker, weir_resource resource)
+{
+	const struct ledger *ledger = &tracker->ledger;
+	bool is_main = word_kind(resource) == WORD_MAIN;
+	uint32_t w = is_main ? LEDGER_TOTAL : LEDGER_TOTAL_COUNTED;
+	uint64_t total_mask = is_main ? ledger->limits.total_mask.main : ledger->limits.total_mask.counted;
+	uint64_t node_mask = is_main ? ledger->limits.node_mask.main : ledger->limits.node_mask.counted;
+	uint64_t spare = 0, in_ledger = 0;
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		spare += packed_get(tracker_own_spare(tracker, n), resource);
+		in_ledger += packed_get(ledger_own_spare(ledger, n), resource);
+	}
+	if (!(total_mask & word_mask(resource)))
+		return spare;
+	/* What lies in credits was taken from the total as well. */
+	uint64_t total =
+		word_get(word_less(ledger_word_spare(ledger, w), ledger_word_debt(ledger, w), ledger->word[w].kind),
+			 resource) +
+		(spare > in_ledger ? spare - in_ledger : 0);
+	return node_mask & word_mask(resource) && spare < total ? spare : total;
+}
+
 /* In how long those that wait before it and it itself have room, by what all nodes release. 0: nobody knows. */
 static uint64_t backlog_eta_ns(struct weir_admission *admission, const struct waiter *waiter)
 {
@@ -271,14 +295,13 @@ static uint64_t backlog_eta_ns(struct weir_admission *admission, const struct wa
 	double longest_ns = 0;
 	for (int r = 0; r < WEIR_RESOURCES; r++) {
 		weir_resource resource = (weir_resource)r;
-		uint64_t needed = packed_get(waiter->wish.units, resource), spare = 0;
+		uint64_t needed = packed_get(waiter->wish.units, resource);
 		if (!needed)
 			continue;
 		for (uint32_t c = 0; c < WEIR_CLASSES; c++)
 			if (room_service((weir_class)c) <= room_service(waiter->demand.task_class))
 				needed += at_load(&admission->gate.ahead[c][r], relaxed, none);
-		for (uint32_t n = 0; n < ledger->nodes; n++)
-			spare += packed_get(ledger_own_spare(ledger, n), resource);
+		uint64_t spare = spare_in_all(admission->tracker, resource);
 		uint64_t rate = rates_get(&admission->rates, ledger->nodes, resource);
 		if (needed <= spare || !rate)
 			continue;

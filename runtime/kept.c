@@ -47,8 +47,9 @@ static void kept_bump(struct ledger_word *word, uint64_t flag)
 {
 	uint64_t spare = at_load(&word->spare, relaxed, none);
 	/* ORDER(kept): release, pairs with the acquires in kept_look(): who sees the word sees the vector; acquire, so
-	 * that of two who empty their vectors one sees both empty. */
-	while (!at_cas_weak(&word->spare, &spare, next_seq(spare) | flag, acq_rel, relaxed, kept))
+	 * that of two who empty their vectors one sees both empty. ORDER(credits): seq_cst, as in set_flag() (ledger.c): a
+	 * limit that is lowered sets the flag, and then looks at the mode. */
+	while (!at_cas_weak(&word->spare, &spare, next_seq(spare) | flag, seq_cst, relaxed, kept))
 		;
 }
 

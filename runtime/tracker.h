@@ -32,6 +32,9 @@ struct weir_tracker {
 /* Kick the room of the admission controller that is built on it, if any; and what is owed is paid. */
 void tracker_kick(struct weir_tracker *tracker);
 
+/* Count a release that did not come by admission among its rates, if there is one. */
+void tracker_note_release(struct weir_tracker *tracker, const struct taken *taken);
+
 /* The verbs of tracker_resize.c for who knows the units; *waiters: as for the ledger's. floor: NULL for none. */
 weir_status tracker_shrink(struct weir_tracker *tracker, weir_grant grant, const struct packed *to, bool *waiters);
 weir_status tracker_grow(struct weir_tracker *tracker, weir_grant grant, const struct packed *by,

@@ -383,10 +383,21 @@ weir_status weir_tracker_take_packed(weir_tracker *tracker, const weir_packed *p
 
 /* Giving. -------------------------------------------------------------------------------------------------------- */
 
+void tracker_note_release(struct weir_tracker *tracker, const struct taken *taken)
+{
+	/* ORDER(attach): acquire, as in tracker_kick(). */
+	struct weir_admission *admission = at_load(&tracker->admission, acquire, attach);
+	if (admission)
+		rates_note(&admission->rates, taken);
+}
+
 static NOINLINE weir_status give_anyhow(weir_tracker *tracker, weir_grant grant)
 {
 	bool waiters = false;
-	weir_status status = tracker_give(tracker, grant, &waiters);
+	struct taken taken;
+	weir_status status = tracker_give_taken(tracker, grant, &taken, &waiters);
+	if (!status)
+		tracker_note_release(tracker, &taken);
 	struct slot_cache *cache = slots_cache(&tracker->book->slots);
 	if (cache && credits_must_flush(cache))
 		waiters |= credits_flush(&tracker->credits, &tracker->ledger);
@@ -395,9 +406,15 @@ static NOINLINE weir_status give_anyhow(weir_tracker *tracker, weir_grant grant)
 	return status;
 }
 
-/* What is left to do of a give: tell those who wait, take the name out of use. */
-static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint32_t name, bool waiters)
+/* What is left to do of a give: count it, tell those who wait, take the name out of use. */
+static NOINLINE weir_status given(weir_tracker *tracker, weir_grant grant, uint64_t main, uint64_t counted,
+				  uint64_t where, bool waiters)
 {
+	struct taken taken = {.units = {.main = main, .counted = counted},
+			      .cpu_node = where_cpu_node(where),
+			      .memory_node = where_memory_node(where)};
+	uint32_t name = where_name(where);
+	tracker_note_release(tracker, &taken);
 	if (name)
 		names_forget(tracker->names, name, grant);
 	if (unlikely(waiters))
@@ -418,7 +435,7 @@ static NOINLINE weir_status given_slowly(weir_tracker *tracker, weir_grant grant
 		waiters |= ledger_give(&tracker->ledger, &taken);
 	if (credits_must_flush(slots_cache(&tracker->book->slots)))
 		waiters |= credits_flush(&tracker->credits, &tracker->ledger);
-	return given(tracker, grant, where_name(where), waiters);
+	return given(tracker, grant, main, counted, where, waiters);
 }
 
 /* Without credit: to the ledger. */
@@ -438,8 +455,7 @@ static NOINLINE weir_status give_to_ledger(weir_tracker *tracker, weir_grant gra
 		return given_slowly(tracker, grant, main, counted, where);
 	cache->skip--;
 	bool waiters = ledger_give_at_once(&tracker->ledger, where_cpu_node(where), main);
-	uint32_t name = where_name(where);
-	return likely(!name && !waiters) ? WEIR_OK : given(tracker, grant, name, waiters);
+	return likely(!where_name(where) && !waiters) ? WEIR_OK : given(tracker, grant, main, 0, where, waiters);
 }
 
 /* What a thread took itself and gives back it may keep for its next take. */

@@ -70,6 +70,7 @@ static void change_to(struct weir_tracker *tracker, weir_grant grant, const stru
 	if (likely(!book_changed(tracker->book, grant, main, counted)))
 		return;
 	*waiters |= ledger_give(&tracker->ledger, &taken);
+	tracker_note_release(tracker, &taken);
 	if (record->name)
 		names_forget(tracker->names, record->name, grant);
 }
@@ -102,6 +103,7 @@ weir_status tracker_shrink(struct weir_tracker *tracker, weir_grant grant, const
 	back.units.main -= to->main;
 	back.units.counted -= to->counted;
 	*waiters |= ledger_give(&tracker->ledger, &back);
+	tracker_note_release(tracker, &back);
 	return WEIR_OK;
 }
 

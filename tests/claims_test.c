@@ -105,6 +105,24 @@ static void who_has_waited_too_long_claims_its_room(void **state)
 }
 
 /* The claim of a waiter that is cancelled is over at once, for those who wait and for those who ask. */
+/* UINT64_MAX is never: O1 is then by overtakes alone. It failed by a sum that wrapped, so that everybody claimed at once. */
+static void who_may_wait_for_ever_does_not_claim_by_time(void **state)
+{
+	(void)state;
+	struct house house;
+	build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+	      (weir_admission_options){.overtaken_ns_max = UINT64_MAX, .aging_ns_max = UINT64_MAX});
+	weir_grant a = admit(&house, WEIR_DEMAND(.cores = 1)), b = admit(&house, WEIR_DEMAND(.cores = 2));
+	weir_decision waits = queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+	now_ns += 3600 * WEIR_NS_PER_S;
+	release(&house, a);
+	assert_int_equal(counts_of(&house).claims, 0);
+	release(&house, admit(&house, WEIR_DEMAND(.cores = 1, .task_class = WEIR_BEST_EFFORT)));
+	assert_int_equal(weir_admission_cancel(house.admission, waits.ticket), WEIR_OK);
+	release(&house, b);
+	pull_down(&house, 4);
+}
+
 static void a_cancelled_claim_opens_what_it_kept(void **state)
 {
 	(void)state;
@@ -349,6 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_of_small_ones_does_not_starve_a_large_one),
 		cmocka_unit_test(who_has_waited_too_long_claims_its_room),
+		cmocka_unit_test(who_may_wait_for_ever_does_not_claim_by_time),
 		cmocka_unit_test(a_cancelled_claim_opens_what_it_kept),
 		cmocka_unit_test(a_claim_that_moves_opens_what_it_kept),
 		cmocka_unit_test(who_fits_beside_a_claim_starts),

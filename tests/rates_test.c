@@ -51,6 +51,39 @@ static void the_eta_is_what_is_missing_by_what_comes_back(void **state)
 	pull_down(&house, 1002);
 }
 
+/* U2: what comes back past admission counts too, while somebody waits: by handle, by id, by shrinking. It would fail by an ETA
+ * that nobody knows, or one as if half of the cores never came back. */
+static void what_the_tracker_gives_back_counts_while_somebody_waits(void **state)
+{
+	(void)state;
+	enum { BY_HANDLE, BY_ID, BY_SHRINKING, WAYS };
+	for (int way = 0; way < WAYS; way++) {
+		struct house house;
+		build(&house, WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1"),
+		      (weir_admission_options){.overtaken_ns_max = UINT64_MAX, .aging_ns_max = UINT64_MAX});
+		weir_grant rest = admit(&house, WEIR_DEMAND(.cores = 3)), one;
+		weir_decision waits = queue(&house, WEIR_DEMAND(.cores = 4), NULL);
+		const weir_demand *core = WEIR_DEMAND(.cores = 1);
+		for (int i = 0; i < 200; i++) {
+			now_ns += WEIR_NS_PER_MS;
+			assert_int_equal(way == BY_ID ? weir_tracker_allocate(house.tracker, "it", core, NULL)
+						      : weir_tracker_take(house.tracker, core, &one, NULL),
+					 WEIR_OK);
+			if (way == BY_SHRINKING)
+				assert_int_equal(weir_tracker_shrink(house.tracker, one, &(weir_amount){0}), WEIR_OK);
+			assert_int_equal(way == BY_ID ? weir_tracker_release(house.tracker, "it")
+						      : weir_tracker_give(house.tracker, one),
+					 WEIR_OK);
+			rates_sample(&house.admission->rates, house.tracker->book, now_ns);
+		}
+		/* The three that are held, at one each millisecond. */
+		assert_in_range(eta(&house, WEIR_DEMAND(.cores = 4)), 2 * WEIR_NS_PER_MS, 4 * WEIR_NS_PER_MS);
+		assert_int_equal(weir_admission_cancel(house.admission, waits.ticket), WEIR_OK);
+		release(&house, rest);
+		pull_down(&house, 2);
+	}
+}
+
 /* All that is short must come: the slowest says when. And not later than a second. */
 static void the_slowest_of_what_is_short_decides_up_to_a_second(void **state)
 {
@@ -58,7 +91,8 @@ static void the_slowest_of_what_is_short_decides_up_to_a_second(void **state)
 	struct house house;
 	build(&house,
 	      WEIR_TRACKER_OPTIONS(.machine = "numa:1 core:4 pu:1",
-				   .limits = WEIR_LIMITS(.memory_bytes = 1024 * MIB, .counted = {4}, .counted_name = {"gpu"})),
+				   .limits = WEIR_LIMITS(.memory_bytes = 1024 * MIB, .counted = {4},
+							 .counted_name = {"gpu"})),
 	      (weir_admission_options){0});
 	const weir_demand *all = WEIR_DEMAND(.cores = 2, .memory_bytes = 64 * MIB, .counted = {4});
 	weir_grant hold = admit(&house, WEIR_DEMAND(.cores = 2, .memory_bytes = 900 * MIB));
@@ -204,6 +238,7 @@ int main(void)
 		cmocka_unit_test(a_burst_is_seen_within_milliseconds_and_a_pause_is_forgotten),
 		cmocka_unit_test(who_is_deferred_is_told_the_eta_and_at_least_the_back_off),
 		cmocka_unit_test(no_release_is_lost_between_threads),
+		cmocka_unit_test(what_the_tracker_gives_back_counts_while_somebody_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
