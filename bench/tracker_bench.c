@@ -163,7 +163,7 @@ static bool run(const char *workload, uint32_t threads, bool quick)
 		if (is_of(&kinds[k], workload, threads))
 			bench_register(names[k], kinds[k].fn, NULL, (int)threads);
 	}
-	if (!bench_rounds(3, quick ? 0.003 : 0.02))
+	if (!bench_rounds(3, quick ? 0.01 : 0.02))
 		return false;
 	if (!is_whole(tracker) || !is_whole(credited)) {
 		fprintf(stderr, "tracker_bench: not all came back: %s\n", weir_error_text());

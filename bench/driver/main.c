@@ -135,6 +135,8 @@ int main(int argc, char **argv)
 	argv[0] = (char *)"bench";
 	struct options options;
 	options_parse(&options, argc, argv);
+	if (options.check)
+		return 0;
 	char why[WHY_BYTES];
 	struct programs programs = {0};
 	struct promises promises = {0};

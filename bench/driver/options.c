@@ -29,7 +29,8 @@ enum key {
 	KEY_PROMISES,
 	KEY_OUT,
 	KEY_RESULTS,
-	KEY_COMMIT
+	KEY_COMMIT,
+	KEY_CHECK
 };
 
 static const struct argp_option table[] = {
@@ -49,6 +50,7 @@ static const struct argp_option table[] = {
 	{"out", KEY_OUT, "FOLDER", OPTION_HIDDEN, NULL, 0},
 	{"results", KEY_RESULTS, "FOLDER", OPTION_HIDDEN, NULL, 0},
 	{"commit", KEY_COMMIT, "TEXT", OPTION_HIDDEN, NULL, 0},
+	{"check", KEY_CHECK, NULL, OPTION_HIDDEN, NULL, 0},
 	{0}};
 
 static void parse_peer(struct argp_state *state, struct options *o, const char *text)
@@ -129,6 +131,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_COMMIT:
 		o->commit = argument;
+		return 0;
+	case KEY_CHECK:
+		o->check = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "there is no command '%s': give options, or compare A.json B.json", argument);

@@ -33,6 +33,7 @@ struct options {
 	const char *out;     /* folder of report.json and report.html */
 	const char *results; /* folder for --keep */
 	const char *commit;
+	bool check; /* only whether the options are right */
 };
 
 /* Ends the process after --help, and with EXIT_WRONG after what cannot be meant. Owns: nothing; the text is argv's. */

@@ -34,7 +34,7 @@ bool programs_read(struct programs *out, const char *file, char why[static WHY_B
 /* A finished program of one's own in place of the peer of that name, or beside what there is. */
 void programs_add(struct programs *programs, const char *peer, const char *path);
 
-/* Ask each for its list. */
+/* Ask each for its list. A program that is not there is missing from then on. */
 void programs_ask(struct programs *programs, uint64_t timeout_ns);
 
 /* The program's offer of the workload, or NULL. */

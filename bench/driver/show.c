@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS_MOST = COUNTS_MOST, NAME_WIDTH = 14 };
+enum { COLUMNS_MOST = COUNTS_MOST, NAME_WIDTH = 14, VALUE_WIDTH = 15 };
 
 void show_number(double value, char text[static 24])
 {
@@ -61,13 +61,15 @@ static void print_value(const struct summary *s, FILE *out)
 
 static void print_head(const struct block *block, FILE *out)
 {
-	char title[NAME_BYTES + UNIT_BYTES + 4];
-	snprintf(title, sizeof(title), "%s, %s", block->workload, block->unit);
-	fprintf(out, "\n%-*s", NAME_WIDTH + 12, title);
-	for (size_t c = 0; c < block->columns; c++)
-		fprintf(out, "%s%4u thread%s%s%-12s", c ? "   " : "", block->threads[c],
-			block->threads[c] == 1 ? " " : "s",
-			find(block, block->threads[c], NULL)->noisy ? " noisy " : "       ", "weir / it");
+	char title[NAME_BYTES + UNIT_BYTES + 4], head[40];
+	snprintf(title, sizeof(title), "%s, %s ", block->workload, block->unit);
+	int at = fprintf(out, "\n%s", title) - 1;
+	for (size_t c = 0; c < block->columns; c++) {
+		snprintf(head, sizeof(head), "%s%u thread%s",
+			 find(block, block->threads[c], NULL)->noisy ? "noisy: " : "", block->threads[c],
+			 block->threads[c] == 1 ? "" : "s");
+		fprintf(out, "%*s  %-19s", c ? VALUE_WIDTH : NAME_WIDTH + 2 + VALUE_WIDTH - at, head, "weir / it");
+	}
 	fprintf(out, "\n");
 }
 
