@@ -13,6 +13,8 @@
  * Elapsed time is what the promise is about; CPU time of the whole process is what other load disturbs less (it counts
  * the submitting thread and whoever looks for work). Both are shown as the plain pool's time over the aware pool's: the
  * throughput of the aware pool as a part of the plain one's.
+ *
+ * `run admission_1us` (bench/PROTOCOL.md) is the first form alone; without it, all forms with a table and the promise.
  */
 #include <math.h>
 #include <pthread.h>
@@ -279,6 +281,26 @@ static bool judge(const char *form, uint32_t workers, double least)
 	return kept;
 }
 
+/* The workload of bench/PROTOCOL.md: drained, plain and aware in turn; CPU time with one worker, elapsed with more. */
+static bool run_workload(const char *workload, uint32_t workers, bool quick)
+{
+	tasks = quick ? 20000 : 100000;
+	calibrate();
+	struct house plain, aware;
+	build(&plain, false, workers);
+	build(&aware, true, workers);
+	for (uint32_t r = 0; r < 2; r++) {
+		run_drain(&plain);
+		run_drain(&aware);
+	}
+	pull_down(&plain);
+	pull_down(&aware);
+	const char *kind = kinds[workers == 1];
+	bench_row(workload, "weir", workers, bench_ns(name_of("drain", "aware", workers, kind)), "ns");
+	bench_row(workload, "plain", workers, bench_ns(name_of("drain", "plain", workers, kind)), "ns");
+	return true;
+}
+
 static bool parse(int argc, char **argv, const char **only)
 {
 	for (int i = 1; i < argc; i++) {
@@ -296,6 +318,9 @@ static bool parse(int argc, char **argv, const char **only)
 
 int main(int argc, char **argv)
 {
+	static const struct bench_workload workload = {"admission_1us", "1,2", run_workload};
+	if (argc > 1 && argv[1][0] != '-')
+		return bench_program(argc, argv, &workload, 1);
 	const char *only = NULL;
 	if (!parse(argc, argv, &only)) {
 		fprintf(stderr, "options: --rounds=N, --tasks=N (%d to 1000000), --form=drain|inside|outside\n",

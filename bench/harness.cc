@@ -62,20 +62,6 @@ double quantile(std::vector<double> values, double q)
 	return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
-// --name=value, taken out of argv; the fallback if it is not there.
-std::string option(int &argc, char **argv, const std::string &name, const std::string &fallback)
-{
-	std::string found = fallback, start = "--" + name + "=";
-	int kept = 0;
-	for (int i = 0; i < argc; i++) {
-		if (strncmp(argv[i], start.c_str(), start.size()) == 0)
-			found = argv[i] + start.size();
-		else
-			argv[kept++] = argv[i];
-	}
-	argc = kept;
-	return found;
-}
 } // namespace
 
 void bench_register(const char *name, bench_fn fn, const void *argument, int threads)
@@ -104,23 +90,43 @@ void bench_fail(struct bench_run *run, const char *why)
 	static_cast<benchmark::State *>(run->state)->SkipWithError(why);
 }
 
-bool bench_main(int argc, char **argv)
+bool bench_rounds(int rounds, double seconds)
 {
-	int rounds = std::atoi(option(argc, argv, "rounds", "9").c_str());
-	std::string least = "--benchmark_min_time=" + option(argc, argv, "seconds", "0.02");
-	std::vector<char *> args(argv, argv + argc);
-	args.push_back(least.data());
-	int count = static_cast<int>(args.size());
-	args.push_back(nullptr);
-	benchmark::Initialize(&count, args.data());
-	if (rounds < 1 || benchmark::ReportUnrecognizedArguments(count, args.data())) {
-		std::cerr << "options: --rounds=N (at least 1), --seconds=S, --benchmark_filter=REGEX\n";
-		return false;
-	}
+	std::string name = "bench", least = "--benchmark_min_time=" + std::to_string(seconds);
+	char *argv[] = {name.data(), least.data(), nullptr};
+	int argc = 2;
+	benchmark::Initialize(&argc, argv);
 	collector into;
 	for (int round = 0; round < rounds && !into.failed; round++)
 		benchmark::RunSpecifiedBenchmarks(&into);
 	return !into.failed;
+}
+
+int bench_program(int argc, char **argv, const bench_workload *all, size_t count)
+{
+	if (argc == 2 && strcmp(argv[1], "list") == 0) {
+		for (size_t i = 0; i < count; i++)
+			printf("%s %s\n", all[i].name, all[i].counts);
+		return 0;
+	}
+	bool quick = argc == 5 && strcmp(argv[4], "quick") == 0;
+	if ((argc == 4 || quick) && strcmp(argv[1], "run") == 0) {
+		std::string threads = argv[3];
+		for (size_t i = 0; i < count; i++)
+			if (strcmp(all[i].name, argv[2]) == 0 &&
+			    ("," + std::string(all[i].counts) + ",").find("," + threads + ",") != std::string::npos)
+				return !all[i].run(argv[2], static_cast<uint32_t>(std::stoul(threads)), quick);
+		fprintf(stderr, "%s %s: no such workload and thread count\n", argv[2], argv[3]);
+		return 1;
+	}
+	fprintf(stderr, "usage: list, or run WORKLOAD THREADS [quick]\n");
+	return 1;
+}
+
+void bench_row(const char *workload, const char *peer, uint32_t threads, double value, const char *unit)
+{
+	printf("{\"workload\":\"%s\",\"peer\":\"%s\",\"threads\":%u,\"value\":%.6g,\"unit\":\"%s\"}\n", workload, peer,
+	       threads, value, unit);
 }
 
 void bench_note(const char *name, double ns)

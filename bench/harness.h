@@ -8,16 +8,17 @@
  *			...one operation...
  *	}
  *	bench_register("pair/1", pair, NULL, 1);
- *	bench_main(argc, argv);
+ *	bench_rounds(9, 0.02);
  *	double ns = bench_ns("pair/1");
  *
  * All benchmarks run once in each round, one after the other (A B A B), so that what else the machine does meets all of
- *them.
+ * them. A program that has workloads hands them to bench_program().
  */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -36,9 +37,21 @@ typedef void (*bench_fn)(struct bench_run *run);
 /* fn runs in `threads` threads at once. */
 void bench_register(const char *name, bench_fn fn, const void *argument, int threads);
 
-/* Run all of them. Options: --rounds=N, --seconds=S for each run, and those of Google Benchmark
- * (--benchmark_filter=...). False: an option is wrong, or a benchmark failed. */
-bool bench_main(int argc, char **argv);
+/* So many rounds of what was registered, `seconds` for each run. False: a benchmark failed. */
+bool bench_rounds(int rounds, double seconds);
+
+/* A workload of a program that speaks bench/PROTOCOL.md. run() registers or measures, and prints rows. */
+struct bench_workload {
+	const char *name;
+	const char *counts; /* of threads, as `list` says them */
+	bool (*run)(const char *name, uint32_t threads, bool quick);
+};
+
+/* `list`, or `run WORKLOAD THREADS [quick]`: the exit status of the program. */
+int bench_program(int argc, char **argv, const struct bench_workload *all, size_t count);
+
+/* One row, as `run` prints it. */
+void bench_row(const char *workload, const char *peer, uint32_t threads, double value, const char *unit);
 
 /* The median over the rounds. One thread: its CPU time for an operation; more: elapsed time over all their operations.
  * NaN: it did not run. */

@@ -3,12 +3,12 @@
  * tracker_bench.c - what it costs to take and give back room, beside its floor and beside a lock.
  *
  * Each operation is a pair: take and give, or allocate and release. All threads work on one node of one tracker, which
- * never is full. By id: each thread uses 1,024 ids of its own in turn. Prints a table and whether the two promises
- * hold.
+ * never is full. By id: each thread uses 1,024 ids of its own in turn. Speaks bench/PROTOCOL.md: all kinds of a workload
+ * are measured in turn in one process, three times, and the rows are medians.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <weir/tracker.h>
 
@@ -17,10 +17,6 @@
 #include "peers/rwlock_tracker.h"
 
 enum { THREADS_MAX = 8, IDS = 1024, ID_BYTES = 32 };
-
-/* The promises: by handle, at most this many times the bare pair, and where a credit covers it, at most that part of it;
- * two and eight threads, at most that part of the lock's time; by id, below the lock. */
-static const double handle_most = 1.6, credit_most = 0.6, two_most = 1.0 / 5, eight_most = 1.0 / 8, id_most = 1.0;
 
 static weir_tracker *tracker; /* without credits */
 static weir_tracker *credited;
@@ -99,25 +95,35 @@ static void rwlock_by_index(struct bench_run *run)
 	}
 }
 
-static const struct {
-	const char *name;
+/* What is measured under a workload, as which peer and in which unit. Each runs in turn in each round. */
+static const struct kind {
+	const char *workload;
+	const char *peer;
+	const char *unit;
 	bench_fn fn;
-	const char *text;
 } kinds[] = {
-	{"pair", bare_pair, "bare pair: bounded compare-and-swap, fetch_sub"},
-	{"packed", by_packed_handle, "weir by handle, packed demand"},
-	{"handle", by_handle, "weir by handle"},
-	{"credit", by_credit, "weir by handle, packed demand, with credits"},
-	{"index", rwlock_by_index, "rwlock by index"},
-	{"id", by_id, "weir by id"},
-	{"rwlock", rwlock_by_id, "rwlock + hash table by id"},
+	{"tracker_1t", "weir", "ns", by_packed_handle},
+	{"tracker_1t", "floor", "ns", bare_pair},
+	{"tracker_1t", "rwlock", "ns", rwlock_by_index},
+	{"tracker_1t", "weir_unpacked", "ns", by_handle},
+	{"tracker_1t", "weir_credits", "ns", by_credit},
+	{"tracker_1t", "weir", "ns by id", by_id},
+	{"tracker_1t", "rwlock", "ns by id", rwlock_by_id},
+	{"tracker_id_1t", "weir", "ns", by_id},
+	{"tracker_id_1t", "floor", "ns", bare_pair},
+	{"tracker_id_1t", "rwlock", "ns", rwlock_by_id},
+	{"credit_1t", "weir", "ns", by_credit},
+	{"credit_1t", "floor", "ns", bare_pair},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-static const int thread_counts[] = {1, 2, THREADS_MAX};
-
-enum { COUNTS = sizeof(thread_counts) / sizeof(thread_counts[0]) };
+/* tracker_2t and tracker_8t are tracker_1t with more threads. */
+static bool is_of(const struct kind *kind, const char *workload, uint32_t threads)
+{
+	return strcmp(kind->workload, threads > 1 ? "tracker_1t" : workload) == 0 &&
+	       (threads > 1 || strcmp(kind->unit, "ns") == 0);
+}
 
 static void set_up(void)
 {
@@ -133,79 +139,48 @@ static void set_up(void)
 	rwlock = rwlock_tracker_create(1, &node);
 	if (status || !rwlock) {
 		fprintf(stderr, "tracker_bench: %s\n", status ? weir_error_text() : "no memory");
-		exit(2);
+		exit(1);
 	}
 	for (int t = 0; t < THREADS_MAX; t++)
 		for (int i = 0; i < IDS; i++)
 			snprintf(ids[t][i], ID_BYTES, "job-%d-%d", t, i);
 }
 
-static const char *name_of(const char *kind, int threads)
+/* The reference: when all is given back, all is there, and a node-sized demand fits. */
+static bool is_whole(weir_tracker *of)
 {
-	static char names[4][32];
-	static unsigned next;
-	char *name = names[next++ % 4];
-	snprintf(name, sizeof(names[0]), "%s/%d", kind, threads);
-	return name;
+	const weir_demand all = {.size = sizeof(all), .cores = 64, .memory_bytes = UINT64_C(1) << 30};
+	weir_grant grant;
+	return !weir_tracker_take(of, &all, &grant, NULL) && !weir_tracker_give(of, grant);
 }
 
-static void print_table(void)
+static bool run(const char *workload, uint32_t threads, bool quick)
 {
-	printf("%-48s", "ns for take and give, over all threads");
-	for (int c = 0; c < COUNTS; c++)
-		printf("%5d thread%s", thread_counts[c], thread_counts[c] == 1 ? " " : "s");
-	printf("\n");
+	set_up();
+	char names[KINDS][64];
 	for (int k = 0; k < KINDS; k++) {
-		printf("%-48s", kinds[k].text);
-		for (int c = 0; c < COUNTS; c++) {
-			const char *name = name_of(kinds[k].name, thread_counts[c]);
-			if (isnan(bench_ns(name)))
-				printf("%13s", "-");
-			else
-				printf("%8.1f+-%2.0f%%", bench_ns(name), 50 * bench_spread(name));
-		}
-		printf("\n");
+		snprintf(names[k], sizeof(names[k]), "%d %s %s", k, kinds[k].peer, kinds[k].unit);
+		if (is_of(&kinds[k], workload, threads))
+			bench_register(names[k], kinds[k].fn, NULL, (int)threads);
 	}
-}
-
-/* False: a promise is missed. What a filter left out is not judged. */
-static bool print_ratio(const char *a, const char *b, int threads, double most)
-{
-	double ratio = bench_ratio(name_of(a, threads), name_of(b, threads));
-	if (isnan(ratio))
-		return true;
-	bool kept = !(most > 0) || (most < 1 || most > 1 ? ratio <= most : ratio < most);
-	printf("%-8s / %-8s %d thread%s %6.3f", a, b, threads, threads == 1 ? " " : "s", ratio);
-	if (most > 0)
-		printf("   promised: %s %.3f   %s", most < 1 || most > 1 ? "at most" : "below", most,
-		       kept ? "kept" : "MISSED");
-	printf("\n");
-	return kept;
+	if (!bench_rounds(3, quick ? 0.01 : 0.02))
+		return false;
+	if (!is_whole(tracker) || !is_whole(credited)) {
+		fprintf(stderr, "tracker_bench: not all came back: %s\n", weir_error_text());
+		return false;
+	}
+	for (int k = 0; k < KINDS; k++)
+		if (is_of(&kinds[k], workload, threads))
+			bench_row(workload, kinds[k].peer, threads, bench_ns(names[k]), kinds[k].unit);
+	rwlock_tracker_destroy(rwlock);
+	return !weir_tracker_destroy(credited) && !weir_tracker_destroy(tracker);
 }
 
 int main(int argc, char **argv)
 {
-	set_up();
-	for (int c = 0; c < COUNTS; c++)
-		for (int k = 0; k < KINDS; k++)
-			bench_register(name_of(kinds[k].name, thread_counts[c]), kinds[k].fn, NULL, thread_counts[c]);
-	if (!bench_main(argc, argv))
-		return 2;
-	printf("%s\nweir %s\n\n", bench_machine(), weir_version());
-	print_table();
-	printf("\nmedians over rounds of A B A B; one thread: CPU time, more: elapsed time; +- half the quartiles' "
-	       "distance\n\n");
-	bool kept = print_ratio("packed", "pair", 1, handle_most);
-	kept &= print_ratio("credit", "pair", 1, credit_most);
-	kept &= print_ratio("packed", "index", 2, two_most);
-	kept &= print_ratio("packed", "index", THREADS_MAX, eight_most);
-	print_ratio("credit", "index", 2, 0);
-	print_ratio("credit", "index", THREADS_MAX, 0);
-	for (int c = 0; c < COUNTS; c++)
-		kept &= print_ratio("id", "rwlock", thread_counts[c], id_most);
-	print_ratio("handle", "pair", 1, 0);
-	for (int c = 0; c < COUNTS; c++)
-		print_ratio("handle", "index", thread_counts[c], 0);
-	rwlock_tracker_destroy(rwlock);
-	return weir_tracker_destroy(credited) || weir_tracker_destroy(tracker) || !kept;
+	static const struct bench_workload workloads[] = {
+		{"tracker_1t", "1", run},    {"tracker_2t", "2", run}, {"tracker_8t", "8", run},
+		{"tracker_id_1t", "1", run}, {"credit_1t", "1", run},
+	};
+	return bench_program(argc, argv, workloads, sizeof(workloads) / sizeof(workloads[0]));
 }

@@ -5,6 +5,7 @@
 packages="gcc g++ libc6-dev cmake ninja-build pkg-config
 	liburcu-dev libhwloc-dev libjemalloc-dev libck-dev libxxhash-dev libjansson-dev libcmocka-dev libbenchmark-dev spin"
 guest_packages="qemu-system-x86 busybox-static cpio lz4" # for tests/vm
+bench_packages="libtbb-dev clang libomp-dev libstarpu-dev golang-go nettle-dev" # peers of tools/bench
 
 missing_packages() {
 	command -v dpkg-query >/dev/null || return 0 # not a Debian: CMake says what it misses
