@@ -3,10 +3,9 @@
  * group.c - groups: count, wait, cancel, chain.
  *
  * Holds:     groups in slots, successors on the heap.
- * Invariant: G1  pending counts the tasks that were submitted and are not done.
- *            G2  a successor is released once, when its earlier group's epoch has passed the one it was registered in.
+ * Invariant: G2  a successor is released once, when its earlier group's epoch has passed the one it was registered in.
  * Progress:  lock-free but for chains and waits from inside tasks (waits.c); wait blocks.
- * Not here:  running (worker.c), admission of held tasks (submit.c), waits that could never end (waits.c).
+ * Not here:  counting (pending.c), running (worker.c), admission of held tasks (submit.c), waits that could never end (waits.c).
  *
  * G2: pending goes from 1 to 0 and the epoch up by one in a single exchange. A successor is pushed first, then the
  * state is looked at again; who ends the group exchanges the state first, then looks for successors; all four are
@@ -66,8 +65,7 @@ weir_status weir_group_destroy(weir_group *group)
 		return WEIR_OK;
 	if (!group->alive)
 		return error_set(WEIR_EINVAL, "the group was destroyed before");
-	/* ORDER(group_done): acquire, pairs with the release in group_task_done(). */
-	uint32_t pending = group_pending(at_load(&group->state, acquire, group_done));
+	uint32_t pending = group_pending_now(group);
 	if (pending)
 		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
 	if (at_load(&group->held, relaxed, none) != GROUP_GO)
@@ -83,7 +81,7 @@ weir_status weir_group_destroy(weir_group *group)
 
 uint64_t weir_group_pending(const weir_group *group)
 {
-	return group ? group_pending(at_load(&((weir_group *)group)->state, relaxed, none)) : 0;
+	return group ? group_pending_now((weir_group *)group) : 0;
 }
 
 bool weir_group_cancelled(const weir_group *group)
@@ -229,6 +227,7 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	if (weir_group_pending(later) && at_load(&later->held, relaxed, none) == GROUP_GO)
 		return error_set(WEIR_EINVAL,
 				 "the later group has tasks that may run already: chain it before submitting to it");
+	(void)group_close(first);
 	/* ORDER(successor): seq_cst, see G2 above. */
 	uint64_t state = at_load(&first->state, seq_cst, successor);
 	if (!group_pending(state))
@@ -247,6 +246,7 @@ weir_status weir_group_after(weir_group *later, weir_group *first)
 	}
 	wait_for_one_more(later);
 	push_successor(first, one);
+	(void)group_close(first); /* the state may be of a later epoch than the close before */
 	/* *one may be released, and freed, by now. */
 	if (group_epoch(at_load(&first->state, seq_cst, successor)) != group_epoch(state))
 		flush_successors(first);
@@ -267,40 +267,11 @@ bool group_hold(weir_group *group, weir_task *task)
 	return true;
 }
 
-void group_count_in(weir_group *group, uint32_t n)
+void group_ended(weir_group *group)
 {
-	at_add(&group->state, n, relaxed, none);
-}
-
-void group_count_ungranted(weir_group *group, uint32_t n)
-{
-	/* ORDER(ungranted): seq_cst on all four, with waits.c and the look at the holders in ask(): of adder and holder one sees
-	 * the other. */
-	at_add(&group->ungranted, n, seq_cst, ungranted);
-}
-
-void group_granted(weir_group *group)
-{
-	/* ORDER(ungranted): seq_cst, with waits.c and ask(). */
-	at_sub(&group->ungranted, 1, seq_cst, ungranted);
-}
-
-void group_task_done(weir_group *group)
-{
-	uint64_t state = at_load(&group->state, relaxed, none);
-	uint64_t wanted;
-	do {
-		uint32_t epoch = group_epoch(state);
-		uint32_t pending = group_pending(state);
-		wanted = pending == 1 ? (uint64_t)(epoch + 1) << 32 : state - 1;
-		/* ORDER(group_done): release, pairs with the acquire of who waits: it sees what the tasks wrote.
-		 * ORDER(successor): seq_cst, see G2 above. */
-	} while (!at_cas_weak(&group->state, &state, wanted, seq_cst, relaxed, group_done));
-	if (group_pending(wanted))
-		return;
-	/* From here on the group may be destroyed and used again: its slot is still a group, a wake that nobody needs
-	 * is harmless, and a flush takes only successors whose epoch has passed. */
+	/* A wake that nobody needs is harmless, and a flush takes only successors whose epoch has passed. */
 	park_wake(&group->done);
+	/* ORDER(successor): seq_cst, see G2 above. */
 	if (at_load(&group->successors, seq_cst, successor))
 		flush_successors(group);
 }
@@ -365,18 +336,11 @@ weir_status weir_why_pending(weir_pool *pool, uint64_t ticket, weir_why *out)
 
 /* Waiting. ------------------------------------------------------------------------------------------------------- */
 
-static bool is_done(weir_group *group, uint32_t epoch)
-{
-	/* ORDER(group_done): acquire, pairs with the release in group_task_done(). */
-	uint64_t state = at_load(&group->state, acquire, group_done);
-	return !group_pending(state) || group_epoch(state) != epoch;
-}
-
 /* Run members of the group that lie on top of the own deque: descendants of what is waited for, so their end cannot
  * depend on ours. */
 static void help(struct worker *worker, weir_group *group, uint32_t epoch)
 {
-	while (!is_done(group, epoch)) {
+	while (!group_is_done(group, epoch)) {
 		weir_task *task = deque_pop(&worker->deque);
 		if (!task)
 			return;
@@ -390,15 +354,17 @@ static void help(struct worker *worker, weir_group *group, uint32_t epoch)
 
 static void spin_until_done(weir_group *group, uint32_t epoch)
 {
-	for (int i = 0; i < WAIT_SPINS && !is_done(group, epoch); i++)
+	for (int i = 0; i < WAIT_SPINS && !group_is_done(group, epoch); i++)
 		at_pause();
 }
 
 static void sleep_until_done(weir_group *group, uint32_t epoch)
 {
+	if (!group_close(group))
+		return;
 	for (;;) {
 		uint32_t ticket = park_ticket(&group->done);
-		if (is_done(group, epoch))
+		if (group_is_done(group, epoch))
 			return;
 		park_wait(&group->done, ticket, 0);
 	}
@@ -435,11 +401,12 @@ static weir_status wait_inside(struct worker *worker, weir_task *self, weir_grou
 	weir_status status = edge.grant ? waits_register(worker->pool, &edge) : WEIR_OK;
 	if (!status) {
 		help(worker, group, epoch);
+		worker_tell(worker);
 		spin_until_done(group, epoch);
 	}
-	if (!status && !is_done(group, epoch))
+	if (!status && !group_is_done(group, epoch))
 		status = waits_register(worker->pool, &edge);
-	if (!status && !is_done(group, epoch))
+	if (!status && !group_is_done(group, epoch))
 		status = block(worker, group, epoch);
 	waits_forget(worker->pool, &edge);
 	worker->waiting = edge.below;
@@ -469,11 +436,11 @@ weir_status weir_group_wait(weir_group *group)
 	uint32_t epoch = group_epoch(at_load(&group->state, relaxed, none));
 	struct worker *worker = worker_self;
 	weir_task *self = worker && worker->pool == group->pool ? at_load(&worker->root, relaxed, none) : NULL;
-	if (self && !is_done(group, epoch)) {
+	if (self && !group_is_done(group, epoch)) {
 		weir_status status = wait_inside(worker, self, group, epoch);
 		if (status)
 			return status;
-	} else if (!is_done(group, epoch)) {
+	} else if (!group_is_done(group, epoch)) {
 		spin_until_done(group, epoch);
 		sleep_until_done(group, epoch);
 	}

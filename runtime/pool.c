@@ -16,6 +16,7 @@
 #include "numa/ranks.h"
 #include "private/error.h"
 #include "private/log.h"
+#include "private/membarrier.h"
 #include "runtime/keeper.h"
 #include "runtime/leftover.h"
 #include "runtime/options.h"
@@ -199,6 +200,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	pool->forks_max = options->forks_max;
 	pool->spin_ns = options->spin_ns;
 	pool->stack_bytes = options->stack_bytes;
+	pool->grants_untold = membarrier_ready();
 	park_init(&pool->drained);
 	pthread_mutex_init(&pool->waits_lock, NULL);
 	weir_status status =

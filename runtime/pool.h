@@ -65,6 +65,14 @@ struct stolen {
 	struct stolen *outer;
 };
 
+/* What a worker has not told its group yet (pending.c). Only the worker writes it. */
+struct untold {
+	_Atomic(weir_group *) group; /* NULL: nothing */
+	_Atomic(uint32_t) ended;
+	_Atomic(uint32_t) granted;
+	_Atomic(uint32_t) telling; /* odd: granted is being moved to the group */
+};
+
 /* What a worker runs, innermost first: a task, or a forked child of one. */
 struct worker {
 	struct forks forks; /* first: a weir_worker * is a struct worker * */
@@ -85,6 +93,7 @@ struct worker {
 	_Atomic(uint32_t) awake; /* runs something, or looks for it; who goes to sleep reads whether to search */
 	uint32_t takes; /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
+	struct untold untold;
 	pthread_t thread;
 };
 
@@ -111,6 +120,7 @@ struct weir_pool {
 	weir_machine *machine;	/* owned by the tracker in a resource-aware pool */
 	bool aware;
 	bool pinned;
+	bool grants_untold; /* there is a membarrier, so workers may keep grants to themselves for a while */
 	uint32_t nodes;
 	uint32_t workers;     /* as asked for */
 	uint32_t workers_max; /* with stand-ins */

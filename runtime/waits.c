@@ -22,6 +22,7 @@
 #include "runtime/waits.h"
 
 #include "private/error.h"
+#include "runtime/pending.h"
 
 /* Waited for no longer, though its waiter may not have come round yet. */
 static bool is_stale(const struct wait_edge *edge)
@@ -57,8 +58,7 @@ static struct walk walk_from(weir_pool *pool, const struct wait_edge *edge)
 		weir_group *group = todo;
 		todo = group->waits_todo;
 		walk.ring |= is_waited_in(edge, group);
-		/* ORDER(ungranted): seq_cst, see G3 above. */
-		walk.ungranted |= at_load(&group->ungranted, seq_cst, ungranted) != 0;
+		walk.ungranted = walk.ungranted || group_any_ungranted(group);
 		for (struct wait_edge *out = group->waits; out; out = out->next) {
 			if (is_stale(out) || out->to->waits_round == round)
 				continue;

@@ -93,8 +93,10 @@ static void end_grant(weir_pool *pool, struct task_need *need, bool ran)
 		gate_ended(pool->admission, &need->waiter, ran, at_load(&need->memory_refused, relaxed, none) != 0);
 }
 
-/* The end of a task. heir: who may go on with the next that gets its grant; NULL: nobody. Returns that one. */
-static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, bool ran, weir_status status)
+/* The end of a task. worker: that took it from its queue; NULL: nobody did. It inherits if it may go on with the next that gets
+ * its grant. Returns that one. */
+static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *worker, bool inherits, bool ran,
+			 weir_status status)
 {
 	weir_group *group = task->group;
 	struct task_need *need = task->need;
@@ -108,7 +110,7 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, 
 		bool stale = false;
 		if (need->granted)
 			end_grant(pool, need, ran);
-		if (need->granted && heir) {
+		if (need->granted && inherits) {
 			struct waiter *waiter = admission_hand_on(pool->admission, need->waiter.node,
 								  need->waiter.grant, &batch, &kick, &stale);
 			next = waiter ? handed_to(pool, waiter) : NULL;
@@ -123,9 +125,10 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *heir, 
 	if (status)
 		group_set_error(group, status);
 	tally_add(&pool->tally, !ran ? POOL_CANCELLED : status ? POOL_FAILED : POOL_COMPLETED, 1);
-	group_task_done(group);
-	if (unlikely(at_load(&pool->drainers, seq_cst, announce)))
-		park_wake(&pool->drained);
+	if (worker)
+		group_task_ended(worker, group);
+	else
+		group_task_done(group);
 	if (unlikely(kick || batch.first))
 		admission_settle_rest(pool->admission, &batch, kick ? KICK_ALL : KICK_NONE);
 	return next;
@@ -137,9 +140,10 @@ static weir_task *run_one(struct worker *worker, weir_task *task)
 	weir_pool *pool = worker->pool;
 	weir_task *outer = at_load(&worker->root, relaxed, none);
 	/* On top of another task only that one's descendants may run. */
-	struct worker *heir = outer ? NULL : worker;
+	bool inherits = !outer;
+	worker_tell_others(worker, task->group);
 	if (unlikely(task_is_cancelled(task)))
-		return settle(pool, task, heir, false, WEIR_ECANCELED);
+		return settle(pool, task, worker, inherits, false, WEIR_ECANCELED);
 	count_home(pool, worker, task);
 	if (!(task->flags & TASK_BOUND))
 		task_set_node(task, worker->node);
@@ -165,7 +169,7 @@ static weir_task *run_one(struct worker *worker, weir_task *task)
 	worker_join_rest(worker, head);
 	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
-	return settle(pool, task, heir, true, status);
+	return settle(pool, task, worker, inherits, true, status);
 }
 
 /* Something else that this worker should do before it goes on with whom a grant was handed to. */
@@ -209,6 +213,7 @@ static void run_fork(struct worker *worker, const struct found *found)
 	weir_fork_slot *outer_head = worker->task_head;
 	if (outer && outer != found->root)
 		worker_share(worker);
+	worker_tell_others(worker, found->root->group);
 	at_store(&worker->root, found->root, relaxed, none);
 	worker->task_head = head;
 	bool granted = found->root->need && found->root->need->granted;
@@ -240,7 +245,7 @@ void worker_run_found(struct worker *worker, const struct found *found)
 
 void task_settle(weir_pool *pool, weir_task *task, bool ran, weir_status status)
 {
-	(void)settle(pool, task, NULL, ran, status);
+	(void)settle(pool, task, NULL, false, ran, status);
 }
 
 /* What the group of a task learns that waited and was not granted. */
@@ -331,6 +336,8 @@ static void wake_next(struct worker *worker)
 static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns)
 {
 	weir_pool *pool = worker->pool;
+	worker_tell(worker);
+	group_stock_back();
 	uint64_t until = weir_clock_monotonic_ns() + pool->spin_ns;
 	do {
 		for (int i = 0; i < LOOKS; i++) {
@@ -368,6 +375,7 @@ static bool give_up_seat(struct worker *worker)
 
 static void rest(struct worker *worker)
 {
+	worker_tell(worker);
 	weir_pool *pool = worker->pool;
 	struct idlers *resting = &pool->queue[worker->node].resting;
 	uint32_t ticket = park_ticket(&worker->park);
@@ -390,6 +398,7 @@ bool worker_block_begin(struct worker *worker)
 	if (worker->blocked++)
 		return worker->stood_in;
 	struct node_queues *queue = &pool->queue[worker->node];
+	worker_tell(worker);
 	worker_share(worker);
 	/* One too many is there already, perhaps asleep among the idle: it has our seat. */
 	if (take_surplus(queue)) {

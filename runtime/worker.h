@@ -5,6 +5,7 @@
 #ifndef WEIR_RUNTIME_WORKER_H
 #define WEIR_RUNTIME_WORKER_H
 
+#include "runtime/pending.h"
 #include "runtime/route.h"
 
 /* Create a worker of a node and start its thread. core: of the node, PIN_ALL_CORES for a stand-in. Errors: WEIR_EFULL
@@ -37,19 +38,11 @@ bool group_hold(weir_group *group, weir_task *task);
 /* group.c: sleep until the tasks that the group has now are done. For who has a stand-in. */
 void group_sleep(weir_group *group);
 
+/* group.c: what follows when the last task was counted out: who waits wakes, who comes after starts. */
+void group_ended(weir_group *group);
+
 /* group.c: how a group ended, with the text: its first error, WEIR_ECANCELED, WEIR_OK. */
 weir_status group_outcome(const weir_group *group);
-
-/* group.c: n tasks more. Before anybody can see them. */
-void group_count_in(weir_group *group, uint32_t n);
-
-/* group.c: n of the tasks counted in wait for a grant; before the look at the group's holders. One of them no longer does:
- * it was granted, or ends without. */
-void group_count_ungranted(weir_group *group, uint32_t n);
-void group_granted(weir_group *group);
-
-/* group.c: one task less; the last one wakes who waits and starts who comes after. */
-void group_task_done(weir_group *group);
 
 /* After something was made public: wake an idle worker, and who waits for the children of others that run here. False: nothing is
  * public. */

@@ -75,7 +75,8 @@ WEIR_API weir_status weir_task_cancel(weir_pool *pool, uint64_t ticket);
  *          `later`, directly or by others), WEIR_ENOMEM. Thread: any. */
 WEIR_API weir_status weir_group_after(weir_group *later, weir_group *first);
 
-/* Tasks that are pending: submitted and not done. */
+/* Tasks that are pending: submitted and not done. 0 says that all are done. Exact at rest; while tasks begin and end it may count
+ * some that have ended since. Who wants to know often costs those who submit time: they count in steps otherwise. */
 WEIR_API uint64_t weir_group_pending(const weir_group *group);
 
 /* Inside a task. ------------------------------------------------------------------------------------------------ */

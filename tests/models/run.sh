@@ -89,6 +89,20 @@ scene 0 "one is refused"
 scene 1 "one waits"
 scene 2 "two are refused, and recall"
 
+model=$models/stock.pml
+variant 1 0 "a stock taken back without barrier"
+variant 2 0 "an owner that does not say that it is at its stock"
+variant 3 0 "busy cleared before what is left is stored"
+variant 4 0 "a new stock taken while somebody takes the old one back"
+variant 5 0 "a stock filled up by an owner that does not say so"
+variant 6 0 "a stock shown without another look whether the group is closed"
+variant 7 0 "a stock that is not kept claimed until what was left is read"
+variant 8 0 "a stock claimed without an exchange"
+variant 9 0 "busy not looked at"
+variant 10 0 "a wait that closes nothing, as nothing was pending, and goes on"
+scene 0 "an owner and two that wait"
+scene 1 "two owners and one that waits"
+
 # Not only that nothing wrong happens: something happens at last, under weak fairness.
 model=$models/claim.pml
 checks=-DNFAIR=3
