@@ -238,17 +238,9 @@ static void arrive(struct weir_admission *admission, struct waiter *waiter)
 {
 	waiter_show(waiter);
 	/* ORDER(ticket): release, pairs with the acquire in waiter_move_use(): who cancels it at once finds all of it. */
-	uint64_t tag = at_load(&waiter->state, relaxed, none) / WAITER_STATES;
-	at_store(&waiter->state, tag * WAITER_STATES + WAITER_WAITING, release, ticket);
+	uint64_t state = at_load(&waiter->state, relaxed, none);
+	at_store(&waiter->state, state - state % WAITER_STATES + WAITER_WAITING, release, ticket);
 	push_arrival(admission, waiter);
-}
-
-void admission_return(struct weir_admission *admission, struct waiter *waiter)
-{
-	/* It was counted out with those who were taken out of a chain. */
-	at_add(&admission->waiting, 1, relaxed, none);
-	push_arrival(admission, waiter);
-	admission_sweep(admission);
 }
 
 static void name_shortage(const struct weir_admission *admission, weir_decision *decision)
@@ -359,9 +351,11 @@ static void wait(struct weir_admission *admission, struct waiter *waiter, uint32
 		return;
 	}
 	decide(decision, WEIR_QUEUED, cause);
-	waiter->since_ns = clock_now_ns(&admission->clock);
+	uint64_t now_ns = clock_now_ns(&admission->clock);
+	/* ORDER(shown): release, as in waiter_show(). */
+	at_store(&waiter->since_ns, now_ns, release, shown);
 	uint64_t patience_ns = waiter->demand.wait_ns_max ? waiter->demand.wait_ns_max : EXPIRY_NEVER;
-	uint64_t gives_up_ns = add_saturated(waiter->since_ns, patience_ns);
+	uint64_t gives_up_ns = add_saturated(now_ns, patience_ns);
 	if (gives_up_ns < waiter->expires_ns)
 		waiter->expires_ns = gives_up_ns;
 	admission_count(admission, waiter->demand.task_class, decision);

@@ -86,6 +86,9 @@ struct weir_admission {
 	/* What others must know of the claim (claim.c). */
 	_Atomic(uint32_t) claim_binds; /* the first class, in the order of service, that obeys it; 0 without a claim */
 	_Atomic(uint64_t) shadow_ns;   /* who ends before may use what is kept; 0: nobody */
+	/* Of those who hand grants on, by thread number (chain.c). */
+	_Atomic(struct hand *) *hand;
+	_Atomic(uint32_t) hands_end; /* they are NULL from here on */
 	CACHE_ALIGNED _Atomic(struct waiter *) arrivals;
 	/* When there is something to do without being asked, and who sleeps until then (tick.c). */
 	CACHE_ALIGNED _Atomic(uint64_t) due_ns[DUES];
@@ -95,11 +98,11 @@ struct weir_admission {
 	/* The token holder's. */
 	CACHE_ALIGNED struct room room;
 	struct expiry expiry;
-	uint64_t now_ns;	   /* as a look began */
-	uint64_t looked_ns;	   /* as the last scan did */
-	bool news;		   /* somebody was fetched who may fit */
-	struct grant_chain *chain; /* by place */
-	uint32_t chains_filled;
+	uint64_t now_ns;      /* as a look began */
+	uint64_t looked_ns;   /* as the last scan did */
+	bool news;	      /* somebody was fetched who may fit */
+	struct lending *lent; /* by place */
+	uint32_t hands_filled;
 	struct waiter *claimant;
 	uint32_t claimed_place;
 	struct rank *permitted; /* room for all nodes */
@@ -180,9 +183,6 @@ void admission_settle(struct weir_admission *admission);
 void admission_settle_arrival(struct weir_admission *admission);
 /* The same, with what was decided already. */
 void admission_settle_rest(struct weir_admission *admission, struct batch *batch, enum kick kick);
-
-/* A waiter that chain.c took out and cannot be granted: to be fetched and swept. The caller kicks. */
-void admission_return(struct weir_admission *admission, struct waiter *waiter);
 
 /* So many grants on a node, by the strategy of now. */
 void admission_count_grants(struct weir_admission *admission, uint32_t node, uint64_t number);

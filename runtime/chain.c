@@ -2,31 +2,41 @@
 /*
  * chain.c - grants that are handed on: whoever ends one gives it to the next in line, not to the ledger.
  *
- * Holds:     for each place the first in line, lent by the room.
+ * Holds:     for each thread that ends grants its hand: the first in line, lent by the room.
  * Invariant: H2  who is lent is served before everybody else who waits and may start there: a scan would have granted it.
- *            H3  a waiter that is lent is in one place: in one chain, or with the one who took it out.
+ *            H3  a waiter that is lent is in one place: in one hand, or with the one who took it out.
  *            H4  while anybody is lent, WAIT is set on the words that it needs.
- * Progress:  handing on is lock-free. It tries for the token once, and gives the grant back to the ledger if another has it.
+ * Progress:  handing on is lock-free. It tries for the token a few times, and gives the grant back to the ledger if another has
+ *            it all the while.
  *
  * Why nobody is passed by. Lent are only those who come first in the whole room (less who may start elsewhere only), of one shape, and the units that they need
  * are those of the grant that ends, on a place that they are permitted on. If the grant were given back, a scan would find
- * its units there, and try these waiters first. So it is the same, but for what a scan sees and a chain does not:
+ * its units there, and try these waiters first. So it is the same, but for what a scan sees and a hand does not:
  *	arrivals      who arrives kicks, and is fetched; who is of another shape makes the holder look at everything, which
- *	              pulls all chains back first. Until then it is passed by, as by takers in flight.
- *	other room    a give on any word where somebody waits kicks: the scan pulls the chains back, and all are tried where
- *	              there is room. So nobody waits in a chain beside room that it would fit in (H4).
+ *	              pulls all back first. Until then it is passed by, as by takers in flight.
+ *	other room    a give on any word where somebody waits kicks: the scan pulls all back, and all are tried where
+ *	              there is room. So nobody waits in a hand beside room that it would fit in (H4).
  *	a claim       nothing is lent while there is one, but to the claimant itself, whose claim is then dropped. A head
  *	              whose shape is being handed grants is not late: chains_served_ns().
  *	rules, levels and whatever else is in use of the gate (gate.h), a strategy of the user's own: nothing is lent. A change of
  *	              any looks at everything, so pulls back.
  *	a debt        nothing is lent nor taken out while a limit is owed something.
- *	cancellation  looks at everything. Who takes out a waiter that is cancelled pushes it back to the arrivals, where the
- *	              holder finds it.
- *	several nodes each has a chain, so waiters that any of them would do for are served out of turn between them: by at
- *	              most CHAIN_MAX for each other node, and FULL_LOOK_NS, after which whoever fills a chain looks at everything.
+ *	cancellation  looks at everything. Who was cancelled itself is passed over, and pulled back; who was cancelled with its
+ *	              group may still be granted until then, as by a scan in flight, and ends without running.
+ *	other hands   those of one place hold one shape: who would fill another with the next shape has all of the place pulled
+ *	              back first, and who finds the room empty too. So what is out of turn is the age within a shape: a hand is
+ *	              passed by what is in the others, and fills again, at most HAND_MAX each. They get as many as are served in
+ *	              HAND_NS, by how it went the last time: tasks that run for longer than that are lent one by one, in their order.
+ *	a long task   in front of a hand keeps it waiting while others are handed grants: until whoever fills its own finds
+ *	              nobody else in the room, or looks at everything, as happens every FULL_LOOK_NS.
+ *	several nodes each has its hands, so waiters that any of them would do for are served out of turn between them: by as
+ *	              many, and for as long, as between hands.
  *
- * What is owed. A lent waiter stays in the counts of the room until the holder looks again, so WAIT stays set while a chain is
+ * What is owed. A lent waiter stays in the counts of the room until the holder looks again, so WAIT stays set while a hand is
  * not empty, and while those taken out of it are not counted out: the last one of them gives back, sees WAIT, and kicks.
+ *
+ * One exchange. The owner exchanges the state of the waiter that it takes from that in which it was lent; who cancels it, and the
+ * holder who pulls it back (which makes it another turn), do the same. So nobody but the owner writes the hand, save its end.
  *
  * The grant. Its record stays where it is and gets a new handle (book_renew()), so that each holder has one of its own and a
  * stale one is known. One exchange decides between handing on and whoever releases the old handle.
@@ -39,41 +49,68 @@
 
 #include "runtime/door.h"
 
+enum { PACE_FIRST = 4 };
+#define HAND_NS (25 * WEIR_NS_PER_US)
+
 bool chains_init(struct weir_admission *admission, uint32_t nodes)
 {
-	admission->chain = aligned_alloc(CACHE_LINE, nodes * sizeof(*admission->chain));
-	for (uint32_t n = 0; admission->chain && n < nodes; n++) {
-		struct grant_chain *chain = &admission->chain[n];
-		memset(chain, 0, sizeof(*chain));
-		chain->home = NO_NODE;
-		at_init(&chain->word, 0);
-	}
-	return admission->chain != NULL;
+	admission->lent = calloc(nodes, sizeof(*admission->lent));
+	admission->hand = calloc(THREADS_MAX, sizeof(*admission->hand));
+	for (uint32_t n = 0; admission->lent && n < nodes; n++)
+		admission->lent[n].home = NO_NODE;
+	return admission->lent && admission->hand;
 }
 
 void chains_fini(struct weir_admission *admission)
 {
-	free(admission->chain);
+	for (uint32_t i = 0; i < at_load(&admission->hands_end, relaxed, none); i++)
+		free(at_load(&admission->hand[i], relaxed, none));
+	free(admission->hand);
+	free(admission->lent);
 }
 
-static uint32_t chains(const struct weir_admission *admission)
+static COLD struct hand *make_hand(struct weir_admission *admission, uint32_t index)
+{
+	struct hand *hand = aligned_alloc(CACHE_LINE, sizeof(*hand));
+	if (!hand)
+		return NULL;
+	memset(hand, 0, sizeof(*hand));
+	hand->pace = PACE_FIRST;
+	uint32_t end = at_load(&admission->hands_end, relaxed, none);
+	/* ORDER(hands): release, both, pairs with the acquires in chains_taken(). */
+	at_store(&admission->hand[index], hand, release, hands);
+	while (end <= index && !at_cas_weak(&admission->hands_end, &end, index + 1, release, relaxed, hands))
+		;
+	return hand;
+}
+
+/* The calling thread's. NULL: it has no number, or there is no memory. */
+static inline struct hand *own_hand(struct weir_admission *admission)
+{
+	uint32_t index = thread_index();
+	if (unlikely(index >= THREADS_MAX))
+		return NULL;
+	struct hand *hand = at_load(&admission->hand[index], relaxed, none);
+	return likely(hand) ? hand : make_hand(admission, index);
+}
+
+static uint32_t places(const struct weir_admission *admission)
 {
 	return admission->tracker->ledger.nodes;
 }
 
-static bool is_of(const struct grant_chain *chain, const struct waiter *waiter)
+static bool is_of(const struct lending *lent, const struct waiter *waiter)
 {
-	return waiter->may_be_lent &&
-	       at_load(&((struct grant_chain *)chain)->main, relaxed, none) == waiter->wish.units.main &&
-	       at_load(&((struct grant_chain *)chain)->counted, relaxed, none) == waiter->wish.units.counted &&
-	       chain->home == waiter->wish.home && chain->home_only == waiter->wish.home_only &&
-	       chain->task_class == waiter->demand.task_class && chain->priority == waiter->demand.priority;
+	return waiter->may_be_lent && lent->units.main == waiter->wish.units.main &&
+	       lent->units.counted == waiter->wish.units.counted && lent->home == waiter->wish.home &&
+	       lent->home_only == waiter->wish.home_only && lent->task_class == waiter->demand.task_class &&
+	       lent->priority == waiter->demand.priority;
 }
 
 bool chains_hold(const struct weir_admission *admission, const struct waiter *waiter)
 {
-	for (uint32_t n = 0; admission->chains_filled && n < chains(admission); n++)
-		if (admission->chain[n].filled && is_of(&admission->chain[n], waiter))
+	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++)
+		if (admission->lent[n].filled && is_of(&admission->lent[n], waiter))
 			return true;
 	return false;
 }
@@ -81,10 +118,10 @@ bool chains_hold(const struct weir_admission *admission, const struct waiter *wa
 uint64_t chains_served_ns(const struct weir_admission *admission, const struct waiter *head)
 {
 	uint64_t served_ns = 0;
-	for (uint32_t n = 0; n < chains(admission); n++) {
-		const struct grant_chain *chain = &admission->chain[n];
-		if (chain->moved_ns > served_ns && is_of(chain, head))
-			served_ns = chain->moved_ns;
+	for (uint32_t n = 0; n < places(admission); n++) {
+		const struct lending *lent = &admission->lent[n];
+		if (lent->moved_ns > served_ns && is_of(lent, head))
+			served_ns = lent->moved_ns;
 	}
 	return served_ns;
 }
@@ -92,25 +129,40 @@ uint64_t chains_served_ns(const struct weir_admission *admission, const struct w
 uint64_t chains_taken(struct weir_admission *admission)
 {
 	uint64_t taken = 0;
-	for (uint32_t n = 0; n < chains(admission); n++)
-		taken += chain_next(at_load(&admission->chain[n].word, relaxed, none));
-	return taken;
+	/* ORDER(hands): acquire, both, pairs with the releases in make_hand(). */
+	uint32_t end = at_load(&admission->hands_end, acquire, hands);
+	for (uint32_t i = 0; i < end; i++) {
+		struct hand *hand = at_load(&admission->hand[i], acquire, hands);
+		if (hand)
+			taken += at_load(&hand->taken, relaxed, none) - at_load(&hand->counted, relaxed, none);
+	}
+	/* Those that somebody is in the middle of taking may be counted out before. */
+	return (int64_t)taken < 0 ? 0 : taken;
+}
+
+/* How many are served in HAND_NS, by how many it took how long for; no more than twice as many as before. */
+static void keep_pace(struct hand *hand, uint32_t taken, uint64_t took_ns)
+{
+	uint64_t pace = took_ns ? (uint64_t)taken * HAND_NS / took_ns : HAND_MAX;
+	uint64_t most = hand->pace * 2 < HAND_MAX ? hand->pace * 2 : HAND_MAX;
+	hand->pace = (uint32_t)(pace < 1 ? 1 : pace > most ? most : pace);
 }
 
 /* Those who were taken out leave the counts. When each was is not known: some time since it was lent, so half of it. */
-static void count_out(struct weir_admission *admission, uint32_t place, uint32_t taken)
+static void count_out(struct weir_admission *admission, struct hand *hand, uint32_t taken)
 {
-	struct grant_chain *chain = &admission->chain[place];
+	struct lending *lent = &admission->lent[hand->place];
 	if (!taken)
 		return;
-	uint64_t then_ns = chain->filled_ns + (admission->now_ns - chain->filled_ns) / 2;
-	uint32_t histogram = COUNT_WAIT + (uint32_t)chain->task_class * HISTOGRAM_COUNTERS;
+	uint64_t took_ns = admission->now_ns > hand->filled_ns ? admission->now_ns - hand->filled_ns : 0;
+	uint64_t then_ns = hand->filled_ns + took_ns / 2;
+	uint32_t histogram = COUNT_WAIT + (uint32_t)lent->task_class * HISTOGRAM_COUNTERS;
 	/* Those who came one after another have waited about the same. */
 	uint64_t sum_ns = 0;
 	for (uint32_t i = 0, run = 0; i < taken; i++) {
-		uint64_t waited_ns = then_ns > chain->since_ns[i] ? then_ns - chain->since_ns[i] : 0;
+		uint64_t waited_ns = then_ns > hand->since_ns[i] ? then_ns - hand->since_ns[i] : 0;
 		uint64_t after_ns =
-			i + 1 < taken && then_ns > chain->since_ns[i + 1] ? then_ns - chain->since_ns[i + 1] : 0;
+			i + 1 < taken && then_ns > hand->since_ns[i + 1] ? then_ns - hand->since_ns[i + 1] : 0;
 		sum_ns += waited_ns;
 		run++;
 		if (i + 1 < taken && histogram_bucket(after_ns) == histogram_bucket(waited_ns))
@@ -119,47 +171,79 @@ static void count_out(struct weir_admission *admission, uint32_t place, uint32_t
 		run = 0;
 	}
 	tally_add(&admission->tally, histogram + WEIR_BUCKETS, sum_ns);
-	rates_note_several(&admission->rates, &chain->taken, taken);
+	rates_note_several(&admission->rates, &hand->held, taken);
 	tally_add(&admission->tally, COUNT_GRANTED_LATER, taken);
-	admission_count_grants(admission, place, taken);
+	admission_count_grants(admission, hand->place, taken);
 	at_sub(&admission->waiting, taken, relaxed, none);
-	claim_note_handed(admission, room_service(chain->task_class), taken);
-	room_lent_gone(&admission->room, chain->home, chain->home_only, taken);
-	chain->moved_ns = admission->now_ns;
+	at_store(&hand->counted, at_load(&hand->counted, relaxed, none) + taken, relaxed, none);
+	claim_note_handed(admission, room_service(lent->task_class), taken);
+	room_lent_gone(&admission->room, lent->home, lent->home_only, taken);
+	lent->moved_ns = admission->now_ns;
+	keep_pace(hand, taken, took_ns);
 }
 
-static void pull_back(struct weir_admission *admission, uint32_t place)
+static void unlink_hand(struct weir_admission *admission, struct hand *hand)
 {
-	struct grant_chain *chain = &admission->chain[place];
-	if (!chain->filled)
+	*hand->link = hand->after;
+	if (hand->after)
+		hand->after->link = hand->link;
+	hand->filled = 0;
+	admission->hands_filled--;
+}
+
+static void link_hand(struct weir_admission *admission, struct lending *lent, struct hand *hand)
+{
+	hand->after = lent->filled;
+	hand->link = &lent->filled;
+	if (hand->after)
+		hand->after->link = &hand->after;
+	lent->filled = hand;
+	admission->hands_filled++;
+}
+
+static void pull_back(struct weir_admission *admission, struct hand *hand)
+{
+	if (!hand->filled)
 		return;
-	uint64_t word = at_load(&chain->word, relaxed, none);
-	/* ORDER(chain): release is not needed: who reads the slots of this tag fails in its exchange. Relaxed: the waiters
-	 * are ours already. */
-	word = at_swap(&chain->word, chain_word((word >> 16) + 1, 0, 0), relaxed, none);
-	struct waiter *lent[CHAIN_MAX];
+	/* ORDER(hand): acquire, pairs with the release in hand_take(): those passed over up to there are known. */
+	uint32_t taken = at_load(&hand->next, acquire, hand);
+	if (unlikely(at_load(&hand->passed, relaxed, none)))
+		taken = 0;
+	struct waiter *back[HAND_MAX];
 	uint32_t count = 0;
-	for (uint32_t i = chain_next(word); i < chain_end(word); i++)
-		lent[count++] = at_load(&chain->slot[i], relaxed, none);
-	count_out(admission, place, chain->filled - count);
+	for (uint32_t i = taken; i < hand->filled; i++) {
+		if (waiter_take_back(hand->slot[i].waiter, hand->slot[i].state))
+			back[count++] = hand->slot[i].waiter;
+		else
+			hand->since_ns[taken++] = hand->since_ns[i];
+	}
+	/* Relaxed: whom the owner takes is decided by their states. */
 	if (count)
-		room_take_back(&admission->room, lent, count);
-	chain->filled = 0;
-	admission->chains_filled--;
+		at_store(&hand->end, 0, relaxed, none);
+	count_out(admission, hand, taken);
+	if (count)
+		room_take_back(&admission->room, back, count);
+	unlink_hand(admission, hand);
+}
+
+static void pull_back_all(struct weir_admission *admission, struct lending *lent)
+{
+	while (lent->filled)
+		pull_back(admission, lent->filled);
 }
 
 void chains_pull_back(struct weir_admission *admission)
 {
-	for (uint32_t n = 0; admission->chains_filled && n < chains(admission); n++)
-		pull_back(admission, n);
+	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++)
+		pull_back_all(admission, &admission->lent[n]);
 }
 
-/* May the head go to a chain of the place, by what a scan would ask? */
+/* May the head go to a hand, by what a scan would ask? */
 static bool may_lend(struct weir_admission *admission, const struct waiter *head, const struct packed *units)
 {
 	if (head->wish.units.main != units->main || head->wish.units.counted != units->counted)
 		return false;
-	if (!head->wish.home_only && chains(admission) > 1 &&
+	if (!head->wish.home_only && places(admission) > 1 &&
 	    at_load(&admission->strategy_kind, relaxed, none) == STRATEGY_CUSTOM)
 		return false;
 	if ((admission->claimant && admission->claimant != head) ||
@@ -168,95 +252,103 @@ static bool may_lend(struct weir_admission *admission, const struct waiter *head
 	return head->may_be_lent && !at_load(&admission->gates, relaxed, none);
 }
 
-bool chain_fill(struct weir_admission *admission, uint32_t place, const struct taken *taken)
+/* Who is first, after those that other hands have of the place, if there is nobody else or they are of another shape. */
+static struct waiter *first_in_line(struct weir_admission *admission, uint32_t place, struct lending *lent)
 {
-	const struct packed *units = &taken->units;
-	struct grant_chain *chain = &admission->chain[place];
-	pull_back(admission, place);
 	struct waiter *head = room_first_at(&admission->room, place);
-	if (!head || !may_lend(admission, head, units))
+	if (!lent->filled || (head && is_of(lent, head)))
+		return head;
+	pull_back_all(admission, lent);
+	return room_first_at(&admission->room, place);
+}
+
+static void describe(struct lending *lent, const struct waiter *head)
+{
+	if (!is_of(lent, head))
+		lent->moved_ns = 0;
+	lent->units = head->wish.units;
+	lent->home = head->wish.home;
+	lent->home_only = head->wish.home_only;
+	lent->task_class = head->demand.task_class;
+	lent->priority = head->demand.priority;
+}
+
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken)
+{
+	struct lending *lent = &admission->lent[place];
+	pull_back(admission, hand);
+	struct waiter *head = first_in_line(admission, place, lent);
+	if (!head || !may_lend(admission, head, &taken->units))
 		return false;
-	if (!is_of(chain, head))
-		chain->moved_ns = 0;
+	describe(lent, head);
 	if (admission->claimant)
 		claim_drop(admission);
-	/* Any node would do: the others' workers come for theirs. */
-	uint32_t most = head->wish.home_only ? CHAIN_MAX : 1 + admission->room.count / chains(admission);
-	struct waiter *lent[CHAIN_MAX];
-	uint32_t count = room_lend(&admission->room, head, place, lent, most < CHAIN_MAX ? most : CHAIN_MAX);
-	at_store(&chain->main, units->main, relaxed, none);
-	at_store(&chain->counted, units->counted, relaxed, none);
-	chain->home = lent[0]->wish.home;
-	chain->home_only = lent[0]->wish.home_only;
-	chain->task_class = lent[0]->demand.task_class;
-	chain->priority = lent[0]->demand.priority;
-	chain->taken = *taken;
-	chain->filled = count;
-	admission->chains_filled++;
-	chain->filled_ns = admission->now_ns;
+	/* Some for the others: their hands, and other nodes' where any would do. */
+	uint32_t others = admission->hands_filled > places(admission) ? admission->hands_filled : places(admission);
+	uint32_t most = 1 + admission->room.count / (2 * others);
+	struct waiter *out[HAND_MAX];
+	uint32_t count = room_lend(&admission->room, head, place, out, most < hand->pace ? most : hand->pace);
 	for (uint32_t i = 0; i < count; i++) {
-		chain->since_ns[i] = lent[i]->since_ns;
-		at_store(&chain->slot[i], lent[i], relaxed, none);
+		hand->slot[i].waiter = out[i];
+		/* Whoever cancels it meanwhile has it: WAITING is what it should be. */
+		uint64_t state = at_load(&out[i]->state, relaxed, none);
+		hand->slot[i].state = state - state % WAITER_STATES + WAITER_WAITING;
+		hand->since_ns[i] = waiter_since_ns(out[i]);
 	}
-	uint64_t tag = (at_load(&chain->word, relaxed, none) >> 16) + 1;
-	/* ORDER(chain): release, pairs with the acquires in chain_take(): slots and units, and the waiters in them. */
-	at_store(&chain->word, chain_word(tag, 0, count), release, chain);
+	hand->place = place;
+	hand->units = taken->units;
+	hand->held = *taken;
+	hand->filled = count;
+	hand->filled_ns = admission->now_ns;
+	/* Relaxed, all: of the others only who has the token after us relies on it. */
+	at_store(&hand->next, 0, relaxed, none);
+	at_store(&hand->passed, 0, relaxed, none);
+	at_store(&hand->end, count, relaxed, none);
+	link_hand(admission, lent, hand);
+	hand_fetch_ahead(hand, 0, count);
 	return true;
 }
 
-/* Who was taken out and is not granted goes back to the arrivals; it is counted out, as granted, with the others. */
-static void put_back(struct weir_admission *admission, struct waiter *waiter, uint32_t place)
+/* May there be somebody in it for such a grant? */
+static inline bool hand_has(const struct hand *hand, uint32_t place, const struct packed *units)
 {
-	tally_add(&admission->tally, COUNT_GRANTED_LATER, UINT64_MAX);
-	admission_count_grants(admission, place, UINT64_MAX);
-	admission_return(admission, waiter);
-}
-
-/* Whoever was taken out gets the grant, unless it was cancelled. False: it goes back to the arrivals, to be swept. */
-static bool hand_to(struct weir_admission *admission, struct waiter *waiter, uint32_t place, weir_grant grant)
-{
-	bool cancelled = waiter->cancelled && at_load(waiter->cancelled, relaxed, none);
-	if (unlikely(cancelled || !waiter_move(waiter, WAITER_WAITING, WAITER_GRANTED))) {
-		put_back(admission, waiter, place);
-		return false;
-	}
-	waiter->grant = grant;
-	waiter->node = place;
-	return true;
+	struct hand *own = (struct hand *)hand;
+	return at_load(&own->next, relaxed, none) < at_load(&own->end, relaxed, none) && hand->place == place &&
+	       hand->units.main == units->main && hand->units.counted == units->counted;
 }
 
 struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t place, weir_grant grant,
 				 struct batch *batch, bool *kick, bool *stale)
 {
-	struct grant_chain *chain = &admission->chain[place];
+	struct hand *hand = own_hand(admission);
 	struct packed units;
 	enum handing handing = HANDING_ON;
 	bool renewed = false;
 	*stale = false;
 	/* If it is not live these are somebody's, and book_renew() says so. */
-	if (unlikely(!book_glance(admission->tracker->book, grant, &units.main, &units.counted)))
+	if (unlikely(!hand || !book_glance(admission->tracker->book, grant, &units.main, &units.counted)))
 		handing = HANDING_BUSY;
 	/* What is owed to a limit is paid by what comes back. */
 	while (handing == HANDING_ON && likely(!at_load(&admission->tracker->ledger.owed, relaxed, none))) {
-		struct waiter *waiter = chain_take(chain, &units);
-		if (!waiter) {
+		if (!hand_has(hand, place, &units)) {
 			if (!at_load(&admission->waiting, relaxed, none))
 				break;
-			/* Others may take all that we put in. */
-			handing = door_fill_chain(admission, place, grant, batch, kick);
+			handing = door_fill_hand(admission, hand, place, grant, batch, kick);
 			continue;
 		}
 		if (!renewed && !book_renew_at_once(admission->tracker->book, &grant, units.main, units.counted) &&
 		    !book_renew(admission->tracker->book, &grant, units.main, units.counted)) {
 			/* Somebody releases it just now. */
-			put_back(admission, waiter, place);
 			*kick = true;
 			break;
 		}
 		renewed = true;
-		if (hand_to(admission, waiter, place, grant))
+		struct waiter *waiter = hand_take(hand);
+		if (likely(waiter)) {
+			waiter->grant = grant;
+			waiter->node = place;
 			return waiter;
-		*kick = true;
+		}
 	}
 	if (handing == HANDING_ON || handing == HANDING_BUSY)
 		handing = admission_give(admission, grant, kick) ? HANDING_STALE : HANDING_GIVEN;

@@ -3,83 +3,88 @@
  * chain.h - the next in line, where whoever ends a grant can reach them: a grant is handed on, and the ledger never hears of
  * it.
  *
- * A place (a node) has a chain: at most CHAIN_MAX waiters of one shape, the first of the whole room in the order of service.
- * The holder of the room's token puts them in; who ends a grant of just these units on this place takes the oldest out by one
- * exchange, and the grant is its. What would be given back is what it needs, and nobody is served before it, so a give and a
- * scan would have granted it just the same. The argument is in chain.c.
+ * A thread that ends grants has a hand: at most HAND_MAX waiters of one shape, the first of the whole room in the order of
+ * service. Holding the room's token it fills its hand itself; then, for each grant of just these units on this place that it
+ * ends, it takes the oldest out by one exchange of that waiter's state, and the grant is its. What would be given back is what
+ * it needs, and nobody is served before it, so a give and a scan would have granted it just the same. Whoever holds the token
+ * may pull back what is in a hand, by the same exchange. The argument is in chain.c.
  */
 #ifndef WEIR_RUNTIME_CHAIN_H
 #define WEIR_RUNTIME_CHAIN_H
 
 #include "private/compiler.h"
+#include "private/thread.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
 
-enum { CHAIN_MAX = 16 };
+enum { HAND_MAX = 32 };
 
-struct grant_chain {
-	/* tag << 16 | next << 8 | end: slots next .. end - 1 are in it. The tag counts up with each filling and emptying. */
-	CACHE_ALIGNED _Atomic(uint64_t) word;
-	_Atomic(uint64_t) main; /* what each of them needs */
-	_Atomic(uint64_t) counted;
-	CACHE_ALIGNED _Atomic(struct waiter *) slot[CHAIN_MAX];
+struct hand_slot {
+	struct waiter *waiter;
+	uint64_t state; /* as it was lent: WAITING, of this use and turn */
+};
+
+struct hand {
+	/* The owner's, who fills it with the token held; others read it, and put an end to it, with the token held. */
+	CACHE_ALIGNED _Atomic(uint32_t) next; /* slots below are done with: taken, or passed over */
+	_Atomic(uint32_t) passed;	      /* of these, those that somebody else had decided */
+	_Atomic(uint32_t) end;		      /* slots below are lent; 0: they were pulled back */
+	uint32_t place;
+	struct packed units;	 /* what each of them needs */
+	_Atomic(uint64_t) taken; /* ever */
+	struct hand_slot slot[HAND_MAX];
 	/* The token holder's. */
-	CACHE_ALIGNED uint32_t filled; /* slots that were filled last; 0: nothing is lent, and the rest means nothing */
-	uint32_t home;		       /* of the shape, with what follows */
+	CACHE_ALIGNED struct hand *after; /* of those that are filled for the place */
+	struct hand **link;		  /* to it */
+	uint32_t filled;		  /* slots; 0: nothing is lent, and the rest means nothing */
+	uint32_t pace;			  /* how many it gets */
+	_Atomic(uint64_t) counted;	  /* of those taken, ever */
+	struct taken held;		  /* what a grant of these units took, and from where */
+	uint64_t filled_ns;
+	uint64_t since_ns[HAND_MAX]; /* since when they wait */
+};
+
+/* What is lent to a place, or was last: the token holder's. */
+struct lending {
+	struct hand *filled;
+	struct packed units; /* of the shape, with what follows */
+	uint32_t home;
 	bool home_only;
 	weir_class task_class;
 	int32_t priority;
-	struct taken taken; /* what a grant of these units took, and from where */
-	uint64_t filled_ns;
-	uint64_t moved_ns;	      /* when it was last seen that some were taken out; 0: never */
-	uint64_t since_ns[CHAIN_MAX]; /* since when the lent ones wait */
+	uint64_t moved_ns; /* when it was last seen that some were taken out; 0: never */
 };
 
-static inline uint32_t chain_next(uint64_t word)
+/* Who comes next touches these lines, which are those of who submitted it. What is read here may be in use again, but its
+ * memory stays what it is. */
+static inline void hand_fetch_ahead(struct hand *hand, uint32_t next, uint32_t end)
 {
-	return (uint32_t)(word >> 8) & 0xff;
-}
-
-static inline uint32_t chain_end(uint64_t word)
-{
-	return (uint32_t)word & 0xff;
-}
-
-static inline uint64_t chain_word(uint64_t tag, uint32_t next, uint32_t end)
-{
-	return tag << 16 | (uint64_t)next << 8 | end;
-}
-
-/* Slot `taken` was taken out. Who is behind it comes soon: its lines were written by who submitted it. What is read here may
- * be in use again, but its memory stays what it is. */
-static inline void chain_fetch_ahead(struct grant_chain *chain, uint32_t taken, uint32_t end)
-{
-	if (taken + 2 >= end)
+	if (next >= end)
 		return;
-	const struct waiter *next = at_load(&chain->slot[taken + 1], relaxed, none);
-	const char *after = (const char *)at_load(&chain->slot[taken + 2], relaxed, none);
-	__builtin_prefetch(at_load(&((struct waiter *)next)->ahead, relaxed, none), 1);
-	__builtin_prefetch(after, 1);
+	struct waiter *waiter = hand->slot[next].waiter;
 	/* What its owner has before it. */
-	__builtin_prefetch(after - CACHE_LINE, 1);
+	__builtin_prefetch((const char *)waiter - CACHE_LINE, 1);
+	__builtin_prefetch(at_load(&waiter->ahead, relaxed, none), 1);
 }
 
-/* Take the oldest out, if there is one and it needs just these units. NULL: there is none. Its state is still WAITING, or
- * it was cancelled. */
-static inline struct waiter *chain_take(struct grant_chain *chain, const struct packed *units)
+/* The owner's: take the oldest out: it is GRANTED then. NULL: there is none. */
+static inline struct waiter *hand_take(struct hand *hand)
 {
-	/* ORDER(chain): acquire, here and in the failed exchange: pairs with the release in chain_fill(): slots and units
-	 * are those of this tag, or the exchange fails. */
-	uint64_t word = at_load(&chain->word, acquire, chain);
-	while (chain_next(word) < chain_end(word)) {
-		if (at_load(&chain->main, relaxed, none) != units->main ||
-		    at_load(&chain->counted, relaxed, none) != units->counted)
-			return NULL;
-		struct waiter *waiter = at_load(&chain->slot[chain_next(word)], relaxed, none);
-		/* ORDER(chain): acquire, as above: the waiter is whole. */
-		if (likely(at_cas_weak(&chain->word, &word, word + chain_word(0, 1, 0), acquire, acquire, chain))) {
-			chain_fetch_ahead(chain, chain_next(word), chain_end(word));
-			return waiter;
+	uint32_t next = at_load(&hand->next, relaxed, none);
+	for (uint32_t end; next < (end = at_load(&hand->end, relaxed, none));) {
+		struct hand_slot *slot = &hand->slot[next++];
+		/* Relaxed: we filled the slot, and have acquired the waiter with the token. */
+		bool ours = waiter_grant_lent(slot->waiter, slot->state);
+		_Atomic(uint32_t) *passed = &hand->passed;
+		if (likely(ours))
+			at_store(&hand->taken, at_load(&hand->taken, relaxed, none) + 1, relaxed, none);
+		else
+			at_store(passed, at_load(passed, relaxed, none) + 1, relaxed, none);
+		/* ORDER(hand): release, pairs with the acquire in pull_back(): who sees it sees who was passed over. */
+		at_store(&hand->next, next, release, hand);
+		if (likely(ours)) {
+			hand_fetch_ahead(hand, next, end);
+			return slot->waiter;
 		}
 	}
 	return NULL;
@@ -90,9 +95,9 @@ struct batch;
 
 /* The token holder's. ------------------------------------------------------------------------------------------- */
 
-/* Lend the first in line to the chain of a place, if what was taken is just what they need. False: it is not, or there is
- * something that a scan has to decide. */
-bool chain_fill(struct weir_admission *admission, uint32_t place, const struct taken *taken);
+/* Fill the calling thread's hand with the first in line for a place, if what a grant took is just what they need. False: it
+ * is not, or there is something that a scan has to decide. */
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken);
 
 /* Take everybody back who was lent and not taken out, into their old places in the room; count those out who were. */
 void chains_pull_back(struct weir_admission *admission);

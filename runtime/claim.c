@@ -97,7 +97,7 @@ static uint32_t aged_service(const struct weir_admission *admission, const struc
 static uint64_t waits_since_ns(const struct weir_admission *admission, const struct waiter *head)
 {
 	uint64_t served_ns = chains_served_ns(admission, head);
-	return served_ns > head->since_ns ? served_ns : head->since_ns;
+	return served_ns > waiter_since_ns(head) ? served_ns : waiter_since_ns(head);
 }
 
 static bool is_late(const struct weir_admission *admission, const struct waiter *head)

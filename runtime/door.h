@@ -17,16 +17,16 @@ void door_unlist(struct weir_admission *admission, struct waiter *waiter);
 /* kick.c: the holder's note to himself: credits came back that may be room for somebody who was tried before. */
 void door_look_again(struct weir_admission *admission);
 
-/* kick.c, for chain.c: fill the chain of a place with those who need just what a grant holds, or else give it back.
+/* kick.c, for chain.c: fill a hand with those who need just what a grant on a place holds, or else give it back.
  * *kick: call admission_settle_rest(). Takes the token by itself. */
 enum handing {
-	HANDING_ON,    /* there is somebody in the chain */
+	HANDING_ON,    /* there is somebody in the hand */
 	HANDING_GIVEN, /* there is not, and the grant was given back */
 	HANDING_STALE, /* it was not live */
 	HANDING_BUSY,  /* somebody else has the token, nothing was done */
 };
-enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, weir_grant grant, struct batch *batch,
-			     bool *kick);
+enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
+			    struct batch *batch, bool *kick);
 
 /* leave.c: fetch what arrived, and send away who leaves without a grant. */
 void leave_and_fetch(struct weir_admission *admission, struct batch *batch);

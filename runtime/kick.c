@@ -29,7 +29,7 @@ enum {
 	BATCH_MAX = 32,	  /* decisions at one scan: then they are delivered first */
 	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
-#define FULL_LOOK_NS (50 * WEIR_NS_PER_US) /* while grants are handed on, everybody is looked at so often */
+#define FULL_LOOK_NS (200 * WEIR_NS_PER_US) /* while grants are handed on, everybody is looked at so often */
 
 void door_deliver(struct weir_admission *admission, struct waiter *waiter, struct batch *batch)
 {
@@ -124,7 +124,7 @@ static bool grant_leader(struct weir_admission *admission, uint32_t service, str
 	}
 	tally_add(&admission->tally, COUNT_GRANTED_LATER, 1);
 	histogram_add(&admission->tally, COUNT_WAIT + (uint32_t)leader->demand.task_class * HISTOGRAM_COUNTERS,
-		      admission->now_ns > leader->since_ns ? admission->now_ns - leader->since_ns : 0);
+		      admission->now_ns > waiter_since_ns(leader) ? admission->now_ns - waiter_since_ns(leader) : 0);
 	claim_note_overtaken(admission, service, leader);
 	door_unlist(admission, leader);
 	door_deliver(admission, leader, batch);
@@ -308,8 +308,8 @@ bool admission_kick(struct weir_admission *admission, enum kick kick, struct bat
 	return take_token(admission) && !(look(admission, batch) && let_go(admission, batch));
 }
 
-enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, weir_grant grant, struct batch *batch,
-			     bool *kick)
+enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
+			    struct batch *batch, bool *kick)
 {
 	if (!try_token(admission))
 		return HANDING_BUSY;
@@ -320,7 +320,7 @@ enum handing door_fill_chain(struct weir_admission *admission, uint32_t place, w
 	say_due(admission);
 	struct taken taken;
 	const struct waiter *claimant = admission->claimant;
-	if (tracker_held(admission->tracker, grant, &taken) && chain_fill(admission, place, &taken)) {
+	if (tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, &taken)) {
 		/* The claim was fulfilled: what it kept is open to the others, as in scan(). */
 		*kick |= claimant && !admission->claimant;
 		*kick |= !let_go(admission, batch);

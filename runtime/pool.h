@@ -23,11 +23,11 @@
 struct task_need {
 	struct slot_link slot;
 	uint32_t index;
-	_Atomic(uint32_t) cores;	/* rounded up; of a grant, once it is there */
+	_Atomic(uint32_t) cores; /* rounded up; of a grant, once it is there */
 	uint32_t memory_node;
-	bool asks;			/* for a grant: not on a plain pool, and not if it asks for no amount */
-	bool granted;			/* holds a grant: waiter.grant */
-	_Atomic(uint32_t) resizing;	/* somebody shrinks or grows it */
+	bool asks;			  /* for a grant: not on a plain pool, and not if it asks for no amount */
+	bool granted;			  /* holds a grant: waiter.grant */
+	_Atomic(uint32_t) resizing;	  /* somebody shrinks or grows it */
 	_Atomic(uint32_t) memory_refused; /* the host had none */
 	weir_task *task;
 	_Atomic(uint64_t) memory_bytes; /* what weir_task_alloc() may give out in all */
@@ -50,8 +50,8 @@ struct worker;
 /* A node's queues, and its workers at rest. */
 struct node_queues {
 	struct inbox lane[LANES];
-	struct idlers idle;    /* awake but without work: woken by a push */
-	struct idlers resting; /* standing by: woken when a task blocks */
+	struct idlers idle;		  /* awake but without work: woken by a push */
+	struct idlers resting;		  /* standing by: woken when a task blocks */
 	_Atomic(struct worker *) *member; /* by the numbers in these sets; NULL: not filled in yet */
 	_Atomic(uint32_t) members;
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
@@ -86,12 +86,12 @@ struct worker {
 	uint32_t node;
 	uint32_t core; /* of its node; PIN_ALL_CORES: a stand-in */
 	uint32_t member;
-	uint32_t grants;   /* of the tasks on this stack, forked children's roots included */
-	uint32_t blocked;  /* depth of blocking sections */
+	uint32_t grants;	   /* of the tasks on this stack, forked children's roots included */
+	uint32_t blocked;	   /* depth of blocking sections */
 	struct wait_edge *waiting; /* the innermost group that the tasks on this stack wait for; NULL: none */
-	bool stood_in;	   /* somebody works in our stead */
-	_Atomic(uint32_t) awake; /* runs something, or looks for it; who goes to sleep reads whether to search */
-	uint32_t takes; /* how often it looked for work; see FAIR_TAKES */
+	bool stood_in;		   /* somebody works in our stead */
+	_Atomic(uint32_t) awake;   /* runs something, or looks for it; who goes to sleep reads whether to search */
+	uint32_t takes;		   /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	struct untold untold;
 	pthread_t thread;
@@ -117,7 +117,7 @@ enum pool_closed { POOL_OPEN, POOL_DRAINS /* no more tasks from outside */, POOL
 
 struct weir_pool {
 	/* Constant while the pool runs. */
-	weir_machine *machine;	/* owned by the tracker in a resource-aware pool */
+	weir_machine *machine; /* owned by the tracker in a resource-aware pool */
 	bool aware;
 	bool pinned;
 	bool grants_untold; /* there is a membarrier, so workers may keep grants to themselves for a while */
@@ -136,15 +136,15 @@ struct weir_pool {
 	weir_scheduler *scheduler;
 	weir_monitor *monitor;
 	struct keeper *keeper;
-	struct node_queues *queue; /* by node; a node without workers has none in use */
-	uint32_t *queue_of;	   /* the node whose workers serve a node */
+	struct node_queues *queue;	  /* by node; a node without workers has none in use */
+	uint32_t *queue_of;		  /* the node whose workers serve a node */
 	_Atomic(struct worker *) *worker; /* by number; grows by stand-ins; NULL: not filled in yet */
 	struct tally tally;
 	/* Changing. */
 	CACHE_ALIGNED _Atomic(uint32_t) worker_count;
-	_Atomic(uint32_t) closed;   /* enum pool_closed */
-	_Atomic(uint32_t) stopping; /* workers go home */
-	_Atomic(uint32_t) searcher; /* one worker without work looks now and then for private work to ask for */
+	_Atomic(uint32_t) closed;    /* enum pool_closed */
+	_Atomic(uint32_t) stopping;  /* workers go home */
+	_Atomic(uint32_t) searcher;  /* one worker without work looks now and then for private work to ask for */
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */
 	_Atomic(uint32_t) drainers;
 	struct park drained;

@@ -16,10 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	LENDING_LOOKS = 16, /* leaders that may start elsewhere only, to look behind for one that may start here */
-	LENDING_AHEAD = 8   /* waiters that are not touched yet, and soon are */
-};
+enum { LENDING_LOOKS = 16 /* leaders that may start elsewhere only, to look behind for one that may start here */ };
 
 bool room_init(struct room *room, uint32_t nodes)
 {
@@ -106,6 +103,23 @@ static void unlink_leader(struct room_class *class, struct waiter *leader)
 	*(leader->after ? &leader->after->before : &class->last) = leader->before;
 }
 
+/* Whoever came a while before knows from now on who comes then. */
+static void note_latest(struct room *room, struct waiter *waiter)
+{
+	struct waiter **latest = &room->latest[waiter->sequence % ROOM_LATEST];
+	if (*latest)
+		(*latest)->jump = waiter;
+	*latest = waiter;
+	waiter->jump = NULL;
+}
+
+static void forget_latest(struct room *room, const struct waiter *waiter)
+{
+	struct waiter **latest = &room->latest[waiter->sequence % ROOM_LATEST];
+	if (*latest == waiter)
+		*latest = NULL;
+}
+
 static void count(struct room *room, const struct waiter *waiter, uint32_t change)
 {
 	room->count += change;
@@ -116,14 +130,14 @@ void waiter_show(struct waiter *waiter)
 {
 	struct waiter_shown *shown = &waiter->shown;
 	const struct wish *wish = &waiter->wish;
-	uint64_t where = (uint64_t)wish->home << 8 | (uint64_t)wish->home_only << 7 | (uint64_t)waiter->demand.task_class;
+	uint64_t where =
+		(uint64_t)wish->home << 8 | (uint64_t)wish->home_only << 7 | (uint64_t)waiter->demand.task_class;
 	/* ORDER(shown): release, pairs with the acquires in look() (why.c): who sees one of them sees that the use before is
 	 * over. */
 	at_store(&shown->main, wish->units.main, release, shown);
 	at_store(&shown->counted, wish->units.counted, release, shown);
 	at_store(&shown->where, where, release, shown);
 	at_store(&shown->priority, waiter->demand.priority, release, shown);
-	at_store(&shown->since_ns, waiter->since_ns, release, shown);
 	at_store(&shown->order, 0, release, shown);
 }
 
@@ -136,6 +150,7 @@ bool room_add(struct room *room, struct waiter *waiter)
 	waiter->outranked = 0;
 	waiter->head_since_ns = 0;
 	waiter->place = PLACE_LISTED;
+	note_latest(room, waiter);
 	count(room, waiter, 1);
 	struct waiter **link = find_shape(room, waiter);
 	if (*link) {
@@ -186,6 +201,7 @@ void room_remove(struct room *room, struct waiter *waiter)
 {
 	struct waiter **link = find_shape(room, waiter);
 	waiter->place = PLACE_ASIDE;
+	forget_latest(room, waiter);
 	count(room, waiter, UINT32_MAX);
 	if (*link == waiter)
 		remove_leader(room, waiter, link);
@@ -205,6 +221,7 @@ struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waite
 				if (!leaves(one, context))
 					continue;
 				remove_follower(leader, one);
+				forget_latest(room, one);
 				count(room, one, UINT32_MAX);
 				one->place = PLACE_ASIDE;
 				one->next = out;
@@ -264,9 +281,8 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 	while (heir && lent < most && heir->may_be_lent && (!rival || served_before(heir, rival))) {
 		heir->place = PLACE_COMING;
 		out[lent++] = heir;
-		/* Whoever submits many gets neighbouring slots: so one guesses where those after the next are. */
-		uintptr_t here = (uintptr_t)heir, step = (uintptr_t)heir->next - here;
-		__builtin_prefetch((const void *)(here + LENDING_AHEAD * step));
+		forget_latest(room, heir);
+		__builtin_prefetch(heir->jump, 1);
 		heir = heir->next;
 	}
 	struct waiter *before = leader->before;

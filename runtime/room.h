@@ -23,6 +23,10 @@ enum waiter_state {
 	WAITER_STATES = 8
 };
 
+/* Above state and tag is the turn: how often it was taken back from a hand (chain.h), so that who had it there exchanges in
+ * vain: 21 bits, and for a false hit it would have to sit between two instructions for a multiple of 2^21 of them. */
+#define WAITER_TURN (UINT64_C(8) << (64 - SLOTS_BITS))
+
 /* Where the holder of the token has it. */
 enum waiter_place {
 	PLACE_COMING,  /* it is not fetched yet, or lent to a chain */
@@ -40,25 +44,25 @@ struct waiter_shown {
 	_Atomic(uint64_t) main, counted;
 	_Atomic(uint64_t) where; /* home << 8 | home_only << 7 | class */
 	_Atomic(int64_t) priority;
-	_Atomic(uint64_t) since_ns;
 	_Atomic(uint64_t) order; /* of its fetch, from 1; 0: not fetched yet */
 };
 
 /* A demand on its way through admission; part of a task, or of a ticket. What is touched when a grant is handed on comes
  * first, one line, as in a long queue all of it is cold. */
 struct waiter {
-	struct waiter *next;	 /* of the arrivals, of its shape, of a batch: one after another */
-	_Atomic(uint64_t) state; /* tag x WAITER_STATES + waiter_state; the tag, the owner's, makes it nameable */
-	uint64_t since_ns;
+	struct waiter *next;	    /* of the arrivals, of its shape, of a batch: one after another */
+	_Atomic(uint64_t) state;    /* turn, tag and waiter_state; the tag, the owner's, makes it nameable */
+	_Atomic(uint64_t) since_ns; /* shown, too */
 	uint64_t sequence;
-	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
-	_Atomic(const void *) ahead;	    /* what its owner touches first when it is granted */
+	const struct waiter *jump;   /* one that comes a while after it, to be fetched while it is lent; may be gone */
+	_Atomic(const void *) ahead; /* what its owner touches first when it is granted */
 	weir_grant grant;
 	uint32_t node;
-	uint8_t place;	  /* enum waiter_place */
-	bool may_be_lent; /* to a chain (chain.h) */
-	bool is_elastic;  /* wish.elastic says how */
-	struct waiter *last; /* leader of a shape: its youngest */
+	uint8_t place;			    /* enum waiter_place */
+	bool may_be_lent;		    /* to a chain (chain.h) */
+	bool is_elastic;		    /* wish.elastic says how */
+	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
+	struct waiter *last;		    /* leader of a shape: its youngest */
 	struct waiter
 		*before; /* leaders of a class, in the order of service; a follower: who is before it in its shape */
 	struct waiter *after;
@@ -66,11 +70,11 @@ struct waiter {
 	struct waiter *cancel; /* who was cancelled before and is not looked at yet */
 	struct wish wish;
 	struct waiter_shown shown;
-	uint64_t expires_ns;		  /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
-	uint32_t overtaken;		  /* at the head of its class: grants of this and lower classes that passed it */
-	uint32_t outranked;		  /* at the head: grants of higher classes */
-	uint64_t head_since_ns;		  /* 0: it never was */
-	const _Atomic(uint32_t) *holders; /* of a grant, that wait for its group; NULL: none */
+	uint64_t expires_ns;	/* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
+	uint32_t overtaken;	/* at the head of its class: grants of this and lower classes that passed it */
+	uint32_t outranked;	/* at the head: grants of higher classes */
+	uint64_t head_since_ns; /* 0: it never was */
+	const _Atomic(uint32_t) *holders;	/* of a grant, that wait for its group; NULL: none */
 	weir_cause cause;			/* REFUSED: why */
 	uint32_t probe;				/* of a breaker; 0: none */
 	uint32_t relimits;			/* of admission, before it was found to fit some day */
@@ -83,7 +87,7 @@ struct waiter {
 	weir_demand demand;
 };
 
-enum { ROOM_CHAINS = 1024 };
+enum { ROOM_CHAINS = 1024, ROOM_LATEST = 16 };
 
 struct room_class {
 	struct waiter *first;
@@ -93,6 +97,7 @@ struct room_class {
 struct room {
 	struct room_class service[WEIR_CLASSES]; /* in the order of service */
 	struct waiter *shape[ROOM_CHAINS];
+	struct waiter *latest[ROOM_LATEST]; /* by sequence; NULL: it is gone */
 	uint64_t sequence;
 	uint32_t count;
 	uint32_t everywhere; /* waiters that any node would do for */
@@ -144,13 +149,33 @@ static inline enum waiter_state waiter_state(const struct waiter *waiter)
 	return (enum waiter_state)(at_load(&waiter->state, relaxed, none) % WAITER_STATES);
 }
 
-/* From one state to another, the tag stays. False: it was in another state. */
+static inline uint64_t waiter_since_ns(const struct waiter *waiter)
+{
+	return at_load(&((struct waiter *)waiter)->since_ns, relaxed, none);
+}
+
+/* From one state to another, tag and turn stay. False: it was in another state. */
 static inline bool waiter_move(struct waiter *waiter, enum waiter_state from, enum waiter_state to)
 {
 	uint64_t state = at_load(&waiter->state, relaxed, none);
 	uint64_t tag = state - state % WAITER_STATES;
 	state = tag + from;
 	return at_cas(&waiter->state, &state, tag + to, relaxed, relaxed, none);
+}
+
+/* Of one that was lent in this state: give it a grant; take it back, for those who had it in a hand in vain from now on.
+ * False: somebody else has decided it, or has it. */
+static inline bool waiter_grant_lent(struct waiter *waiter, uint64_t state)
+{
+	return at_cas(&waiter->state, &state, state + (WAITER_GRANTED - WAITER_WAITING), relaxed, relaxed, none);
+}
+
+static inline bool waiter_take_back(struct waiter *waiter, uint64_t state)
+{
+	uint64_t now = state;
+	/* Who has cancelled it has not been met yet: it is in its place until then. */
+	return at_cas(&waiter->state, &now, state + WAITER_TURN, relaxed, relaxed, none) ||
+	       now == state + (WAITER_CANCELLED - WAITER_WAITING);
 }
 
 /* Whatever it was. */
@@ -173,23 +198,32 @@ static inline uint32_t ticket_slot(uint64_t ticket)
 	return (uint32_t)ticket & ((UINT32_C(1) << SLOTS_BITS) - 1);
 }
 
+static inline uint64_t waiter_state_in_use(uint64_t ticket, enum waiter_state state)
+{
+	return (ticket >> SLOTS_BITS) * WAITER_STATES + state;
+}
+
 /* A new use of the slot: its fields are filled in, its tickets are good from now on, old ones no more. */
 static inline void waiter_renew(struct waiter *waiter)
 {
-	uint64_t tag = at_load(&waiter->state, relaxed, none) / WAITER_STATES;
+	uint64_t state = at_load(&waiter->state, relaxed, none);
+	uint64_t tag = state % WAITER_TURN / WAITER_STATES;
 	tag = tag < WAITER_TAG_MAX ? tag + 1 : 1;
 	/* ORDER(ticket): release, pairs with the acquire in waiter_move_use(): who comes with the new tag finds the waiter of
 	 * this use. */
-	at_store(&waiter->state, tag * WAITER_STATES + WAITER_NEW, release, ticket);
+	at_store(&waiter->state, state - state % WAITER_TURN + tag * WAITER_STATES + WAITER_NEW, release, ticket);
 }
 
 /* As waiter_move(), but only in the use that the ticket names. */
 static inline bool waiter_move_use(struct waiter *waiter, uint64_t ticket, enum waiter_state from, enum waiter_state to)
 {
-	uint64_t tag = (ticket >> SLOTS_BITS) * WAITER_STATES;
-	uint64_t state = tag + from;
-	/* ORDER(ticket): acquire, pairs with the releases in waiter_renew() and push_arrival(). */
-	return at_cas(&waiter->state, &state, tag + to, acquire, relaxed, ticket);
+	uint64_t state = at_load(&waiter->state, relaxed, none);
+	do {
+		if (state % WAITER_TURN != waiter_state_in_use(ticket, from))
+			return false;
+		/* ORDER(ticket): acquire, pairs with the releases in waiter_renew() and arrive(). */
+	} while (!at_cas_weak(&waiter->state, &state, state + to - from, acquire, relaxed, ticket));
+	return true;
 }
 
 #endif

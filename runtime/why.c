@@ -46,7 +46,7 @@ static bool look(struct waiter *waiter, struct view *view)
 	view->home_only = where >> 7 & 1;
 	view->task_class = (weir_class)(where & 0x7f);
 	view->priority = at_load(&shown->priority, acquire, shown);
-	view->since_ns = at_load(&shown->since_ns, acquire, shown);
+	view->since_ns = at_load(&waiter->since_ns, acquire, shown);
 	view->order = at_load(&shown->order, acquire, shown);
 	return at_load(&waiter->state, relaxed, none) == view->state;
 }
@@ -274,14 +274,14 @@ weir_status why_pending(struct weir_admission *admission, struct waiter *waiter,
 		return error_set(WEIR_EINVAL, "out->size is %zu: set it to sizeof(weir_why), %zu", out->size,
 				 sizeof(*out));
 	struct view view = {0};
-	uint64_t state = (ticket >> SLOTS_BITS) * WAITER_STATES;
 	bool whole = waiter && look(waiter, &view);
 	*out = (weir_why){.size = sizeof(*out), .eta_ns = RATES_UNKNOWN};
-	if (whole && ticket >> SLOTS_BITS && view.state == state + WAITER_HELD) {
+	if (whole && ticket >> SLOTS_BITS && view.state % WAITER_TURN == waiter_state_in_use(ticket, WAITER_HELD)) {
 		out->held_back = true;
 		return WEIR_OK;
 	}
-	if (!whole || !(ticket >> SLOTS_BITS) || view.state != state + WAITER_WAITING)
+	if (!whole || !(ticket >> SLOTS_BITS) ||
+	    view.state % WAITER_TURN != waiter_state_in_use(ticket, WAITER_WAITING))
 		return error_set(WEIR_ESTALE,
 				 "ticket %#llx does not wait: it was granted, cancelled or given up before, or is not "
 				 "of this admission",
