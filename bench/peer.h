@@ -37,12 +37,13 @@ struct peer {
 	bool one_worker;    /* submission, latency and memory: with one thread only */
 	bool copies;	    /* fib and tree run once in each thread, not once in all: perfect scaling, for the floor */
 
-	void (*start)(uint32_t threads);
+	/* outside: the calling thread only submits and waits, so it is none of them. */
+	void (*start)(uint32_t threads, bool outside);
 	void (*stop)(void);
 
 	uint64_t (*fib)(int n); /* a task for each call but the one that the parent makes itself */
 	uint64_t (*tree)(void); /* the nodes of tree.h's tree; a task for each */
-	void (*loop_grain1)(uint32_t *array, int64_t count); /* peer_step() in the runtime's smallest pieces */
+	void (*loop_grain1)(uint32_t *array, int64_t count); /* in the runtime's smallest pieces */
 	void (*loop_auto)(uint32_t *array, int64_t count);   /* in pieces as the runtime chooses */
 
 	/* From outside, by the threads 0 .. producers - 1. They may return before the tasks have begun. */
@@ -59,17 +60,16 @@ extern const struct peer peer;
 void peer_run(enum peer_body body); /* what the task does, EMPTY included */
 __attribute__((noreturn, format(printf, 1, 2))) void peer_fail(const char *format, ...);
 
-/* The body of the loops: a few shifts and additions, vectorised by every compiler that sees the range. */
-static inline void peer_step(uint32_t *array, int64_t begin, int64_t end)
+/* The body of the loops, for a single element: a few shifts and additions; and for a range, vectorised. */
+static inline void peer_step(uint32_t *array, int64_t i)
 {
-	for (int64_t i = begin; i < end; i++) {
-		uint32_t x = array[i] + (uint32_t)i;
-		x ^= x << 13;
-		x ^= x >> 17;
-		x ^= x << 5;
-		array[i] = x * 9;
-	}
+	uint32_t x = array[i] + (uint32_t)i;
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	array[i] = x * 9;
 }
+void peer_steps(uint32_t *array, int64_t begin, int64_t end);
 
 static inline void peer_relax(void)
 {

@@ -25,7 +25,7 @@
 
 #include "tree.h"
 
-enum { LOOP = 1 << 20, LOOP_SAMPLE = 17, TASKS = 1000000, TASKS_QUICK = 250000, PRODUCERS = 2, SAMPLES = 200000 };
+enum { LOOP = 1 << 22, LOOP_SAMPLE = 67, TASKS = 1000000, TASKS_QUICK = 250000, PRODUCERS = 2, SAMPLES = 200000 };
 
 static const char *workload;
 static uint32_t threads;
@@ -152,7 +152,7 @@ static void loop_check(int64_t apart)
 		uint32_t kept = array[i];
 		array[i] = 0;
 		for (uint64_t pass = 0; pass < passes; pass++)
-			peer_step(array, i, i + 1);
+			peer_step(array, i);
 		if (array[i] != kept)
 			peer_fail("element %" PRId64 " is wrong after %" PRIu64 " passes", i, passes);
 	}
@@ -455,20 +455,19 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s list | run WORKLOAD THREADS [quick]\n", argv[0]);
 		return 2;
 	}
-	for (int w = 0; w < WORKLOADS; w++)
-		if (strcmp(argv[2], workloads[w].name) == 0 && has(w))
-			workload = workloads[w].name;
-	if (!workload) {
+	int chosen = 0;
+	while (chosen < WORKLOADS && (strcmp(argv[2], workloads[chosen].name) != 0 || !has(chosen)))
+		chosen++;
+	if (chosen == WORKLOADS) {
 		fprintf(stderr, "%s: there is no workload %s\n", peer.name, argv[2]);
 		return 2;
 	}
+	workload = workloads[chosen].name;
 	threads = (uint32_t)count;
 	sem_init(&tasks.at_gate, 0, 0);
 	sem_init(&tasks.gate, 0, 0);
-	peer.start(threads);
-	for (int w = 0; w < WORKLOADS; w++)
-		if (workload == workloads[w].name)
-			workloads[w].run();
+	peer.start(threads, chosen >= FIRST_SUBMIT);
+	workloads[chosen].run();
 	peer.stop();
 	return 0;
 }

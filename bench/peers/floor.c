@@ -107,8 +107,9 @@ static void *doze(void *argument)
 	return argument;
 }
 
-static void start(uint32_t threads)
+static void start(uint32_t threads, bool outside)
 {
+	(void)outside;
 	tree_make(&tree);
 	helpers = threads;
 	sem_init(&asked, 0, 0);
@@ -187,7 +188,7 @@ static int64_t length;
 
 static void loop_part(uint32_t me)
 {
-	peer_step(array, length * me / helpers, length * (me + 1) / helpers);
+	peer_steps(array, length * me / helpers, length * (me + 1) / helpers);
 }
 
 static void loop(uint32_t *elements, int64_t elements_count)

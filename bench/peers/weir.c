@@ -17,8 +17,9 @@ static void check(weir_status status)
 		peer_fail("%s", weir_error_text());
 }
 
-static void start(uint32_t threads)
+static void start(uint32_t threads, bool outside)
 {
+	(void)outside;
 	check(weir_pool_create(&house, WEIR_OPTIONS(.workers = threads)));
 	check(weir_group_create(&group, house));
 	tree_make(&tree);
@@ -66,7 +67,7 @@ static uint64_t run_tree(void)
 
 static weir_status step(int64_t begin, int64_t end, void *argument)
 {
-	peer_step((uint32_t *)argument, begin, end);
+	peer_steps((uint32_t *)argument, begin, end);
 	return WEIR_OK;
 }
 
