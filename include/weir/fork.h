@@ -90,6 +90,14 @@ WEIR_API void weir_share(void);
 #define WEIR_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
 #endif
 
+/* Slow paths that keep their caller's registers, where the compiler can: so the fast path needs fewer of its own and none
+ * before it knows that it does anything. */
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
+#define WEIR_SLOW_ __attribute__((preserve_most, noinline, cold, unused))
+#else
+#define WEIR_SLOW_ __attribute__((noinline, cold, unused))
+#endif
+
 /* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; PASS: names; STORE: in->x = x; LOAD:
  * in->x. */
 #define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, PASS, STORE, LOAD)                                                     \
@@ -115,8 +123,7 @@ WEIR_API void weir_share(void);
 		STORE;                                                                                                 \
 		weir_w_->head = weir_h_ + 1;                                                                           \
 	}                                                                                                              \
-	static __attribute__((noinline, cold, unused)) void f##_weir_spawn_slow(weir_worker *weir_w_,                  \
-										weir_fork_slot *weir_h_, PARAMS)       \
+	static WEIR_SLOW_ void f##_weir_spawn_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS)              \
 	{                                                                                                              \
 		if (weir_fork_attend(weir_w_, weir_h_)) {                                                              \
 			R out = f##_weir_body(weir_w_, weir_h_, PASS);                                                 \
@@ -135,17 +142,21 @@ WEIR_API void weir_share(void);
 		}                                                                                                      \
 		f##_weir_fill(weir_w_, weir_h_, PASS);                                                                 \
 	}                                                                                                              \
+	static WEIR_SLOW_ R f##_weir_join_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_)                          \
+	{                                                                                                              \
+		f##_weir_data *data = (f##_weir_data *)weir_fork_join(weir_w_, weir_h_);                               \
+		weir_w_->head = weir_h_;                                                                               \
+		if (data)                                                                                              \
+			return data->out;                                                                              \
+		data = (f##_weir_data *)(void *)weir_h_->data;                                                         \
+		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
+	}                                                                                                              \
 	static inline __attribute__((always_inline, unused)) R f##_weir_join(weir_worker *weir_w_,                     \
 									     weir_fork_slot *weir_h_)                  \
 	{                                                                                                              \
 		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
-		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED))) {                     \
-			void *result = weir_fork_join(weir_w_, weir_h_);                                               \
-			if (result) {                                                                                  \
-				weir_w_->head = weir_h_;                                                               \
-				return ((f##_weir_data *)result)->out;                                                 \
-			}                                                                                              \
-		}                                                                                                      \
+		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED)))                       \
+			return f##_weir_join_slow(weir_w_, weir_h_);                                                   \
 		weir_w_->head = weir_h_;                                                                               \
 		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
 	}                                                                                                              \
