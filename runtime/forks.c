@@ -18,6 +18,14 @@ _Static_assert(offsetof(struct forks, face) == 0, "a weir_worker * is a struct f
 _Static_assert(offsetof(weir_fork_slot, data) % _Alignof(struct fork_result) == 0,
 	       "kept results are aligned like slots");
 
+/* F8: what inlined spawns and joins read and write is one line, and what thieves exchange, or look at again and again, another. */
+_Static_assert(offsetof(struct forks, face) + sizeof(weir_worker) <= CACHE_LINE, "the face is in the first line");
+_Static_assert(offsetof(struct forks, shared) % CACHE_LINE == 0 && offsetof(struct forks, shared) >= CACHE_LINE,
+	       "the thieves' line begins with the word");
+_Static_assert(offsetof(struct forks, asked) / CACHE_LINE == offsetof(struct forks, shared) / CACHE_LINE,
+	       "a request is looked at in the thieves' line");
+_Static_assert(sizeof(weir_fork_slot) == CACHE_LINE, "a forked child is a line");
+
 #define TAIL_ONE (UINT64_C(1) << 20)
 #define CHANGE_ONE (UINT64_C(1) << 40)
 #define GUARD_ALL ((weir_fork_slot *)UINTPTR_MAX)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+# Invariant: F8, what users compile of a spawn and a join has no locked instruction and no fence, calls nothing but slow paths, and
+# is at most MOST instructions. Fails on a counter, an ordered atomic or a function call in the private path of <weir/fork.h>.
+# Counted with $CC, and with clang if it is there; without valgrind only the code is looked at.
+set -eu
+MOST=46 # counted: gcc 12 34.4, clang 14 40.1; a counter is 2 with its address, a call 6 and more
+command -v objdump >/dev/null || exit 77
+[ "$(uname -m)" = x86_64 ] || exit 77
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cat >"$scratch/fib.c" <<'END'
+#include <stdlib.h>
+#include <weir/weir.h>
+WEIR_FORK_1(int, fib, int, n)
+{
+	if (n < 2)
+		return n;
+	WEIR_SPAWN(fib, n - 1);
+	int b = WEIR_CALL(fib, n - 2);
+	return WEIR_JOIN(fib) + b;
+}
+int main(int count, char **word)
+{
+	weir_pool *pool;
+	int result;
+	if (count < 2 || weir_pool_create(&pool, WEIR_OPTIONS(.workers = 1, .no_pinning = true)) ||
+	    WEIR_RUN(pool, fib, &result, atoi(word[1])))
+		return 1;
+	return weir_pool_destroy(pool);
+}
+END
+
+# What stands in the private path: the body, without what the compiler moved out as cold, and without what follows a call of
+# a slow path.
+hot() {
+	objdump -d --no-show-raw-insn "$1" | awk '/^[0-9a-f]+ <.*>:$/ { on = /<fib_weir_body[^>]*>:/ && !/cold/ } on'
+}
+
+forbidden() {
+	hot "$1" | grep -E '[[:space:]](lock|[lms]fence|xchg[a-z]* .*\(|cmpxchg|xadd)' && return
+	hot "$1" | grep -E '[[:space:]]call' | grep -vE '<(fib_weir_|weir_fork_)'
+}
+
+# Instructions of one spawn and join: the difference of two runs, so without starting and stopping.
+instructions() {
+	for n in 15 20; do
+		valgrind --tool=callgrind --callgrind-out-file=/dev/null "$1" "$n" 2>&1 | sed -n 's/.*Collected : //p'
+	done | awk '{ total[NR] = $1 } END { if (NR != 2) exit 1; printf "%.1f", (total[2] - total[1]) / (10945 - 986) }'
+}
+
+for cc in "$CC" clang-14 clang; do
+	command -v "$cc" >/dev/null || continue
+	"$cc" -std=gnu17 -O3 -I"$SOURCE/include" "$scratch/fib.c" -o "$scratch/fib" -L"$BUILD" -lweir -Wl,-rpath,"$BUILD"
+	[ -n "$(hot "$scratch/fib")" ] || {
+		echo "$cc: no fib_weir_body to look at"
+		exit 1
+	}
+	if forbidden "$scratch/fib"; then
+		echo "$cc: that does not belong into the private path"
+		exit 1
+	fi
+	if ! command -v valgrind >/dev/null; then
+		echo "$cc: no valgrind, so instructions are not counted"
+		continue
+	fi
+	each=$(instructions "$scratch/fib")
+	echo "$cc: $each instructions for each spawn and join"
+	awk -v each="$each" -v most=$MOST 'BEGIN { exit !(each > 5 && each <= most) }' || {
+		echo "$cc: more than $MOST"
+		exit 1
+	}
+done
+
+# The rule must notice a locked addition.
+sed 's/WEIR_SPAWN(fib/__atomic_fetch_add(\&spawns, 1, __ATOMIC_RELAXED);&/; s/^WEIR_FORK_1/static int spawns;&/' "$scratch/fib.c" >"$scratch/counted.c"
+"$CC" -std=gnu17 -O3 -I"$SOURCE/include" "$scratch/counted.c" -o "$scratch/counted" -L"$BUILD" -lweir
+forbidden "$scratch/counted" >/dev/null || {
+	echo "a locked addition is not noticed"
+	exit 1
+}
