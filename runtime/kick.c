@@ -152,36 +152,56 @@ static struct packed more_of_each(struct packed a, struct packed b)
 
 /* Is it worth a try? Many shapes may wait, and a try costs a hundred times a look. No: it fits nowhere, as its words were
  * after WAIT was set on them; so a release that makes room for it kicks. */
-static bool may_fit(const struct weir_admission *admission, struct survey *survey, const struct waiter *waiter)
+static bool may_fit(const struct weir_admission *admission, struct survey *survey, const struct packed *units)
 {
 	if (likely(survey->failed < SHAPES_TRIED))
 		return true;
 	const struct ledger *ledger = &admission->tracker->ledger;
-	for (uint32_t n = 0; !survey->measured && n < ledger->nodes; n++)
-		survey->most = more_of_each(survey->most, ledger_spare(ledger, n));
-	survey->measured = true;
-	return !word_broken(survey->most.main, waiter->wish.units.main, WORD_GUARDS_MAIN) &&
-	       !word_broken(survey->most.counted, waiter->wish.units.counted, WORD_GUARDS_COUNTED);
+	if (!survey->measured) {
+		survey->measured = true;
+		survey->most = (struct packed){0};
+		for (uint32_t n = 0; n < ledger->nodes; n++)
+			survey->most = more_of_each(survey->most, ledger_spare(ledger, n));
+	}
+	return !word_broken(survey->most.main, units->main, WORD_GUARDS_MAIN) &&
+	       !word_broken(survey->most.counted, units->counted, WORD_GUARDS_COUNTED);
+}
+
+/* One that was tried and does not fit: is it any use to go on? Not if what is spare is less than what the least wants. */
+static bool may_others_fit(const struct weir_admission *admission, struct survey *survey,
+			   const struct room_class *class)
+{
+	survey->failed++;
+	return may_fit(admission, survey, &class->least);
 }
 
 /* One class: leaders in their order, those that fit are granted. False: the batch is full. */
 static bool admit_class(struct weir_admission *admission, uint32_t service, struct survey *survey, struct batch *batch)
 {
 	struct room_class *class = &admission->room.service[service];
+	struct packed least = {UINT64_MAX, UINT64_MAX};
 	for (struct waiter *leader = class->first; leader;) {
 		if (batch->count >= BATCH_MAX)
 			return false;
 		struct attempt attempt = {0};
 		struct waiter *next = leader->after;
 		struct waiter *heir = leader->next;
-		bool tried = leader == class->first || may_fit(admission, survey, leader);
+		bool tried = leader == class->first || may_fit(admission, survey, &leader->wish.units);
 		if (tried && grant_leader(admission, service, leader, batch, &attempt)) {
+			survey->measured = false;
 			leader = heir && heir->after == next ? heir : next;
 			continue;
 		}
-		survey->failed += tried;
+		if (tried && !may_others_fit(admission, survey, class))
+			return true;
+		if (unlikely(class->stale))
+			least = room_less_of_each(least, leader->wish.units);
 		leader = next;
 	}
+	/* All were met. */
+	if (class->stale && class->first)
+		class->least = least;
+	class->stale = false;
 	return true;
 }
 

@@ -5,6 +5,7 @@
  * Holds:     lists; takes nothing from the ledger and decides nothing.
  * Invariant: R1  the leaders of a class stand in the order of priority (higher first), then of age.
  *            R2  count == everywhere + sum(at_node) == waiters in all shapes.
+ *            R3  no leader of a class wants less of any resource than the class's `least`.
  * Together:  nothing: the holder of admission's token is alone here.
  * Not here:  arrivals (admission.c), the token and claims (kick.c).
  *
@@ -91,14 +92,25 @@ static bool served_before(const struct waiter *a, const struct waiter *b)
 /* Put a leader after `place` (NULL: first). */
 static void link_after(struct room_class *class, struct waiter *leader, struct waiter *place)
 {
+	class->stale &= class->first != NULL;
+	class->least = class->first ? room_less_of_each(class->least, leader->wish.units) : leader->wish.units;
 	leader->before = place;
 	leader->after = place ? place->after : class->first;
 	*(leader->before ? &leader->before->after : &class->first) = leader;
 	*(leader->after ? &leader->after->before : &class->last) = leader;
 }
 
+/* Does it want the least of something that anybody wants? */
+static bool is_least(const struct packed *least, const struct packed *units)
+{
+	uint64_t main = least->main ^ units->main;
+	return !(main & word_mask(WEIR_CPU)) || !(main & word_mask(WEIR_MEMORY)) ||
+	       !(main & word_mask(WEIR_BANDWIDTH)) || units->counted;
+}
+
 static void unlink_leader(struct room_class *class, struct waiter *leader)
 {
+	class->stale |= is_least(&class->least, &leader->wish.units);
 	*(leader->before ? &leader->before->after : &class->first) = leader->after;
 	*(leader->after ? &leader->after->before : &class->last) = leader->before;
 }

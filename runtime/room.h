@@ -92,7 +92,18 @@ enum { ROOM_CHAINS = 1024, ROOM_LATEST = 16 };
 struct room_class {
 	struct waiter *first;
 	struct waiter *last;
+	/* Of each resource no leader wants less than this: where that does not fit, nobody does. It may be too low when some have
+	 * left (stale), until a scan that met all says what it found. */
+	struct packed least;
+	bool stale;
 };
+
+/* Of each resource, the less of the two. */
+static inline struct packed room_less_of_each(struct packed a, struct packed b)
+{
+	return (struct packed){.main = word_least(a.main, b.main, WORD_MAIN),
+			       .counted = word_least(a.counted, b.counted, WORD_COUNTED)};
+}
 
 struct room {
 	struct room_class service[WEIR_CLASSES]; /* in the order of service */

@@ -38,7 +38,7 @@ static uint32_t count_all(const struct room *room)
 }
 
 /* R1: leaders by priority, then age; behind each leader its shape by age; lists that agree in both directions. R2: the
- * counts. */
+ * counts. R3: it would fail by a scan that stops before one that fits. */
 static void check(const struct room *room, uint32_t lent)
 {
 	uint32_t at_nodes = 0;
@@ -46,6 +46,9 @@ static void check(const struct room *room, uint32_t lent)
 		const struct waiter *before = NULL;
 		for (const struct waiter *leader = room->service[s].first; leader; leader = leader->after) {
 			assert_ptr_equal(leader->before, before);
+			for (int r = 0; r < WEIR_RESOURCES; r++)
+				assert_true(packed_get(room->service[s].least, (weir_resource)r) <=
+					    packed_get(leader->wish.units, (weir_resource)r));
 			assert_int_equal(leader->demand.task_class, order_of_service[s]);
 			if (before)
 				assert_true(before->demand.priority > leader->demand.priority ||
