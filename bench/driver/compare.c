@@ -104,7 +104,7 @@ int compare_main(int argc, char **argv)
 	char why[WHY_BYTES];
 	int status = 0;
 	for (int i = 0; i < 2 && !status; i++)
-		if (!json_read(&kept[i], argv[i + 1], why)) {
+		if (!kept_read(&kept[i], argv[i + 1], why)) {
 			fprintf(stderr, "bench: compare: %s\n", why);
 			status = EXIT_WRONG;
 		}

@@ -2,7 +2,7 @@
 /*
  * json.c - a report as JSON, and back as far as it is compared. A number that there is not is null.
  *
- * Invariant: what json_write() writes, json_read() reads; what it does not understand it refuses, and says what.
+ * Invariant: what report_write_json() writes, kept_read() reads; what it does not understand it refuses, and says what.
  * Together:  one thread.
  */
 #include "json.h"
@@ -91,7 +91,7 @@ static json_t *lists(const struct report *report)
 			 failures);
 }
 
-bool json_write(const struct report *report, const char *file)
+bool report_write_json(const struct report *report, const char *file)
 {
 	const double *load = report->load_before;
 	json_t *all = json_pack("{s:i, s:o, s:o, s:o, s:o, s:b, s:[o, o, o], s:b, s:o}", "format", FORMAT, "date",
@@ -159,7 +159,7 @@ static bool read_rows(const json_t *all, struct kept *out, const char *file, cha
 	return true;
 }
 
-bool json_read(struct kept *out, const char *file, char why[static WHY_BYTES])
+bool kept_read(struct kept *out, const char *file, char why[static WHY_BYTES])
 {
 	*out = (struct kept){0};
 	json_error_t error;

@@ -8,7 +8,7 @@
 #include "report.h"
 
 /* False: errno says why not. */
-bool json_write(const struct report *report, const char *file);
+bool report_write_json(const struct report *report, const char *file);
 
 /* What `compare` needs of a report that was kept. */
 struct kept_row {
@@ -32,6 +32,6 @@ struct kept {
 };
 
 /* Owns: out->rows until free(), also after an error. False: *why says what is wrong. */
-bool json_read(struct kept *out, const char *file, char why[static WHY_BYTES]);
+bool kept_read(struct kept *out, const char *file, char why[static WHY_BYTES]);
 
 #endif

@@ -91,12 +91,12 @@ static bool add_outside(struct programs *programs, const struct options *options
 static bool tell(const struct report *report, const struct options *options)
 {
 	show_table(report, stdout);
-	bool good = write_file(report, json_write, options->out, "report.json");
+	bool good = write_file(report, report_write_json, options->out, "report.json");
 	good &= write_file(report, html_write, options->out, "report.html");
 	if (options->keep) {
 		char name[32];
 		snprintf(name, sizeof(name), "%.10s-bench.json", report->date);
-		good &= write_file(report, json_write, options->results, name);
+		good &= write_file(report, report_write_json, options->results, name);
 		snprintf(name, sizeof(name), "%.10s-bench.txt", report->date);
 		good &= write_file(report, table_write, options->results, name);
 	}
@@ -109,11 +109,10 @@ static bool run(const struct options *options, const struct programs *programs, 
 	char why[WHY_BYTES];
 	struct samples samples;
 	struct report report = {.version = weir_version()};
-	struct noise noise;
+	struct noise noise = {0};
 	machine_date(report.date, sizeof(report.date));
 	machine_line(report.machine, sizeof(report.machine));
 	machine_load(report.load_before);
-	noise_create(&noise);
 	bool good = measure(&samples, programs, options, &noise, why) || wrong(why);
 	if (good) {
 		report_make(&report, &samples, programs, promises, options, &noise);

@@ -219,11 +219,13 @@ bool measure(struct samples *samples, const struct programs *programs, const str
 		abort();
 	if (options->timeout_ns)
 		run.timeout_ns = options->timeout_ns;
-	if (options->quick && !options->rounds)
-		run.deadline_ns = weir_clock_monotonic_ns() + QUICK_BUDGET_S * WEIR_NS_PER_S;
 	if (options->rounds)
 		run.rounds = options->rounds;
 	bool good = make_plan(plan, programs, options, why);
+	if (good)
+		noise_create(noise);
+	if (options->quick && !options->rounds)
+		run.deadline_ns = weir_clock_monotonic_ns() + QUICK_BUDGET_S * WEIR_NS_PER_S;
 	for (size_t i = 0; good && i < plan->count; i++)
 		run_cell(&run, &plan->todo[i], plan->count - i);
 	free(run.child);

@@ -9,7 +9,7 @@
 #include "programs.h"
 #include "samples.h"
 
-/* Run what the options choose, all programs of a workload in turn in each round, telling on standard error how far it is.
+/* Run what the options choose (and begin to look for noise), all programs of a workload in turn in each round, telling on standard error how far it is.
  * Owns: *samples until samples_free(), also after an error. False: nothing to run; *why says what is wrong. */
 bool measure(struct samples *samples, const struct programs *programs, const struct options *options,
 	     struct noise *noise, char why[static WHY_BYTES]);

@@ -13,7 +13,7 @@
 
 #include <weir/clock.h>
 
-enum { LOOP_US = 5000, LOOKS_FIRST = 40 };
+enum { LOOP_US = 5000, LOOKS_FIRST = 20 };
 
 struct looker {
 	pthread_t thread;

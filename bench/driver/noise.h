@@ -20,7 +20,7 @@ struct noise {
 	double worst;	/* of all looks */
 };
 
-/* Find how fast the loop is at best: a fifth of a second. */
+/* Find how fast the loop is at best: a tenth of a second. */
 void noise_create(struct noise *noise);
 
 /* By which part the slowest core takes longer than at its best; 0: not at all. Takes 5 ms. */

@@ -10,6 +10,7 @@
 #include "show.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { COLUMNS_MOST = COUNTS_MOST, NAME_WIDTH = 14, VALUE_WIDTH = 15 };
@@ -182,7 +183,7 @@ static void print_peers(const struct report *report, FILE *out)
 	}
 }
 
-void show_table(const struct report *report, FILE *out)
+static void print_all(const struct report *report, FILE *out)
 {
 	fprintf(out, "%s\ncommit %s, weir %s\n%s\nload before: %.2f %.2f %.2f\n", report->date, report->commit,
 		report->version, report->machine, report->load_before[0], report->load_before[1],
@@ -206,4 +207,30 @@ void show_table(const struct report *report, FILE *out)
 	print_peers(report, out);
 	fprintf(out, "Medians over rounds of A B A B%s; +- half the quartiles' distance; less is better.\n",
 		report->quick ? " (quick)" : "");
+}
+
+/* Columns are padded; what is kept in a file does not end in blanks. */
+static void print_trimmed(const char *text, FILE *out)
+{
+	for (const char *line = text; *line;) {
+		size_t bytes = strcspn(line, "\n"), used = bytes;
+		while (used && line[used - 1] == ' ')
+			used--;
+		fprintf(out, "%.*s\n", (int)used, line);
+		line += bytes + (line[bytes] == '\n');
+	}
+}
+
+void show_table(const struct report *report, FILE *out)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *memory = open_memstream(&text, &bytes);
+	if (!memory)
+		abort();
+	print_all(report, memory);
+	if (fclose(memory))
+		abort();
+	print_trimmed(text, out);
+	free(text);
 }
