@@ -49,7 +49,10 @@
 
 #include "runtime/door.h"
 
-enum { PACE_FIRST = 4 };
+enum {
+	PACE_FIRST = 4,
+	VAIN_MAX = 2 /* hands of whom all were decided by others, before the grant is given back */
+};
 #define HAND_NS (25 * WEIR_NS_PER_US)
 
 bool chains_init(struct weir_admission *admission, uint32_t nodes)
@@ -324,6 +327,7 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 	struct packed units;
 	enum handing handing = HANDING_ON;
 	bool renewed = false;
+	int vain = 0;
 	*stale = false;
 	/* If it is not live these are somebody's, and book_renew() says so. */
 	if (unlikely(!hand || !book_glance(admission->tracker->book, grant, &units.main, &units.counted)))
@@ -349,6 +353,11 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 			waiter->node = place;
 			return waiter;
 		}
+		/* Whoever decided them may not have said so yet: the next look meets those, or we wait for nobody. */
+		at_store(&admission->look_all, 1, relaxed, none);
+		*kick = true;
+		if (++vain == VAIN_MAX)
+			break;
 	}
 	if (handing == HANDING_ON || handing == HANDING_BUSY)
 		handing = admission_give(admission, grant, kick) ? HANDING_STALE : HANDING_GIVEN;

@@ -259,7 +259,8 @@ enum gate_hold gate_holds(struct weir_admission *admission, const struct waiter 
 	if (gates & GATE_LEVEL && gate_keeps_class(admission, waiter->demand.task_class))
 		return GATE_FREE_ONLY;
 	if (gates & GATE_POLICY) {
-		uint64_t waited = admission->now_ns > waiter_since_ns(waiter) ? admission->now_ns - waiter_since_ns(waiter) : 0;
+		uint64_t waited =
+			admission->now_ns > waiter_since_ns(waiter) ? admission->now_ns - waiter_since_ns(waiter) : 0;
 		return ask_policy(admission, waiter, waited ? waited : 1, gates) == WEIR_ADMITTED ? GATE_GO : GATE_STAY;
 	}
 	return GATE_GO;

@@ -27,6 +27,7 @@ enum {
 	TOKEN_BUSY,
 	TOKEN_AGAIN,
 	BATCH_MAX = 32,	  /* decisions at one scan: then they are delivered first */
+	TOKEN_TRIES = 64, /* for who would fill a hand */
 	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
 #define FULL_LOOK_NS (200 * WEIR_NS_PER_US) /* while grants are handed on, everybody is looked at so often */
@@ -331,8 +332,10 @@ bool admission_kick(struct weir_admission *admission, enum kick kick, struct bat
 enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
 			    struct batch *batch, bool *kick)
 {
-	if (!try_token(admission))
-		return HANDING_BUSY;
+	/* Another fills his hand, most likely: that is short, and a give while somebody waits is not. */
+	for (int tries = TOKEN_TRIES; !try_token(admission); at_pause())
+		if (!--tries)
+			return HANDING_BUSY;
 	admission->now_ns = clock_now_ns(&admission->clock);
 	bool late = admission->now_ns - admission->looked_ns >= FULL_LOOK_NS;
 	if (late || must_scan(admission, batch))

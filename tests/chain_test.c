@@ -215,6 +215,135 @@ static void a_chain_is_no_prison(void **state)
 	end_pool(pool);
 }
 
+static uint64_t stand_still(void *context)
+{
+	(void)context;
+	return 1000;
+}
+
+/* Where time stands still tasks take none of it, so a hand gets as many as fit, and nobody looks at everybody. */
+static weir_pool *timeless_pool(uint32_t workers)
+{
+	return hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:2 pu:1", .workers = workers, .resource_aware = true,
+					 .limits = WEIR_LIMITS(.cores = workers), .clock = {.now_ns = stand_still}));
+}
+
+/* H2. Tasks lie behind a long one in the hand of its worker. Fails if they wait for it, although another worker ends grants
+ * that would do for them. */
+static void who_is_behind_a_long_task_is_served_by_others(void **state)
+{
+	(void)state;
+	weir_pool *pool = timeless_pool(2);
+	weir_group *group = hostile_group(pool);
+	for (int round = 0; round < 20; round++) {
+		struct gate first = {0}, second = {0};
+		atomic_int count = 0;
+		for (int i = 0; i < 2; i++)
+			assert_ok(weir_submit(group, stay, &first, WEIR_DEMAND(.cores = 1)));
+		await(&first.there, 2);
+		for (int i = 0; i < 3 * MANY; i++) {
+			assert_ok(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 1)));
+			if (i == MANY + round)
+				assert_ok(weir_submit(group, stay, &second, WEIR_DEMAND(.cores = 1)));
+		}
+		atomic_store(&first.open, 1);
+		await(&count, 3 * MANY);
+		await(&second.there, 1);
+		atomic_store(&second.open, 1);
+		assert_ok(weir_group_wait(group));
+	}
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* H3, A1. Fails if one who was cancelled in a hand runs, if its canceller is told that it was not there, if one of the others is
+ * lost, or if they run in another order. */
+static void one_who_is_in_a_hand_can_be_cancelled_by_its_ticket(void **state)
+{
+	(void)state;
+	struct seen seen = {.pool = timeless_pool(1)};
+	weir_group *group = hostile_group(seen.pool), *before = hostile_group(seen.pool);
+	struct one one[MANY];
+	uint64_t ticket[MANY];
+	struct gate second = {0};
+	atomic_int count = 0;
+	assert_ok(weir_submit(before, stay, &seen.gate, WEIR_DEMAND(.cores = 1)));
+	await(&seen.gate.there, 1);
+	for (int i = 0; i < MANY; i++)
+		assert_ok(weir_submit(before, count_up, &count, WEIR_DEMAND(.cores = 1)));
+	assert_ok(weir_submit(before, stay, &second, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < MANY; i++) {
+		weir_decision decision;
+		one[i] = (struct one){&seen, i};
+		assert_ok(weir_submit_decision(group, note, &one[i], WEIR_DEMAND(.cores = 1), &decision));
+		ticket[i] = decision.ticket;
+	}
+	atomic_store(&seen.gate.open, 1);
+	await(&second.there, 1);
+	for (int i = 0; i < MANY; i += 2)
+		assert_ok(weir_task_cancel(seen.pool, ticket[i]));
+	assert_int_equal(weir_task_cancel(seen.pool, ticket[0]), WEIR_ESTALE);
+	atomic_store(&second.open, 1);
+	assert_int_equal(weir_group_wait(group), WEIR_ECANCELED);
+	assert_ok(weir_group_wait(before));
+	assert_int_equal(seen.ran, MANY / 2);
+	for (int i = 0; i < seen.ran; i++)
+		assert_int_equal(seen.what[i], 2 * i + 1);
+	assert_int_equal(counts_of(seen.pool).cancelled, MANY / 2);
+	assert_ok(weir_group_destroy(group));
+	assert_ok(weir_group_destroy(before));
+	end_pool(seen.pool);
+}
+
+struct crowd {
+	atomic_int inside;
+	atomic_int most;
+	atomic_int count;
+};
+
+static weir_status be_inside(weir_task *task, void *argument)
+{
+	struct crowd *crowd = argument;
+	(void)task;
+	int inside = atomic_fetch_add(&crowd->inside, 1) + 1;
+	if (inside > atomic_load(&crowd->most))
+		atomic_store(&crowd->most, inside);
+	usleep(20);
+	atomic_fetch_sub(&crowd->inside, 1);
+	atomic_fetch_add(&crowd->count, 1);
+	return WEIR_OK;
+}
+
+/* L2. A limit comes down while others lie in hands: what is owed is paid before they are handed anything. Fails if two of
+ * them run at a time, or if one is lost. */
+static void a_limit_that_comes_down_binds_those_in_hands(void **state)
+{
+	(void)state;
+	weir_pool *pool = timeless_pool(2);
+	weir_group *group = hostile_group(pool);
+	struct gate first = {0}, second = {0};
+	struct crowd crowd = {0};
+	atomic_int count = 0;
+	for (int i = 0; i < 2; i++)
+		assert_ok(weir_submit(group, stay, &first, WEIR_DEMAND(.cores = 1)));
+	await(&first.there, 2);
+	for (int i = 0; i < MANY; i++)
+		assert_ok(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < 2; i++)
+		assert_ok(weir_submit(group, stay, &second, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < MANY; i++)
+		assert_ok(weir_submit(group, be_inside, &crowd, WEIR_DEMAND(.cores = 1)));
+	atomic_store(&first.open, 1);
+	await(&second.there, 2);
+	assert_ok(weir_tracker_set_limits(weir_pool_tracker(pool), WEIR_LIMITS(.cores = 1)));
+	atomic_store(&second.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(crowd.count, MANY);
+	assert_int_equal(crowd.most, 1);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 static weir_status go_round(weir_task *task, void *argument)
 {
 	struct seen *seen = argument;
@@ -313,6 +442,9 @@ int main(void)
 		cmocka_unit_test(what_a_claim_kept_is_open_once_the_claimant_was_handed_its_grant),
 		cmocka_unit_test(who_is_in_a_chain_can_be_cancelled),
 		cmocka_unit_test(a_chain_is_no_prison),
+		cmocka_unit_test(who_is_behind_a_long_task_is_served_by_others),
+		cmocka_unit_test(one_who_is_in_a_hand_can_be_cancelled_by_its_ticket),
+		cmocka_unit_test(a_limit_that_comes_down_binds_those_in_hands),
 		cmocka_unit_test(a_flood_that_hands_on_does_not_starve_a_larger_one),
 		cmocka_unit_test(what_is_released_already_is_not_handed_on),
 		cmocka_unit_test(each_node_has_its_chain),

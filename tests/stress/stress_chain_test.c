@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_chain_test.c - threads fill a saturated pool with equal short tasks, so that grants are handed on all the time, and
- * get in the way of it: larger and more urgent tasks, cancelled groups, room taken and given outside, other strategies and
+ * get in the way of it: larger and more urgent tasks, cancelled groups and tickets, room taken and given outside, other strategies and
  * rules. Every task ends once (W1, H3), no limit is passed (L1), each task's grant is its own and live (B1), all room comes
  * back (L2), nobody is left waiting (H4, A2: the test would hang). */
 #include "stress.h"
@@ -86,6 +86,33 @@ static void cancelled_round(struct stress_thread *self)
 	found(self, "destroy", weir_group_destroy(group));
 }
 
+/* Each of them runs, or was cancelled. */
+static void tickets_round(struct stress_thread *self)
+{
+	struct shared *shared = self->shared;
+	enum { TICKETS = 60 };
+	uint64_t ticket[TICKETS];
+	atomic_int ran = 0;
+	int cancelled = 0;
+	weir_group *group = NULL;
+	found(self, "create", weir_group_create(&group, shared->pool));
+	if (!group)
+		return;
+	for (int i = 0; i < TICKETS; i++) {
+		weir_decision decision = {0};
+		found(self, "submit", weir_submit_decision(group, count_up, &ran, WEIR_DEMAND(.cores = 1), &decision));
+		ticket[i] = decision.ticket;
+	}
+	for (int i = 0; i < TICKETS; i += 1 + (int)(fixture_random(&self->random) % 4))
+		cancelled += ticket[i] && !weir_task_cancel(shared->pool, ticket[i]);
+	weir_status status = weir_group_wait(group);
+	if (status != (cancelled ? WEIR_ECANCELED : WEIR_OK))
+		found(self, "wait after some were cancelled", status ? status : WEIR_EUSER);
+	if (ran + cancelled != TICKETS)
+		found(self, "some were lost, or ran all the same", WEIR_EUSER);
+	found(self, "destroy", weir_group_destroy(group));
+}
+
 /* Takes room away from under the chains, and brings it back. */
 static void meddle(struct stress_thread *self)
 {
@@ -119,6 +146,8 @@ static void *submit_and_wait(void *argument)
 			meddle(self);
 		if (self->number == 1)
 			cancelled_round(self);
+		if (self->number == 2)
+			tickets_round(self);
 		found(self, "wait", weir_group_wait(group));
 		found(self, "destroy", weir_group_destroy(group));
 	}
