@@ -71,6 +71,10 @@ static weir_status carry_need(weir_pool *pool, struct task_need *need, const wei
 	weir_status status = limits_check_demand(demand, pool->nodes);
 	if (status)
 		return status;
+	if (demand->reservation.handle)
+		return error_set(WEIR_EINVAL,
+				 "demand.reservation is %#llx: a plain pool has none; set options.resource_aware, or leave it 0",
+				 (unsigned long long)demand->reservation.handle);
 	need->waiter.demand = *demand;
 	need->waiter.wish.home = admission_home(pool->machine, demand);
 	at_store(&need->memory_left_bytes, UINT64_MAX, relaxed, none);

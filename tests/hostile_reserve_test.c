@@ -169,6 +169,24 @@ static void a_delay_target_past_counting_is_never_reached(void **state)
 	assert_ok(weir_tracker_destroy(tracker));
 }
 
+/* A plain pool carries a demand along, but not one that counts on reserved room: it would start without that. */
+static void a_plain_pool_has_no_reservations(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:2 pu:1"));
+	weir_group *group = hostile_group(pool);
+	atomic_int ran = 0;
+	weir_decision decision;
+	assert_error(weir_submit_decision(group, count_up, &ran, WEIR_DEMAND(.reservation = {.handle = 77}), &decision),
+		     WEIR_EINVAL, "demand.reservation is 0x4d: a plain pool has none");
+	assert_int_equal(decision.cause, WEIR_CAUSE_INVALID);
+	assert_ok(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1)));
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(ran, 1);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +196,7 @@ int main(void)
 		cmocka_unit_test(a_least_above_nothing_is_wrong),
 		cmocka_unit_test(observed_is_not_reserved),
 		cmocka_unit_test(never_does_not_come),
+		cmocka_unit_test(a_plain_pool_has_no_reservations),
 		cmocka_unit_test(a_delay_target_past_counting_is_never_reached),
 	};
 	alarm(HANG_SECONDS);

@@ -6,6 +6,7 @@
 #include <weir/policy.h>
 
 #include "runtime/leftover.h"
+#include "runtime/worker.h"
 
 #define GIB (UINT64_C(1) << 30)
 
@@ -39,6 +40,7 @@ static void note_level(const weir_level_change *change, void *context)
 
 struct user {
 	uint64_t declares;
+	uint64_t draws;
 	struct gate *gate;
 	weir_grant grant;
 };
@@ -48,6 +50,8 @@ static weir_status use(weir_task *task, void *argument)
 	struct user *user = argument;
 	user->grant = weir_task_grant(task);
 	weir_task_declare(task, user->declares);
+	if (user->draws && !weir_task_alloc(task, user->draws))
+		return WEIR_ENOMEM;
 	return stay(task, user->gate);
 }
 
@@ -97,6 +101,28 @@ static weir_status ask_for_too_much(weir_task *task, void *argument)
 {
 	(void)argument;
 	return weir_task_alloc(task, (size_t)(UINT64_C(1) << 48)) ? WEIR_OK : WEIR_ENOMEM;
+}
+
+/* It failed by a sum of what was drawn and declared that wrapped, so that who declares most seemed to use next to nothing. */
+static void who_declares_more_than_there_can_be_is_the_largest(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:2 pu:1", .resource_aware = true));
+	weir_group *group = hostile_group(pool);
+	struct gate gate = {0};
+	struct user user[] = {{.declares = 1 << 24, .gate = &gate},
+			      {.declares = UINT64_MAX, .draws = 1 << 16, .gate = &gate}};
+	for (int i = 0; i < 2; i++)
+		assert_ok(weir_submit(group, use, &user[i], WEIR_DEMAND(.cores = 1, .memory_bytes = 1 << 20)));
+	await(&gate.there, 2);
+	weir_over_user largest;
+	assert_true(inside_largest(pool, &largest));
+	assert_int_equal(largest.grant.handle, user[1].grant.handle);
+	assert_int_equal(largest.used_bytes, UINT64_MAX);
+	atomic_store(&gate.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
 }
 
 static void a_host_without_memory_opens_the_breaker(void **state)
@@ -287,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_largest_over_user_is_named_when_it_turns_black),
+		cmocka_unit_test(who_declares_more_than_there_can_be_is_the_largest),
 		cmocka_unit_test(a_host_without_memory_opens_the_breaker),
 		cmocka_unit_test(observed_tasks_run_without_a_grant),
 		cmocka_unit_test(a_pools_other_admission_options_are_taken_and_checked),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include <weir/weir.h>
 
@@ -326,6 +327,53 @@ static void a_task_starts_in_what_was_reserved_while_others_wait(void **state)
 	assert_ok(weir_pool_destroy(pool));
 }
 
+/* K5 between two threads: one binds, one releases. Exactly one has it, and the one who comes too late hears to whom: EBUSY, not
+ * that it is no more. */
+struct race {
+	struct house house;
+	weir_reservation reservation;
+	atomic_int round, done;
+	weir_grant bound;
+};
+
+enum { RACES = 2000 };
+
+static void *bind_each(void *argument)
+{
+	struct race *race = argument;
+	for (int i = 1; i <= RACES; i++) {
+		while (atomic_load(&race->round) < i)
+			sched_yield();
+		weir_demand demand = {.size = sizeof(demand), .reservation = race->reservation};
+		race->bound = weir_admission_admit(race->house.admission, &demand, NULL, NULL).grant;
+		atomic_store(&race->done, i);
+	}
+	return NULL;
+}
+
+static void who_releases_what_is_being_bound_hears_that_it_is(void **state)
+{
+	(void)state;
+	static struct race race;
+	pthread_t thread;
+	race.house = house_of(one_node, (weir_admission_options){0});
+	assert_int_equal(pthread_create(&thread, NULL, bind_each, &race), 0);
+	for (int i = 1; i <= RACES; i++) {
+		race.reservation = reserve(&race.house, WEIR_DEMAND(.cores = 1), UINT64_MAX);
+		atomic_store(&race.round, i);
+		for (int spin = i % 200; spin; spin--)
+			at_pause();
+		weir_status status = weir_reservation_release(race.house.admission, race.reservation);
+		while (atomic_load(&race.done) < i)
+			sched_yield();
+		assert_int_equal(status, race.bound.handle ? WEIR_EBUSY : WEIR_OK);
+		if (race.bound.handle)
+			release(&race.house, race.bound);
+	}
+	pthread_join(thread, NULL);
+	pull_down(&race.house, 2 * RACES);
+}
+
 /* A pool that is shut down drains although room is reserved for ever: K5, held -> released; it would hang, as nobody from
  * outside could use the room any more, nor have it back. */
 static void a_shutdown_gives_back_what_is_held_and_reserves_no_more(void **state)
@@ -359,6 +407,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_reserved_says_why),
 		cmocka_unit_test(held_room_is_in_the_book_and_goes_back_with_admission),
 		cmocka_unit_test(many_expire_each_in_its_time),
+		cmocka_unit_test(who_releases_what_is_being_bound_hears_that_it_is),
 		cmocka_unit_test(a_task_starts_in_what_was_reserved_while_others_wait),
 		cmocka_unit_test(a_shutdown_gives_back_what_is_held_and_reserves_no_more),
 	};

@@ -132,7 +132,8 @@ typedef struct weir_level_options {
 	uint64_t leave_ns;	     /* for so long; 0: 100 ms */
 	uint32_t stall_permille;     /* of the last 10 s, that is a pressure of 1; 0: 100 */
 	uint64_t queue_delay_max_ns; /* that is a pressure of 1; 0: 10 x queue_delay_target_ns */
-	weir_level_fn level_changed; /* NULL: nobody is told */
+	weir_level_fn level_changed; /* NULL: nobody is told. A pool that is GREEN and idle (nothing held, nobody waits) looks at
+				      * no pressure and tells nobody: weir_admission_feed() does it at once; a first grant wakes it */
 	void *context;
 } weir_level_options;
 

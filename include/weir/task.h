@@ -26,7 +26,8 @@ WEIR_API weir_status weir_group_destroy(weir_group *group);
 
 /* Submit a task to a group. argument is passed on as it is. demand: copied; NULL: a plain task, which pays nothing for
  * admission. On a plain pool a demand gives class, home and cores, and no room is asked for.
- * So does a demand of no amount at all on any pool. demand->reservation: it starts in the room that was reserved (reserve.h).
+ * So does a demand of no amount at all on any pool. demand->reservation: it starts in the room that was reserved (reserve.h);
+ * WEIR_EINVAL on a plain pool.
  * Errors:  WEIR_EINVAL (the demand: the text names the field), WEIR_EINFEASIBLE (more than the limits), WEIR_EFULL
  *          (tasks_max or waiting_max), WEIR_EAGAIN (demand->when_short is WEIR_DEFER or WEIR_FAIL; or, whatever it is, a breaker, a level
  *          or a policy refused: decision.cause of weir_submit_decision() says which), WEIR_ETIME (demand->deadline_ns is nearer than run_ns), WEIR_ESHUTDOWN,

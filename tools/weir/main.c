@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 		       "Commands:\n"
 		       "  run [JOBS]           run the commands of a job file\n"
 		       "  replay WORKLOAD.swf  run a recorded workload\n"
-		       "  host                 show what this host, control group and process use, and pressure\n"
+		       "  host                 show what host, group and process use; pressure\n"
 		       "\n"
 		       "`weir COMMAND --help` lists the options of a command.",
 	};

@@ -59,7 +59,7 @@ static const struct argp_option options[] = {
 	{"keep-order", 'k', NULL, 0, "Print output in the order of the job list", 0},
 	{"ungroup", 'u', NULL, 0, "Do not keep the output of a command together", 0},
 	{"joblog", KEY_JOBLOG, "FILE", 0, "Write a line for each command that ended, as GNU parallel does", 0},
-	{"record", KEY_RECORD, "OUT.swf", 0, "Write the commands as a workload for `weir replay`", 0},
+	{"record", KEY_RECORD, "OUT.swf", 0, "Write them as a workload for `weir replay`", 0},
 	{"progress", KEY_PROGRESS, NULL, 0, "Show on a terminal how far it is", 0},
 	{"quiet", 'q', NULL, 0, "No summary at the end", 0},
 	{.doc = "How it goes:", .group = GROUP_COURSE},
