@@ -11,7 +11,7 @@
 
 #include "cholesky.h"
 
-enum { T = CHOLESKY_TILE };
+enum { T = TILE };
 
 static struct cholesky c;
 static double *initial, *expected;
@@ -42,14 +42,10 @@ void cholesky_solve(const struct cholesky *all, int32_t i, int32_t k)
 	}
 }
 
+/* By columns, so what tile.h calls rows are columns here. */
 void cholesky_update(const struct cholesky *all, int32_t i, int32_t j, int32_t k)
 {
-	const double *a = cholesky_tile(all, i, k), *b = cholesky_tile(all, j, k);
-	double *restrict out = cholesky_tile(all, i, j);
-	for (int column = 0; column < T; column++)
-		for (int inner = 0; inner < T; inner++)
-			for (int row = 0; row < T; row++)
-				out[column * T + row] -= a[inner * T + row] * b[inner * T + column];
+	tile_multiply(cholesky_tile(all, i, j), cholesky_tile(all, j, k), cholesky_tile(all, i, k), -1);
 }
 
 /* Entry (row, column) of the answer. */
@@ -65,7 +61,7 @@ static void make_answer(double *tiles)
 	struct cholesky answer = {.tiles = c.tiles, .tile = tiles};
 	for (int32_t i = 0; i < c.tiles; i++)
 		for (int32_t j = 0; j <= i; j++)
-			for (int at = 0; at < CHOLESKY_AREA; at++)
+			for (int at = 0; at < TILE_AREA; at++)
 				cholesky_tile(&answer, i, j)[at] = entry(i * T + at % T, j * T + at / T);
 }
 
@@ -90,7 +86,7 @@ static void make_input(double *tiles)
 
 static uint64_t area(void)
 {
-	return (uint64_t)(c.tiles * (c.tiles + 1) / 2 * CHOLESKY_AREA);
+	return (uint64_t)(c.tiles * (c.tiles + 1) / 2 * TILE_AREA);
 }
 
 static int prepare(bool quick)

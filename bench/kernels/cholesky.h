@@ -10,12 +10,11 @@
 #define KERNELS_CHOLESKY_H
 
 #include "kernel.h"
+#include "tile.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum { CHOLESKY_TILE = 64, CHOLESKY_AREA = CHOLESKY_TILE * CHOLESKY_TILE };
 
 struct cholesky {
 	int32_t tiles; /* in a row */
@@ -24,7 +23,7 @@ struct cholesky {
 
 static inline double *cholesky_tile(const struct cholesky *c, int32_t i, int32_t j)
 {
-	return c->tile + (i * (i + 1) / 2 + j) * CHOLESKY_AREA;
+	return c->tile + (i * (i + 1) / 2 + j) * TILE_AREA;
 }
 
 void cholesky_factor(const struct cholesky *c, int32_t k);

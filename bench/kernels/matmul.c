@@ -8,28 +8,37 @@
 #include <string.h>
 
 #include "matmul.h"
+#include "tile.h"
 
 static struct matmul m;
 static double *expected;
 
+/* Square (row, column) of a matrix as a tile; or turned, for a left side. */
+static void pack(double *tile, const double *matrix, int64_t n, int64_t row, int64_t column, bool turned)
+{
+	const double *from = matrix + row * TILE * n + column * TILE;
+	for (int64_t i = 0; i < TILE; i++)
+		for (int64_t j = 0; j < TILE; j++)
+			tile[turned ? j * TILE + i : i * TILE + j] = from[i * n + j];
+}
+
 void matmul_tile(const struct matmul *matmul, int64_t row, int64_t column)
 {
 	int64_t n = matmul->n;
-	double tile[MATMUL_TILE][MATMUL_TILE] = {{0}};
-	const double *a = matmul->a + row * MATMUL_TILE * n, *b = matmul->b + column * MATMUL_TILE;
-	for (int64_t kk = 0; kk < n; kk += MATMUL_TILE)
-		for (int64_t i = 0; i < MATMUL_TILE; i++)
-			for (int64_t k = kk; k < kk + MATMUL_TILE; k++)
-				for (int64_t j = 0; j < MATMUL_TILE; j++)
-					tile[i][j] += a[i * n + k] * b[k * n + j];
-	for (int64_t i = 0; i < MATMUL_TILE; i++)
-		memcpy(matmul->c + (row * MATMUL_TILE + i) * n + column * MATMUL_TILE, tile[i], sizeof(tile[i]));
+	double out[TILE_AREA] = {0}, left[TILE_AREA], right[TILE_AREA];
+	for (int64_t k = 0; k < matmul->tiles; k++) {
+		pack(left, matmul->a, n, row, k, true);
+		pack(right, matmul->b, n, k, column, false);
+		tile_multiply(out, left, right, 1);
+	}
+	for (int64_t i = 0; i < TILE; i++)
+		memcpy(matmul->c + (row * TILE + i) * n + column * TILE, out + i * TILE, TILE * sizeof(double));
 }
 
 static int prepare(bool quick)
 {
 	m.n = quick ? 256 : 512;
-	m.tiles = m.n / MATMUL_TILE;
+	m.tiles = m.n / TILE;
 	uint64_t entries = (uint64_t)(m.n * m.n);
 	m.a = lasting(entries, sizeof(double));
 	m.b = lasting(entries, sizeof(double));

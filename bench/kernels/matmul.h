@@ -11,10 +11,8 @@
 extern "C" {
 #endif
 
-enum { MATMUL_TILE = 64 };
-
 struct matmul {
-	int64_t n;     /* a multiple of MATMUL_TILE */
+	int64_t n;     /* a multiple of TILE */
 	int64_t tiles; /* in a row, and in a column */
 	double *a, *b, *c;
 };
