@@ -91,7 +91,7 @@ WEIR_API void weir_share(void);
 #endif
 
 /* Slow paths that keep their caller's registers, where the compiler can: so the fast path needs fewer of its own and none
- * before it knows that it does anything. */
+ * before it knows that it does anything. They return nothing: clang 14 restores the register of a result as well. */
 #if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
 #define WEIR_SLOW_ __attribute__((preserve_most, noinline, cold, unused))
 #else
@@ -142,21 +142,26 @@ WEIR_API void weir_share(void);
 		}                                                                                                      \
 		f##_weir_fill(weir_w_, weir_h_, PASS);                                                                 \
 	}                                                                                                              \
-	static WEIR_SLOW_ R f##_weir_join_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_)                          \
+	static WEIR_SLOW_ void f##_weir_join_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, R *out)               \
 	{                                                                                                              \
 		f##_weir_data *data = (f##_weir_data *)weir_fork_join(weir_w_, weir_h_);                               \
 		weir_w_->head = weir_h_;                                                                               \
-		if (data)                                                                                              \
-			return data->out;                                                                              \
+		if (data) {                                                                                            \
+			*out = data->out;                                                                              \
+			return;                                                                                        \
+		}                                                                                                      \
 		data = (f##_weir_data *)(void *)weir_h_->data;                                                         \
-		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
+		*out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
 	}                                                                                                              \
 	static inline __attribute__((always_inline, unused)) R f##_weir_join(weir_worker *weir_w_,                     \
 									     weir_fork_slot *weir_h_)                  \
 	{                                                                                                              \
 		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
-		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED)))                       \
-			return f##_weir_join_slow(weir_w_, weir_h_);                                                   \
+		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED))) {                     \
+			R out;                                                                                         \
+			f##_weir_join_slow(weir_w_, weir_h_, &out);                                                    \
+			return out;                                                                                    \
+		}                                                                                                      \
 		weir_w_->head = weir_h_;                                                                               \
 		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
 	}                                                                                                              \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Invariant: F8, what users compile of a spawn and a join has no locked instruction and no fence, calls nothing but slow paths, and
-# is at most MOST instructions. Fails on a counter, an ordered atomic or a function call in the private path of <weir/fork.h>.
+# is at most MOST instructions; and what the slow paths return arrives. Fails on a counter, an ordered atomic or a function call in the private path of <weir/fork.h>.
 # Counted with $CC, and with clang if it is there; without valgrind only the code is looked at.
 set -eu
 MOST=46 # counted: gcc 12 34.4, clang 14 40.1; a counter is 2 with its address, a call 6 and more
@@ -24,9 +24,21 @@ int main(int count, char **word)
 	weir_pool *pool;
 	int result;
 	if (count < 2 || weir_pool_create(&pool, WEIR_OPTIONS(.workers = 1, .no_pinning = true)) ||
-	    WEIR_RUN(pool, fib, &result, atoi(word[1])))
+	    WEIR_RUN(pool, fib, &result, atoi(word[1])) || weir_pool_destroy(pool))
 		return 1;
-	return weir_pool_destroy(pool);
+	if (count < 3)
+		return 0;
+	/* Through the slow paths: without room, and with others. */
+	for (unsigned workers = 1; workers <= 4; workers++) {
+		if (weir_pool_create(&pool, WEIR_OPTIONS(.workers = workers, .forks_max = workers % 2 ? 3 : 0)))
+			return 1;
+		for (int i = 0; i < 20; i++)
+			if (WEIR_RUN(pool, fib, &result, 22) || result != 17711)
+				return 2;
+		if (weir_pool_destroy(pool))
+			return 1;
+	}
+	return 0;
 }
 END
 
@@ -59,6 +71,10 @@ for cc in "$CC" clang-14 clang; do
 		echo "$cc: that does not belong into the private path"
 		exit 1
 	fi
+	"$scratch/fib" 1 slow || {
+		echo "$cc: a wrong result"
+		exit 1
+	}
 	if ! command -v valgrind >/dev/null; then
 		echo "$cc: no valgrind, so instructions are not counted"
 		continue
