@@ -233,7 +233,7 @@ weir_status amounts_complete(const weir_machine *machine, const weir_limits *giv
 		out->counted_name[c] = *has ? has : NULL;
 	}
 	status = check_given(machine, out);
-	if (!out->cores && machine->cores_quota < machine->cores)
+	if (!(out->cores > 0) && machine->cores_quota < machine->cores)
 		out->cores = machine->cores_quota;
 	return status;
 }
