@@ -28,9 +28,10 @@
 enum {
 	DEQUE_CAPACITY = 4096,
 	LOOKS = 16,	  /* at the queues between two looks at the clock */
-	LOOK_PAUSES = 16, /* after each */
+	LOOK_PAUSES = 2,  /* after each */
 	HANDED_MAX = 16	  /* tasks in a row that a grant is handed to, before the worker looks at its queues */
 };
+#define LOOK_NS_MIN WEIR_NS_PER_US
 #define SEARCH_NS_MIN (50 * WEIR_NS_PER_US)
 #define SEARCH_NS_MAX (5 * WEIR_NS_PER_MS)
 
@@ -323,33 +324,79 @@ static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
 		leftover_clear(pool);
 }
 
-/* Who goes from idle to work wakes the next, while there is more to do, or to be searched for: so as long as somebody
- * works and somebody sleeps, there is a searcher. */
+static bool anyone_sleeps(weir_pool *pool)
+{
+	for (uint32_t n = 0; n < pool->nodes; n++)
+		if (pool->queue_of[n] == n && idlers_any(&pool->queue[n].idle))
+			return true;
+	return false;
+}
+
+/* Who goes from idle to work wakes the next, while there is more to do. If somebody sleeps and nobody looks for private work now
+ * and then, it asks itself for some: its first forked child becomes public, and wakes one, who will be the searcher when it
+ * sleeps again. So as long as somebody forks and somebody sleeps, there is a searcher. */
 static void wake_next(struct worker *worker)
 {
 	weir_pool *pool = worker->pool;
-	if (!at_load(&pool->searcher, relaxed, none) || route_any(worker))
+	if (!at_load(&pool->searcher, relaxed, none) && anyone_sleeps(pool))
+		forks_ask(&worker->forks);
+	if (route_any(worker))
 		route_wake(pool, worker->node, false);
 }
 
-/* Look for spin_ns, then sleep. True: found something. */
-static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns)
+static bool begin_looking(struct node_queues *queue)
 {
-	weir_pool *pool = worker->pool;
-	worker_tell(worker);
-	group_stock_back();
-	uint64_t until = weir_clock_monotonic_ns() + pool->spin_ns;
+	uint32_t spinning = at_load(&queue->spinning, relaxed, none);
+	do {
+		if (spinning >= queue->spinners_max)
+			return false;
+	} while (!at_cas_weak(&queue->spinning, &spinning, spinning + 1, relaxed, relaxed, none));
+	return true;
+}
+
+static void end_looking(struct node_queues *queue)
+{
+	/* ORDER(announce): seq_cst, before the last look, in wake_next() or sleep_for_work(); see anyone_looks() (route.c). */
+	at_sub(&queue->spinning, 1, seq_cst, announce);
+}
+
+/* Look for a while, or until there is something to do. For spin_ns where that has been of use; where it was not, for less and
+ * less: who is woken every now and then for one task alone is soon asleep again, and off a core that others may need. */
+static bool look(struct worker *worker, struct found *found)
+{
+	uint64_t most_ns = worker->pool->spin_ns;
+	uint64_t begun_ns = weir_clock_monotonic_ns();
 	do {
 		for (int i = 0; i < LOOKS; i++) {
 			if (route_take(worker, found)) {
-				wake_next(worker);
+				worker->look_ns = most_ns;
 				return true;
 			}
 			for (int p = 0; p < LOOK_PAUSES; p++)
 				at_pause();
 		}
-	} while (weir_clock_monotonic_ns() < until);
-	sleep_for_work(worker, search_ns);
+	} while (weir_clock_monotonic_ns() - begun_ns < worker->look_ns);
+	worker->look_ns = worker->look_ns > LOOK_NS_MIN ? worker->look_ns / 2 : most_ns < LOOK_NS_MIN ? most_ns : LOOK_NS_MIN;
+	return false;
+}
+
+/* Nothing to do: look on, then sleep, as the policy has it. True: found something. */
+static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns)
+{
+	weir_pool *pool = worker->pool;
+	struct node_queues *queue = &pool->queue[worker->node];
+	worker_tell(worker);
+	group_stock_back();
+	if (begin_looking(queue)) {
+		bool got = look(worker, found);
+		end_looking(queue);
+		if (got) {
+			wake_next(worker);
+			return true;
+		}
+	}
+	if (pool->idle != WEIR_IDLE_SPIN)
+		sleep_for_work(worker, search_ns);
 	if (!route_take(worker, found))
 		return false;
 	wake_next(worker);
@@ -496,6 +543,7 @@ static struct worker *make_worker(weir_pool *pool, uint32_t node, uint32_t core)
 	worker->pool = pool;
 	worker->node = node;
 	worker->core = core;
+	worker->look_ns = pool->spin_ns;
 	worker->forks.face.head = worker->forks.base;
 	return worker;
 }
