@@ -97,6 +97,7 @@ struct worker {
 	uint64_t random;
 	struct untold untold;
 	uint64_t look_ns; /* how long it will look for work before it sleeps */
+	uint64_t search_ns; /* how long it will sleep as the searcher; 0: it worked since it last did */
 	pthread_t thread;
 };
 

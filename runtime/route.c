@@ -52,7 +52,7 @@ static int pick_sleeper(weir_pool *pool, struct node_queues *queue)
 	return here == UINT32_MAX ? idlers_pick(&queue->idle) : idlers_pick_but(&queue->idle, here);
 }
 
-/* Who looks on and on leaves that by end_looking() (worker.c), and then looks once more: as in park.h, with `spinning` in the
+/* Who looks on and on leaves that by end_looking() (idle.c), and then looks once more: as in park.h, with `spinning` in the
  * place of the announcement, he sees what we have pushed, or we that he is gone. */
 static bool anyone_looks(struct node_queues *queue)
 {
