@@ -137,3 +137,12 @@ uint32_t pin_node_of_address(const struct weir_machine *machine, const void *add
 		return UINT32_MAX;
 	return machine_node_of_physical(machine, (uint32_t)physical);
 }
+
+bool pin_covers(const struct weir_machine *machine, uint32_t node, uint32_t core, int processor)
+{
+	uint32_t in_all = machine->node[node].first_core + core;
+	for (uint32_t t = machine->first_thread[in_all]; t < machine->first_thread[in_all + 1]; t++)
+		if (processor >= 0 && machine->thread[t] == (uint32_t)processor)
+			return true;
+	return false;
+}

@@ -22,4 +22,7 @@ weir_status pin_memory(const struct weir_machine *machine, uint32_t node, void *
  */
 uint32_t pin_node_of_address(const struct weir_machine *machine, const void *address);
 
+/* Is a thread that was pinned to this core of the node pinned to this processor, perhaps among others? */
+bool pin_covers(const struct weir_machine *machine, uint32_t node, uint32_t core, int processor);
+
 #endif

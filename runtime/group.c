@@ -21,7 +21,7 @@
 #include "runtime/why.h"
 #include "runtime/worker.h"
 
-enum { WAIT_SPINS = 2000 };
+enum { WAIT_LOOKS = 64 }; /* between two looks at the clock */
 
 /* A group that starts when another is done. */
 struct successor {
@@ -352,10 +352,20 @@ static void help(struct worker *worker, weir_group *group, uint32_t epoch)
 	}
 }
 
+/* As idle workers do, but never on and on: somebody else may need the core, or our seat. */
 static void spin_until_done(weir_group *group, uint32_t epoch)
 {
-	for (int i = 0; i < WAIT_SPINS && !group_is_done(group, epoch); i++)
-		at_pause();
+	weir_pool *pool = group->pool;
+	if (pool->idle == WEIR_IDLE_BLOCK)
+		return;
+	uint64_t until = weir_clock_monotonic_ns() + pool->spin_ns;
+	do {
+		for (int i = 0; i < WAIT_LOOKS; i++) {
+			if (group_is_done(group, epoch))
+				return;
+			at_pause();
+		}
+	} while (weir_clock_monotonic_ns() < until);
 }
 
 static void sleep_until_done(weir_group *group, uint32_t epoch)

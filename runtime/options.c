@@ -46,6 +46,7 @@ enum kind {
 	KIND_STRATEGY,
 	KIND_ADMISSION,
 	KIND_PINNING,
+	KIND_IDLE,
 	KIND_LOG
 };
 
@@ -57,7 +58,7 @@ static const struct variable {
 	{"WEIR_RESOURCE_AWARE", KIND_AWARE},	  {"WEIR_LIMIT_CPU", KIND_CORES},
 	{"WEIR_LIMIT_MEMORY", KIND_MEMORY},	  {"WEIR_STRATEGY", KIND_STRATEGY},
 	{"WEIR_ADMISSION", KIND_ADMISSION},	  {"WEIR_PINNING", KIND_PINNING},
-	{"WEIR_LOG", KIND_LOG},
+	{"WEIR_IDLE", KIND_IDLE},		  {"WEIR_LOG", KIND_LOG},
 };
 
 /* Set by programs that run under weir's tools for their children, not read here. */
@@ -96,6 +97,19 @@ static weir_status read_log(const char *name, const char *value)
 		if (!strcmp(value, levels[level]))
 			return weir_log_level_get() ? WEIR_OK : weir_log_set((weir_log_level)level, NULL, NULL, 0);
 	return bad(name, value, "off, error, warn, info or debug");
+}
+
+static weir_status read_idle(const char *name, const char *value, weir_idle *out)
+{
+	static const char *const policies[] = {"hybrid", "spin", "block"};
+	for (int i = 0; i < (int)ARRAY_LENGTH(policies); i++) {
+		if (strcmp(value, policies[i]) != 0)
+			continue;
+		if (!*out)
+			*out = (weir_idle)i;
+		return WEIR_OK;
+	}
+	return bad(name, value, "hybrid, spin or block");
 }
 
 /* One variable, where the option it stands for was left at its default. */
@@ -154,6 +168,8 @@ static weir_status apply(struct resolved *out, const struct variable *variable, 
 		status = read_flag(variable->name, value, &flag);
 		options->no_pinning |= !status && !flag;
 		return status;
+	case KIND_IDLE:
+		return read_idle(variable->name, value, &options->idle);
 	case KIND_LOG:
 		return read_log(variable->name, value);
 	}
@@ -221,6 +237,10 @@ static weir_status check(const weir_options *options)
 	if (options->admission & ~(uint32_t)WEIR_ADMISSION_RULES)
 		return error_set(WEIR_EINVAL, "options.admission is %u: give WEIR_ADMIT_HARD, or a sum of other WEIR_ADMIT_... rules",
 				 options->admission);
+	if ((unsigned)options->idle > WEIR_IDLE_BLOCK)
+		return error_set(WEIR_EINVAL,
+				 "options.idle is %d: give WEIR_IDLE_HYBRID, WEIR_IDLE_SPIN or WEIR_IDLE_BLOCK",
+				 (int)options->idle);
 	if (options->strategy && !options->strategy->score)
 		return error_set(WEIR_EINVAL, "options.strategy has no score function");
 	if (!options->resource_aware) {

@@ -90,13 +90,14 @@ void idlers_fini(struct idlers *s)
 	s->words = 0;
 }
 
-int idlers_pick(struct idlers *s)
+static int pick(struct idlers *s, uint32_t but_word, uint64_t but_bit)
 {
 	for (uint32_t w = 0; w < s->words; w++) {
 		/* ORDER(announce): seq_cst, C of the argument in park.h. */
 		uint64_t set = at_load(&s->word[w], seq_cst, announce);
-		while (set) {
-			uint64_t bit = set & -set;
+		uint64_t but = w == but_word ? but_bit : 0;
+		while (set & ~but) {
+			uint64_t bit = (set & ~but) & -(set & ~but);
 			/* ORDER(announce): acq_rel, pairs with the announce: the ticket was read before it. Release
 			 * hands on to the member's next announce, and one of two pickers sees the bit set (P2). */
 			set = at_and(&s->word[w], ~bit, acq_rel, announce);
@@ -105,4 +106,15 @@ int idlers_pick(struct idlers *s)
 		}
 	}
 	return -1;
+}
+
+int idlers_pick(struct idlers *s)
+{
+	return pick(s, UINT32_MAX, 0);
+}
+
+int idlers_pick_but(struct idlers *s, uint32_t i)
+{
+	int picked = pick(s, i / 64, UINT64_C(1) << i % 64);
+	return picked >= 0 ? picked : idlers_pick(s);
 }

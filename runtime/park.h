@@ -97,4 +97,7 @@ static inline bool idlers_any(struct idlers *s)
 /* Take one out of the set and return its number, the lowest first so that the others sleep long; -1: nobody idles. */
 int idlers_pick(struct idlers *s);
 
+/* The same, but member i only if there is nobody else. */
+int idlers_pick_but(struct idlers *s, uint32_t i);
+
 #endif

@@ -90,6 +90,18 @@ static weir_status make_queue(weir_pool *pool, struct node_queues *queue, uint32
 	return status ? status : idlers_init(&queue->resting, members);
 }
 
+/* How many workers of a node may look for work at a time. Where there is one for each core, whoever submits needs a core too: they
+ * would take each other's. */
+static uint32_t spinners_max(const weir_pool *pool, uint32_t node, uint32_t workers)
+{
+	if (pool->idle == WEIR_IDLE_SPIN)
+		return UINT32_MAX;
+	if (pool->idle == WEIR_IDLE_BLOCK)
+		return 0;
+	bool all_cores = workers >= pool->machine->node[node].cores;
+	return workers > 1 && all_cores ? workers - 1 : workers;
+}
+
 static weir_status make_queues(weir_pool *pool, const uint32_t *share, uint32_t spares_max)
 {
 	const weir_machine *machine = pool->machine;
@@ -104,6 +116,7 @@ static weir_status make_queues(weir_pool *pool, const uint32_t *share, uint32_t 
 	for (uint32_t n = 0; n < machine->nodes && !status; n++) {
 		if (share[n])
 			status = make_queue(pool, &pool->queue[n], share[n] + spares_max);
+		pool->queue[n].spinners_max = spinners_max(pool, n, share[n]);
 		const uint32_t *order = &machine->order[(size_t)n * machine->nodes];
 		uint32_t i = 0;
 		while (!share[order[i]])
@@ -198,6 +211,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 {
 	pool->aware = options->resource_aware;
 	pool->forks_max = options->forks_max;
+	pool->idle = options->idle;
 	pool->spin_ns = options->spin_ns;
 	pool->stack_bytes = options->stack_bytes;
 	pool->grants_untold = membarrier_ready();

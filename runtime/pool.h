@@ -55,6 +55,8 @@ struct node_queues {
 	_Atomic(struct worker *) *member; /* by the numbers in these sets; NULL: not filled in yet */
 	_Atomic(uint32_t) members;
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
+	uint32_t spinners_max;
+	CACHE_ALIGNED _Atomic(uint32_t) spinning; /* workers that look on and on: who pushes need not wake anybody then */
 };
 
 /* A forked child of another worker that runs here, inside of another perhaps. */
@@ -94,6 +96,8 @@ struct worker {
 	uint32_t takes;		   /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	struct untold untold;
+	uint64_t look_ns; /* how long it will look for work before it sleeps */
+	uint64_t search_ns; /* how long it will sleep as the searcher; 0: it worked since it last did */
 	pthread_t thread;
 };
 
@@ -125,6 +129,7 @@ struct weir_pool {
 	uint32_t workers;     /* as asked for */
 	uint32_t workers_max; /* with stand-ins */
 	uint32_t forks_max;
+	weir_idle idle;
 	uint64_t spin_ns;
 	uint64_t stack_bytes;
 	struct slots *tasks;

@@ -15,6 +15,10 @@
  */
 #include "runtime/route.h"
 
+#include <sched.h>
+
+#include "numa/pin.h"
+
 /* One take in so many looks at the inbox before the own deque. */
 enum { FAIR_TAKES = 64 };
 
@@ -23,16 +27,53 @@ static inline uint32_t lane_of(const weir_task *task)
 	return 2u * task->service + (task->flags & TASK_BOUND ? LANE_BOUND : LANE_FREE);
 }
 
+/* The member that is bound to the processor we run on; UINT32_MAX: none. */
+static uint32_t member_here(weir_pool *pool, struct node_queues *queue)
+{
+	int here = sched_getcpu();
+	uint32_t members = at_load(&queue->members, relaxed, none);
+	for (uint32_t i = 0; i < members; i++) {
+		struct worker *worker = queue_member(queue, i);
+		if (worker && worker->core != PIN_ALL_CORES &&
+		    pin_covers(pool->machine, worker->node, worker->core, here))
+			return i;
+	}
+	return UINT32_MAX;
+}
+
+/* Somebody to wake; rather not on the core that we run on: he would have to wait for us, or we for him. */
+static int pick_sleeper(weir_pool *pool, struct node_queues *queue)
+{
+	if (!pool->pinned || worker_self)
+		return idlers_pick(&queue->idle);
+	if (!idlers_any(&queue->idle))
+		return -1;
+	uint32_t here = member_here(pool, queue);
+	return here == UINT32_MAX ? idlers_pick(&queue->idle) : idlers_pick_but(&queue->idle, here);
+}
+
+/* Who looks on and on leaves that by end_looking() (idle.c), and then looks once more: as in park.h, with `spinning` in the
+ * place of the announcement, he sees what we have pushed, or we that he is gone. */
+static bool anyone_looks(struct node_queues *queue)
+{
+	/* ORDER(announce): seq_cst, C of the argument in park.h. */
+	return at_load(&queue->spinning, seq_cst, announce) != 0;
+}
+
 void route_wake(weir_pool *pool, uint32_t node, bool bound)
 {
 	struct node_queues *queue = &pool->queue[pool->queue_of[node]];
-	int member = idlers_pick(&queue->idle);
+	if (anyone_looks(queue))
+		return;
+	int member = pick_sleeper(pool, queue);
 	const uint32_t *order = &pool->machine->order[(size_t)node * pool->nodes];
 	for (uint32_t i = 1; member < 0 && !bound && i < pool->nodes; i++) {
 		if (pool->queue_of[order[i]] != order[i])
 			continue;
 		queue = &pool->queue[order[i]];
-		member = idlers_pick(&queue->idle);
+		if (anyone_looks(queue))
+			return;
+		member = pick_sleeper(pool, queue);
 	}
 	if (member >= 0)
 		park_wake(&queue_member(queue, (uint32_t)member)->park);

@@ -5,10 +5,9 @@
  * Holds:     the threads.
  * Invariant: W1  a task runs once, on one worker.
  *            W2  what a task holds is back in the ledger before its group knows that it is done.
- *            W3  a sleeping worker was announced before it looked for the last time (park.h).
  *            W4  what a task spawned by macros it has joined when it ends.
  * Progress:  a worker never waits for another but in a join, whose child is being run then.
- * Not here:  where tasks come from (route.c), fork-join's slow paths (fork.c).
+ * Not here:  where tasks come from (route.c), what is done without any (idle.c), fork-join's slow paths (fork.c).
  *
  * Seats: a node has as many seats as workers. A task that blocks lends its seat: a resting worker is woken, or a thread
  * made. When it comes back there is one worker too many (surplus): the next at a boundary whose deque is empty goes to
@@ -27,12 +26,8 @@
 
 enum {
 	DEQUE_CAPACITY = 4096,
-	LOOKS = 16,	  /* at the queues between two looks at the clock */
-	LOOK_PAUSES = 16, /* after each */
 	HANDED_MAX = 16	  /* tasks in a row that a grant is handed to, before the worker looks at its queues */
 };
-#define SEARCH_NS_MIN (50 * WEIR_NS_PER_US)
-#define SEARCH_NS_MAX (5 * WEIR_NS_PER_MS)
 
 _Thread_local struct worker *worker_self;
 
@@ -272,90 +267,6 @@ void task_decided(struct waiter *waiter)
 	route_push(pool, task, worker_self);
 }
 
-/* Sleeping. ------------------------------------------------------------------------------------------------------ */
-
-/* While some worker runs a task it may have private forked children: one sleeper looks now and then. */
-static bool become_searcher(struct worker *worker)
-{
-	weir_pool *pool = worker->pool;
-	uint32_t nobody = 0;
-	return at_load(&pool->searcher, relaxed, none) == 0 &&
-	       at_cas(&pool->searcher, &nobody, worker->number + 1, relaxed, relaxed, none);
-}
-
-/* Awake is as good as running: who was woken, or found something, may be about to run it. */
-static bool anyone_runs(weir_pool *pool)
-{
-	uint32_t count = at_load(&pool->worker_count, relaxed, none);
-	for (uint32_t i = 0; i < count; i++) {
-		/* ORDER(member): acquire, pairs with the release in enlist(). */
-		struct worker *worker = at_load(&pool->worker[i], acquire, member);
-		/* ORDER(announce): seq_cst, after our announce; pairs with the store of who wakes up, who picks a
-		 * sleeper next: it finds us, or we see it. */
-		if (worker && at_load(&worker->awake, seq_cst, announce))
-			return true;
-	}
-	return false;
-}
-
-static void sleep_for_work(struct worker *worker, uint64_t *search_ns)
-{
-	weir_pool *pool = worker->pool;
-	struct idlers *idle = &pool->queue[worker->node].idle;
-	uint32_t ticket = park_ticket(&worker->park);
-	bool clearing = false;
-	at_store(&worker->awake, 0, relaxed, none);
-	idlers_announce(idle, worker->member);
-	/* ORDER(announce): seq_cst, R of the argument in park.h: the end of the pool is a push as well. */
-	if (!route_any(worker) && !at_load(&pool->stopping, seq_cst, announce)) {
-		bool last = !anyone_runs(pool), searching = !last && become_searcher(worker);
-		tally_add(&pool->tally, POOL_PARKED, 1);
-		clearing = last && leftover_bytes(pool);
-		park_wait(&worker->park, ticket, searching ? *search_ns : clearing ? LEFTOVER_IDLE_NS : 0);
-		if (searching)
-			at_store(&pool->searcher, 0, relaxed, none);
-		*search_ns = *search_ns * 2 < SEARCH_NS_MAX ? *search_ns * 2 : SEARCH_NS_MAX;
-	}
-	/* ORDER(announce): seq_cst, pairs with anyone_runs(). */
-	at_store(&worker->awake, 1, seq_cst, announce);
-	/* False: picked, and woken for something. Whoever picks us hands on if there is more (wake_next). */
-	if (idlers_retract(idle, worker->member) && clearing)
-		leftover_clear(pool);
-}
-
-/* Who goes from idle to work wakes the next, while there is more to do, or to be searched for: so as long as somebody
- * works and somebody sleeps, there is a searcher. */
-static void wake_next(struct worker *worker)
-{
-	weir_pool *pool = worker->pool;
-	if (!at_load(&pool->searcher, relaxed, none) || route_any(worker))
-		route_wake(pool, worker->node, false);
-}
-
-/* Look for spin_ns, then sleep. True: found something. */
-static bool idle(struct worker *worker, struct found *found, uint64_t *search_ns)
-{
-	weir_pool *pool = worker->pool;
-	worker_tell(worker);
-	group_stock_back();
-	uint64_t until = weir_clock_monotonic_ns() + pool->spin_ns;
-	do {
-		for (int i = 0; i < LOOKS; i++) {
-			if (route_take(worker, found)) {
-				wake_next(worker);
-				return true;
-			}
-			for (int p = 0; p < LOOK_PAUSES; p++)
-				at_pause();
-		}
-	} while (weir_clock_monotonic_ns() < until);
-	sleep_for_work(worker, search_ns);
-	if (!route_take(worker, found))
-		return false;
-	wake_next(worker);
-	return true;
-}
-
 /* Standing in. --------------------------------------------------------------------------------------------------- */
 
 static bool take_surplus(struct node_queues *queue)
@@ -381,7 +292,7 @@ static void rest(struct worker *worker)
 	uint32_t ticket = park_ticket(&worker->park);
 	at_store(&worker->awake, 0, relaxed, none);
 	idlers_announce(resting, worker->member);
-	/* ORDER(announce): seq_cst, as in sleep_for_work(). */
+	/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
 	while (!at_load(&pool->stopping, seq_cst, announce)) {
 		park_wait(&worker->park, ticket, 0);
 		if (!idlers_retract(resting, worker->member))
@@ -445,18 +356,17 @@ static void *worker_main(void *argument)
 	worker_self = worker;
 	if (pool->pinned && pin_thread(pool->machine, worker->node, worker->core))
 		LOG(WEIR_LOG_WARN, "worker %u is not pinned: %s", worker->number, weir_error_text());
-	uint64_t search_ns = SEARCH_NS_MIN;
-	/* ORDER(announce): seq_cst, as in sleep_for_work(). */
+	/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
 	at_store(&worker->awake, 1, seq_cst, announce);
 	while (!at_load(&pool->stopping, relaxed, none)) {
 		struct found found;
 		if (unlikely(give_up_seat(worker))) {
 			rest(worker);
-			/* ORDER(announce): seq_cst, as in sleep_for_work(). */
+			/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
 			at_store(&worker->awake, 1, seq_cst, announce);
-		} else if (route_take(worker, &found) || idle(worker, &found, &search_ns)) {
+		} else if (route_take(worker, &found) || worker_idle(worker, &found)) {
 			worker_run_found(worker, &found);
-			search_ns = SEARCH_NS_MIN;
+			worker->search_ns = 0;
 		}
 	}
 	at_store(&worker->awake, 0, relaxed, none);
@@ -496,6 +406,7 @@ static struct worker *make_worker(weir_pool *pool, uint32_t node, uint32_t core)
 	worker->pool = pool;
 	worker->node = node;
 	worker->core = core;
+	worker->look_ns = pool->spin_ns;
 	worker->forks.face.head = worker->forks.base;
 	return worker;
 }

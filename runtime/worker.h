@@ -51,6 +51,9 @@ bool worker_wake_helpers(struct worker *worker);
 /* Make what the running task has forked public: its worker does something else for a while, or somebody is short of work. */
 void worker_share(struct worker *worker);
 
+/* idle.c: nothing to do: look on, then sleep, as the policy has it. True: found something. */
+bool worker_idle(struct worker *worker, struct found *found);
+
 /* Join what was forked above head and not joined. */
 void worker_join_rest(struct worker *worker, const weir_fork_slot *head);
 

@@ -41,6 +41,7 @@ static void every_bad_option_is_named_with_its_value(void **state)
 		{WEIR_OPTIONS(.stack_bytes = 1), WEIR_EINVAL, "options.stack_bytes is 1"},
 		{WEIR_OPTIONS(.stack_bytes = UINT64_MAX), WEIR_EINVAL, "options.stack_bytes is"},
 		{WEIR_OPTIONS(.spin_ns = UINT64_MAX), WEIR_EINVAL, "options.spin_ns is"},
+		{WEIR_OPTIONS(.idle = (weir_idle)3), WEIR_EINVAL, "options.idle is 3"},
 		{WEIR_OPTIONS(.monitoring_interval_ns = 1), WEIR_EINVAL, "options.monitoring_interval_ns is 1"},
 		{WEIR_OPTIONS(.resource_aware = true, .admission = 16), WEIR_EINVAL,
 		 "options.admission is 16"},
@@ -119,6 +120,7 @@ static void bad_variables_are_errors_that_say_what_would_do(void **state)
 		{"WEIR_LIMIT_MEMORY", "99999999999999999999T", "WEIR_LIMIT_MEMORY is"},
 		{"WEIR_STRATEGY", "good", "WEIR_STRATEGY is \"good\": give first, best or worst"},
 		{"WEIR_ADMISSION", "soft", "WEIR_ADMISSION is \"soft\": give hard, watermark, adaptive, deadline or observe"},
+		{"WEIR_IDLE", "sleep", "WEIR_IDLE is \"sleep\": give hybrid, spin or block"},
 		{"WEIR_PINNING", "2", "WEIR_PINNING is \"2\": give 1 or 0"},
 		{"WEIR_LOG", "loud", "WEIR_LOG is \"loud\": give off, error"},
 	};
@@ -144,6 +146,7 @@ static void good_variables_fill_in_what_options_leave_open(void **state)
 	setenv("WEIR_STRATEGY", "worst", 1);
 	setenv("WEIR_ADMISSION", "hard", 1);
 	setenv("WEIR_PINNING", "off", 1);
+	setenv("WEIR_IDLE", "spin", 1);
 	weir_usage usage;
 	weir_pool *pool = hostile_pool(NULL);
 	assert_int_equal(weir_pool_workers(pool), 3);
@@ -151,6 +154,7 @@ static void good_variables_fill_in_what_options_leave_open(void **state)
 	assert_ok(weir_tracker_usage(weir_pool_tracker(pool), WEIR_ALL_NODES, &usage));
 	assert_true(usage.limit.cores == 2.5);
 	assert_int_equal(usage.limit.memory_bytes, 512 << 20);
+	assert_int_equal(counts_of(pool).parked, 0);
 	end_pool(pool);
 	/* What the program says goes before. */
 	pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .machine = "numa:1 core:2 pu:1"));
@@ -158,7 +162,8 @@ static void good_variables_fill_in_what_options_leave_open(void **state)
 	assert_int_equal(weir_machine_nodes(weir_pool_machine(pool)), 1);
 	end_pool(pool);
 	const char *const names[] = {"WEIR_MACHINE",	  "WEIR_WORKERS",  "WEIR_RESOURCE_AWARE", "WEIR_LIMIT_CPU",
-				     "WEIR_LIMIT_MEMORY", "WEIR_STRATEGY", "WEIR_ADMISSION",	  "WEIR_PINNING"};
+				     "WEIR_LIMIT_MEMORY", "WEIR_STRATEGY", "WEIR_ADMISSION",	  "WEIR_PINNING",
+				     "WEIR_IDLE"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		unsetenv(names[i]);
 }

@@ -93,6 +93,12 @@ static void the_set_returns_each_member_once_lowest_first(void **state)
 		if (members[i] != 64)
 			assert_int_equal(idlers_pick(&s), members[i]);
 	}
+	/* Member 64 rather not. */
+	assert_int_equal(idlers_pick_but(&s, 64), -1);
+	idlers_announce(&s, 64);
+	idlers_announce(&s, 65);
+	assert_int_equal(idlers_pick_but(&s, 64), 65);
+	assert_int_equal(idlers_pick_but(&s, 64), 64);
 	assert_int_equal(idlers_pick(&s), -1);
 	assert_false(idlers_any(&s));
 	idlers_fini(&s);

@@ -12,6 +12,13 @@ WEIR_BEGIN_DECLS
 
 typedef struct weir_pool weir_pool;
 
+/* What a worker does that finds no work. */
+typedef enum weir_idle {
+	WEIR_IDLE_HYBRID = 0, /* look for options.spin_ns, then sleep until there is some */
+	WEIR_IDLE_SPIN = 1,   /* look on and on: all its core's time, for the shortest way to a task */
+	WEIR_IDLE_BLOCK = 2   /* sleep at once */
+} weir_idle;
+
 typedef struct weir_options {
 	size_t size;
 	uint32_t layout;     /* WEIR_LAYOUT, set by WEIR_OPTIONS() */
@@ -28,7 +35,8 @@ typedef struct weir_options {
 	uint32_t forks_max;   /* forked and not yet joined, per worker, 2 to 1,048,575; 0: 65,536; more run inline */
 	uint32_t spares_max;  /* threads that stand in for blocked tasks; 0: 256; at most 65,536 */
 	uint64_t stack_bytes; /* of each worker; 0: 8 MiB; 64 KiB to 1 TiB */
-	uint64_t spin_ns;     /* how long an idle worker looks for work before it sleeps; 0: 20 us; at most 1 s */
+	uint64_t spin_ns;     /* with WEIR_IDLE_HYBRID, how long an idle worker looks for work before it sleeps, and who waits
+			       * for a group before he does; 0: 20 us; at most 1 s */
 	uint64_t monitoring_interval_ns;    /* 0: 100 ms; at least 1 ms. Only a resource-aware pool has a monitor */
 	const weir_monitor_source *monitor; /* NULL: the host's own files. Copied */
 	weir_clock
@@ -38,6 +46,7 @@ typedef struct weir_options {
 	/* What else admission can be told, floors and breakers and levels among it; NULL: the defaults. Copied. Its strategy, rule,
 	 * waiting_max and clock count where the fields of these names are left at zero here. */
 	const weir_admission_options *admission_options;
+	weir_idle idle; /* 0: WEIR_IDLE_HYBRID */
 } weir_options;
 
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)
