@@ -33,8 +33,7 @@ static const struct kept_row *find(const struct kept *in, const struct kept_row 
 
 static double spread_of(const struct kept_row *row, bool by_ratio)
 {
-	double spread = by_ratio ? row->spread : row->weir_spread;
-	return isnan(spread) ? 0 : spread;
+	return by_ratio ? row->spread : row->weir_spread;
 }
 
 /* -1: faster, 0: the same, 1: slower. */
@@ -43,16 +42,17 @@ static int tell(const struct kept_row *a, const struct kept_row *b, bool by_rati
 	double before = by_ratio ? a->ratio : a->weir, after = by_ratio ? b->ratio : b->weir;
 	double change = before > 0 ? after / before - 1 : after > 0 ? INFINITY : 0;
 	double joint = stats_joint_spread(spread_of(a, by_ratio), spread_of(b, by_ratio));
-	double least = fmax(joint, COMPARE_LEAST);
+	double least = isnan(joint) ? NAN : fmax(joint, COMPARE_LEAST);
 	int verdict = change > least ? 1 : change < -least ? -1 : 0;
 	char first[24], second[24];
 	show_number(before, first);
 	show_number(after, second);
 	fprintf(out, "%-15s %3u %-10s %-12s %9s %9s  %+7.1f %%  +-%5.1f %%  %s%s\n", a->workload, a->threads, a->unit,
 		by_ratio ? a->peer : "", first, second, 100 * change, 100 * least,
-		verdict > 0   ? "SLOWER"
-		: verdict < 0 ? "faster"
-			      : "",
+		verdict > 0    ? "SLOWER"
+		: verdict < 0  ? "faster"
+		: isnan(least) ? "one round says nothing"
+			       : "",
 		a->noisy || b->noisy ? " (noisy)" : "");
 	return verdict;
 }

@@ -136,8 +136,10 @@ static void cell_of(const struct summary *s, FILE *out)
 {
 	char value[24];
 	show_number(s->median, value);
-	if (s->count)
+	if (s->count && !isnan(s->spread))
 		fprintf(out, "<td>%s <span class=\"soft\">&#177;%.0f %%</span></td>", value, 50 * s->spread);
+	else if (s->count)
+		fprintf(out, "<td>%s</td>", value);
 	else
 		fputs("<td>-</td>", out);
 }

@@ -23,7 +23,7 @@ enum {
 	ROUNDS_QUICK = 5,
 	QUICK_BUDGET_S = 100,
 	TIMEOUT_S = 20,
-	TIMEOUT_QUICK_S = 10
+	TIMEOUT_QUICK_S = 5
 };
 
 /* In which order workloads are run and shown; others follow as the programs name them. */

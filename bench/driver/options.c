@@ -44,7 +44,7 @@ static const struct argp_option table[] = {
 	{"threads", KEY_THREADS, "N,...", 0, "Only these thread counts (default: all that the programs name)", 0},
 	{"keep", KEY_KEEP, NULL, 0, "Keep the report as bench/results/DATE-bench.json and .txt", 0},
 	{"strict", KEY_STRICT, NULL, 0, "Exit status 1 if a promise is missed", 0},
-	{"timeout", KEY_TIMEOUT, "SECONDS", 0, "For one run of a program (default: 20; quick: 10)", 0},
+	{"timeout", KEY_TIMEOUT, "SECONDS", 0, "For one run of a program (default: 20; quick: 5)", 0},
 	{"programs", KEY_PROGRAMS, "FILE", OPTION_HIDDEN, NULL, 0},
 	{"promises", KEY_PROMISES, "FILE", OPTION_HIDDEN, NULL, 0},
 	{"out", KEY_OUT, "FOLDER", OPTION_HIDDEN, NULL, 0},
@@ -159,10 +159,11 @@ void options_parse(struct options *out, int argc, char **argv)
 		       "are counted, and rows with many of them are marked noisy.\n\n"
 		       "`compare` marks what is slower in B than in A by more than the spread of both, and exits with "
 		       "1 "
-		       "if anything is. On two different machines it compares the ratios to the peers instead.\n\n"
+		       "if anything is; one round says nothing. On two different machines it compares the ratios to "
+		       "the peers instead.\n\n"
 		       "Exit status: 0 measured; 1 with --strict, a promise is missed (compare: something is slower); "
 		       "2 "
-		       "wrong options, nothing to run, or a program failed.",
+		       "wrong options, nothing to run, or a program of weir or the floor failed.",
 	};
 	*out = (struct options){.commit = "unknown", .out = ".", .results = "."};
 	argp_err_exit_status = EXIT_WRONG;

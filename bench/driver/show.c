@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS_MOST = COUNTS_MOST, NAME_WIDTH = 14, VALUE_WIDTH = 15 };
+enum { COLUMNS_MOST = COUNTS_MOST, NAME_WIDTH = 18, VALUE_WIDTH = 16 };
 
 void show_number(double value, char text[static 24])
 {
@@ -54,10 +54,10 @@ static void print_value(const struct summary *s, FILE *out)
 {
 	char text[24];
 	show_number(s->median, text);
-	if (s->count)
-		fprintf(out, "%9s +-%2.0f%%", text, fmin(50 * s->spread, 99));
-	else
-		fprintf(out, "%9s %5s", "-", "");
+	char spread[24] = "";
+	if (s->count && !isnan(s->spread))
+		snprintf(spread, sizeof(spread), "+-%2.0f%%", 50 * s->spread);
+	fprintf(out, "%9s %-6s", text, spread);
 }
 
 static void print_head(const struct block *block, FILE *out)
@@ -66,10 +66,9 @@ static void print_head(const struct block *block, FILE *out)
 	snprintf(title, sizeof(title), "%s, %s ", block->workload, block->unit);
 	int at = fprintf(out, "\n%s", title) - 1;
 	for (size_t c = 0; c < block->columns; c++) {
-		snprintf(head, sizeof(head), "%s%u thread%s",
-			 find(block, block->threads[c], NULL)->noisy ? "noisy: " : "", block->threads[c],
-			 block->threads[c] == 1 ? "" : "s");
-		fprintf(out, "%*s  %-19s", c ? VALUE_WIDTH : NAME_WIDTH + 2 + VALUE_WIDTH - at, head, "weir / it");
+		snprintf(head, sizeof(head), "%u thread%s", block->threads[c], block->threads[c] == 1 ? "" : "s");
+		fprintf(out, "%*s  %-19s", c ? VALUE_WIDTH : NAME_WIDTH + 2 + VALUE_WIDTH - at, head,
+			find(block, block->threads[c], NULL)->noisy ? "weir / it  (noisy)" : "weir / it");
 	}
 	fprintf(out, "\n");
 }
@@ -105,11 +104,11 @@ static void print_peer(const struct block *block, const char *peer, FILE *out)
 	for (size_t c = 0; c < block->columns; c++) {
 		const struct row *row = find(block, block->threads[c], peer);
 		if (!row) {
-			fprintf(out, "%9s %5s  %-19s", "-", "", "");
+			fprintf(out, "%9s %6s  %-19s", "-", "", "");
 			continue;
 		}
 		if (row->state != ROW_MEASURED) {
-			fprintf(out, "%9s %5s  %-19s", row->state == ROW_FAILED ? "failed" : "not run", "", "");
+			fprintf(out, "%9s %6s  %-19s", row->state == ROW_FAILED ? "failed" : "not run", "", "");
 			reason = row->state == ROW_FAILED ? row->reason : reason;
 			continue;
 		}

@@ -60,7 +60,7 @@ struct summary stats_summary(const double *values, size_t count)
 			    .high = quantile_of_sorted(copy, left, 0.75)};
 	free(copy);
 	double apart = s.high - s.low;
-	s.spread = apart > 0 ? apart / s.median : s.count ? 0 : NAN;
+	s.spread = s.count < 2 ? NAN : apart > 0 ? apart / s.median : 0;
 	return s;
 }
 

@@ -12,7 +12,7 @@ struct summary {
 	double median;
 	double low; /* the quartiles */
 	double high;
-	double spread; /* (high - low) / median; 0 if the median is 0 and all are the same */
+	double spread; /* (high - low) / median; NaN of one round; 0 if all are the same */
 };
 
 /* The q-quantile, 0 <= q <= 1, between the two nearest values; NaN if there is none. */

@@ -271,6 +271,18 @@ static void a_regression_is_what_exceeds_both_spreads(void **state)
 	}
 }
 
+static void one_round_says_nothing(void **state)
+{
+	(void)state;
+	struct kept a, b;
+	struct kept_row rows[4];
+	make_pair(&a, &b, rows, 4, 1);
+	rows[2].weir_spread = rows[3].weir_spread = NAN;
+	FILE *out = fopen("/dev/null", "w");
+	assert_int_equal(compare(&a, &b, out).slower, 0);
+	fclose(out);
+}
+
 /* Twice as slow a machine is no regression, twice the ratio is. */
 static void on_two_machines_the_ratios_are_compared(void **state)
 {
@@ -353,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_page_takes_no_text_for_markup, make, unmake),
 		cmocka_unit_test_setup_teardown(the_table_says_what_was_not_run, make, unmake),
 		cmocka_unit_test(a_regression_is_what_exceeds_both_spreads),
+		cmocka_unit_test(one_round_says_nothing),
 		cmocka_unit_test(on_two_machines_the_ratios_are_compared),
 		cmocka_unit_test_setup_teardown(what_was_written_can_be_compared, make, unmake),
 		cmocka_unit_test(a_broken_report_is_refused),

@@ -38,6 +38,9 @@ static void rounds_that_did_not_happen_are_left_out(void **state)
 	assert_float_equal(s.low, 15, 0);
 	assert_float_equal(s.high, 25, 0);
 	assert_float_equal(s.spread, 0.5, 1e-12);
+	const double one[] = {NAN, 5};
+	s = stats_summary(one, COUNT(one));
+	assert_true(s.count == 1 && isnan(s.spread)); /* one round knows of no spread */
 	const double none[] = {NAN, NAN};
 	s = stats_summary(none, COUNT(none));
 	assert_int_equal(s.count, 0);
