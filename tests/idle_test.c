@@ -28,8 +28,8 @@ static void some_tasks(weir_pool *pool, int tasks)
 	assert_ok(weir_group_destroy(group));
 }
 
-/* All of its threads, those of an aware pool's monitor and keeper included. Spinning workers would take 300 ms each, a searcher
- * that never gives up 60 wakes. */
+/* All of its threads, those of an aware pool's monitor and keeper included. Spinning workers would take 200 ms each, a searcher
+ * that never gives up 40 wakes. */
 static void an_idle_pool_uses_no_time(void **state)
 {
 	(void)state;
@@ -38,11 +38,11 @@ static void an_idle_pool_uses_no_time(void **state)
 		weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 4, .resource_aware = i % 2,
 							    .idle = policies[i / 2], .stack_bytes = 256 << 10));
 		some_tasks(pool, 100);
-		usleep(100000);
+		usleep(50000);
 		uint64_t before_ns = cpu_ns();
 		uint64_t parked = counts_of(pool).parked;
-		usleep(300000);
-		assert_true(cpu_ns() - before_ns < 60 * WEIR_NS_PER_MS);
+		usleep(200000);
+		assert_true(cpu_ns() - before_ns < 40 * WEIR_NS_PER_MS);
 		/* Nobody wakes up, looks, and sleeps again either; some may have been late. */
 		assert_true(counts_of(pool).parked - parked < 10);
 		end_pool(pool);
