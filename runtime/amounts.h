@@ -25,13 +25,16 @@ static inline uint64_t limit_units_max(weir_resource resource)
 	return word_field_max(resource) - 1;
 }
 
-/* A copy of what was given, with the defaults that are not a node's. names: of counted resources that have one already.
- * Errors: WEIR_EINVAL. */
-weir_status amounts_complete(const weir_machine *machine, const weir_limits *given, const struct limits *names,
-			     weir_limits *out);
+/* What a caller asked for: a copy, with the defaults that are not a node's; what each node may give, and all of them. */
+struct asked {
+	weir_limits given;
+	struct amounts *node; /* the caller's, to free() */
+	struct amounts sum;
+};
 
-/* What each node may give, and all of them. Errors: WEIR_EINVAL. */
-weir_status amounts_of_nodes(const weir_machine *machine, const weir_limits *given, struct amounts *node,
-			     struct amounts *sum);
+/* How limits_resolve() and limits_change() begin; out->node is room for each node's units. names: of counted resources that
+ * have one already, or NULL. Errors: WEIR_EINVAL, WEIR_ENOMEM: nothing is the caller's. */
+weir_status amounts_ask(const weir_machine *machine, const weir_limits *said, const struct limits *names,
+			struct limits *out, struct asked *asked);
 
 #endif

@@ -197,8 +197,8 @@ static weir_status check_totals(const weir_limits *given, const struct amounts *
 	return WEIR_OK;
 }
 
-weir_status amounts_of_nodes(const weir_machine *machine, const weir_limits *given, struct amounts *node,
-			     struct amounts *sum)
+static weir_status of_nodes(const weir_machine *machine, const weir_limits *given, struct amounts *node,
+			    struct amounts *sum)
 {
 	struct amounts capacity = {0};
 	for (uint32_t n = 0; n < machine->nodes; n++)
@@ -217,8 +217,8 @@ weir_status amounts_of_nodes(const weir_machine *machine, const weir_limits *giv
 	return status;
 }
 
-weir_status amounts_complete(const weir_machine *machine, const weir_limits *given, const struct limits *names,
-			     weir_limits *out)
+static weir_status complete(const weir_machine *machine, const weir_limits *given, const struct limits *names,
+			    weir_limits *out)
 {
 	weir_status status = limits_check_size(given);
 	if (status)
@@ -238,43 +238,52 @@ weir_status amounts_complete(const weir_machine *machine, const weir_limits *giv
 	return status;
 }
 
+weir_status amounts_ask(const weir_machine *machine, const weir_limits *said, const struct limits *names,
+			struct limits *out, struct asked *asked)
+{
+	out->node = NULL;
+	weir_status status = complete(machine, said, names, &asked->given);
+	if (status)
+		return status;
+	asked->node = calloc(machine->nodes, sizeof(*asked->node));
+	out->node = calloc(machine->nodes, sizeof(*out->node));
+	if (!asked->node || !out->node)
+		status = error_set(WEIR_ENOMEM, "no memory for the limits of %u nodes", machine->nodes);
+	else
+		status = of_nodes(machine, &asked->given, asked->node, &asked->sum);
+	if (!status)
+		return WEIR_OK;
+	free(asked->node);
+	limits_fini(out);
+	return status;
+}
+
 weir_status limits_resolve(struct limits *out, const weir_machine *machine, const weir_limits *said)
 {
 	memset(out, 0, sizeof(*out));
-	weir_limits given;
-	weir_status status = amounts_complete(machine, said, NULL, &given);
+	struct asked asked;
+	weir_status status = amounts_ask(machine, said, NULL, out, &asked);
 	if (status)
 		return status;
-	struct amounts *node = calloc(machine->nodes, sizeof(*node)), sum;
-	out->node = calloc(machine->nodes, sizeof(*out->node));
-	if (!node || !out->node)
-		status = error_set(WEIR_ENOMEM, "no memory for the limits of %u nodes", machine->nodes);
-	else
-		status = amounts_of_nodes(machine, &given, node, &sum);
-	if (status)
-		goto out;
 	out->nodes = machine->nodes;
 	out->node_mask.main = word_mask(WEIR_CPU) | word_mask(WEIR_MEMORY) | word_mask(WEIR_BANDWIDTH);
 	out->defined = UINT32_C(1) << WEIR_CPU | UINT32_C(1) << WEIR_MEMORY;
-	if (sum.bandwidth_bytes_s)
+	if (asked.sum.bandwidth_bytes_s)
 		out->defined |= UINT32_C(1) << WEIR_BANDWIDTH;
-	struct amounts widest = sum;
+	struct amounts widest = asked.sum;
 	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
-		uint64_t stock = given_or(given.counted[c], 0);
+		uint64_t stock = given_or(asked.given.counted[c], 0);
 		if (stock > widest.counted[c])
 			widest.counted[c] = stock;
-		if (given.counted_name[c])
-			snprintf(out->name[c], sizeof(out->name[c]), "%s", given.counted_name[c]);
+		if (asked.given.counted_name[c])
+			snprintf(out->name[c], sizeof(out->name[c]), "%s", asked.given.counted_name[c]);
 	}
 	choose_units(&out->units, &widest);
 	for (uint32_t n = 0; n < machine->nodes; n++)
-		out->node[n] = pack_down(&out->units, &node[n]);
-	bind_total(out, &given, &sum);
-out:
-	free(node);
-	if (status)
-		limits_fini(out);
-	return status;
+		out->node[n] = pack_down(&out->units, &asked.node[n]);
+	bind_total(out, &asked.given, &asked.sum);
+	free(asked.node);
+	return WEIR_OK;
 }
 
 void limits_fini(struct limits *limits)

@@ -19,24 +19,27 @@ static void put(json_t *object, const char *key, uint64_t value)
 	(void)json_object_set_new(object, key, number(value));
 }
 
+/* A counter by the name that it has. */
+#define PUT(out, from, field) put(out, #field, (from)->field)
+
 static json_t *pool_object(const weir_metrics *m)
 {
 	const weir_pool_counts *pool = &m->pool;
 	json_t *out = json_object();
 	put(out, "workers", m->workers);
-	put(out, "submitted", pool->submitted);
-	put(out, "completed", pool->completed);
-	put(out, "failed", pool->failed);
-	put(out, "cancelled", pool->cancelled);
-	put(out, "refused", pool->refused);
-	put(out, "stolen_near", pool->stolen_near);
-	put(out, "stolen_far", pool->stolen_far);
-	put(out, "forked_shared", pool->forked_shared);
-	put(out, "forked_stolen", pool->forked_stolen);
-	put(out, "parked", pool->parked);
-	put(out, "spares", pool->spares);
-	put(out, "ran_home", pool->ran_home);
-	put(out, "ran_away", pool->ran_away);
+	PUT(out, pool, submitted);
+	PUT(out, pool, completed);
+	PUT(out, pool, failed);
+	PUT(out, pool, cancelled);
+	PUT(out, pool, refused);
+	PUT(out, pool, stolen_near);
+	PUT(out, pool, stolen_far);
+	PUT(out, pool, forked_shared);
+	PUT(out, pool, forked_stolen);
+	PUT(out, pool, parked);
+	PUT(out, pool, spares);
+	PUT(out, pool, ran_home);
+	PUT(out, pool, ran_away);
 	return out;
 }
 
@@ -111,19 +114,19 @@ static json_t *admission_object(const weir_metrics *m)
 {
 	const weir_admission_counts *a = &m->admission;
 	json_t *out = json_object();
-	put(out, "asked", a->asked);
-	put(out, "waiting", a->waiting);
-	put(out, "waiting_max_seen", a->waiting_max_seen);
-	put(out, "granted_later", a->granted_later);
-	put(out, "cancelled", a->cancelled);
-	put(out, "overtakes", a->overtakes);
-	put(out, "claims", a->claims);
-	put(out, "strategy_epoch", a->strategy_epoch);
-	put(out, "expired", a->expired);
-	put(out, "infeasible_later", a->infeasible_later);
-	put(out, "stalls", a->stalls);
-	put(out, "first_tries", a->first_tries);
-	put(out, "retries", a->retries);
+	PUT(out, a, asked);
+	PUT(out, a, waiting);
+	PUT(out, a, waiting_max_seen);
+	PUT(out, a, granted_later);
+	PUT(out, a, cancelled);
+	PUT(out, a, overtakes);
+	PUT(out, a, claims);
+	PUT(out, a, strategy_epoch);
+	PUT(out, a, expired);
+	PUT(out, a, infeasible_later);
+	PUT(out, a, stalls);
+	PUT(out, a, first_tries);
+	PUT(out, a, retries);
 	(void)json_object_set_new(out, "reservations", reservations_object(a));
 	(void)json_object_set_new(out, "level", level_object(m));
 	(void)json_object_set_new(out, "breaker", breaker_object(m));

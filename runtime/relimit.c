@@ -137,20 +137,13 @@ weir_status limits_change(const struct limits *made, const weir_machine *machine
 {
 	*out = *made;
 	out->total = (struct packed){0};
-	weir_limits given;
-	out->node = NULL;
-	weir_status status = amounts_complete(machine, said, made, &given);
+	struct asked asked;
+	weir_status status = amounts_ask(machine, said, made, out, &asked);
 	if (status)
 		return status;
-	struct amounts *node = calloc(machine->nodes, sizeof(*node)), sum;
-	out->node = calloc(machine->nodes, sizeof(*out->node));
-	if (!node || !out->node)
-		status = error_set(WEIR_ENOMEM, "no memory for the limits of %u nodes", machine->nodes);
-	else
-		status = amounts_of_nodes(machine, &given, node, &sum);
 	for (int r = 0; r < WEIR_RESOURCES && !status; r++)
-		status = change_resource(made, (weir_resource)r, node, &given, out);
-	free(node);
+		status = change_resource(made, (weir_resource)r, asked.node, &asked.given, out);
+	free(asked.node);
 	if (status)
 		limits_fini(out);
 	return status;
