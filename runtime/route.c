@@ -182,10 +182,10 @@ static weir_task *take_filled(struct worker *worker)
 	return take_call(worker);
 }
 
-/* At most half of its share of what is there, so that others who come for it find some. */
+/* At most half of its share of what is there, so that others who come for it find some; alone, all. */
 static uint32_t share_of(const weir_pool *pool, struct intake *in)
 {
-	uint32_t share = intake_count(in) / (2 * pool->workers);
+	uint32_t share = intake_count(in) / (pool->workers > 1 ? 2 * pool->workers : 1);
 	return share < 1 ? 1 : share < HANDFUL_MAX ? share : HANDFUL_MAX;
 }
 
