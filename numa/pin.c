@@ -146,3 +146,15 @@ bool pin_covers(const struct weir_machine *machine, uint32_t node, uint32_t core
 			return true;
 	return false;
 }
+
+uint32_t pin_node_of_caller(const struct weir_machine *machine)
+{
+	int cpu = machine->is_this ? sched_getcpu() : -1;
+	for (uint32_t n = 0; cpu >= 0 && n < machine->nodes; n++) {
+		uint32_t first = machine->node[n].first_core, end = first + machine->node[n].cores;
+		for (uint32_t t = machine->first_thread[first]; t < machine->first_thread[end]; t++)
+			if (machine->thread[t] == (uint32_t)cpu)
+				return n;
+	}
+	return UINT32_MAX;
+}

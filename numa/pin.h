@@ -13,6 +13,9 @@
  * no error here: it is warned of once. */
 weir_status pin_thread(const struct weir_machine *machine, uint32_t node, uint32_t core);
 
+/* The node that the calling thread runs on now; UINT32_MAX: not known (none of ours, not this machine). */
+uint32_t pin_node_of_caller(const struct weir_machine *machine);
+
 /* Prefer the node for pages of [start, start + bytes) that nobody has touched yet. start: the beginning of a page.
  * Preferred rather than bound: binding to a full node wakes the OOM killer, and admission keeps nodes from being full.
  * Errors:  WEIR_ESYSTEM: forbidden, as in many containers. */

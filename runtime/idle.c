@@ -50,11 +50,17 @@ static void sleep_for_work(struct worker *worker)
 {
 	weir_pool *pool = worker->pool;
 	struct idlers *idle = &pool->queue[worker->node].idle;
+	/* What is in another's hand will be ours soon, or gone: no reason to have barriers put into everybody. */
+	if (route_any(worker)) {
+		at_pause();
+		return;
+	}
 	uint32_t ticket = park_ticket(&worker->park);
 	uint64_t search_ns = worker->search_ns ? worker->search_ns : SEARCH_NS_MIN;
 	bool clearing = false;
 	at_store(&worker->awake, 0, relaxed, none);
 	idlers_announce(idle, worker->member);
+	route_barrier(pool);
 	/* ORDER(announce): seq_cst, R of the argument in park.h: the end of the pool is a push as well. */
 	if (!route_any(worker) && !at_load(&pool->stopping, seq_cst, announce)) {
 		bool last = !anyone_runs(pool), searching = !last && become_searcher(worker);

@@ -26,6 +26,8 @@ enum {
 	WAITING_DEFAULT = 1 << 20,
 	FORKS_DEFAULT = 1 << 16,
 	FORKS_MAX = (1 << 20) - 1,
+	LANES_DEFAULT = 256,
+	LANES_MAX = 1024,
 	SPARES_DEFAULT = 256,
 	SPARES_MAX = 65536,
 	STACK_MIN = 64 << 10,
@@ -224,6 +226,7 @@ static weir_status check(const weir_options *options)
 		{"tasks_max", options->tasks_max, 1, TASKS_MAX},
 		{"waiting_max", options->waiting_max, 1, TASKS_MAX},
 		{"forks_max", options->forks_max, 2, FORKS_MAX},
+		{"lanes_max", options->lanes_max, 1, LANES_MAX},
 		{"spares_max", options->spares_max, 1, SPARES_MAX},
 		{"stack_bytes", options->stack_bytes, STACK_MIN, STACK_MAX},
 		{"spin_ns", options->spin_ns, 1, SPIN_MAX_NS},
@@ -296,6 +299,7 @@ weir_status options_resolve(struct resolved *out, const weir_options *given)
 	if (!options->admission_options)
 		DEFAULT(waiting_max, WAITING_DEFAULT);
 	DEFAULT(forks_max, FORKS_DEFAULT);
+	DEFAULT(lanes_max, LANES_DEFAULT);
 	DEFAULT(spares_max, SPARES_DEFAULT);
 	DEFAULT(stack_bytes, STACK_DEFAULT);
 	DEFAULT(spin_ns, SPIN_DEFAULT_NS);

@@ -75,6 +75,7 @@ weir_status idlers_init(struct idlers *s, uint32_t capacity)
 	uint32_t words = capacity / 64 + (capacity % 64 != 0);
 	size_t bytes = ((size_t)words * sizeof(uint64_t) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 	s->words = words;
+	at_init(&s->announced, 0);
 	s->word = aligned_alloc(CACHE_LINE, bytes ? bytes : CACHE_LINE);
 	if (!s->word)
 		return error_set(WEIR_ENOMEM, "no memory for a set of %u idle workers", capacity);
@@ -101,8 +102,10 @@ static int pick(struct idlers *s, uint32_t but_word, uint64_t but_bit)
 			/* ORDER(announce): acq_rel, pairs with the announce: the ticket was read before it. Release
 			 * hands on to the member's next announce, and one of two pickers sees the bit set (P2). */
 			set = at_and(&s->word[w], ~bit, acq_rel, announce);
-			if (set & bit)
-				return (int)(w * 64 + (uint32_t)__builtin_ctzll(bit));
+			if (!(set & bit))
+				continue;
+			at_sub(&s->announced, 1, relaxed, none);
+			return (int)(w * 64 + (uint32_t)__builtin_ctzll(bit));
 		}
 	}
 	return -1;

@@ -63,6 +63,7 @@ void park_wake(struct park *p);
 /* A set of workers, by number, that have nothing to do. 512 of them to a cache line. */
 struct idlers {
 	uint32_t words;
+	_Atomic(uint32_t) announced; /* at least as many as are in it */
 	_Atomic(uint64_t) *word;
 };
 
@@ -72,7 +73,8 @@ void idlers_fini(struct idlers *s);
 
 static inline void idlers_announce(struct idlers *s, uint32_t i)
 {
-	/* ORDER(announce): seq_cst, A of the argument above; pairs with idlers_any() and idlers_pick(). */
+	/* ORDER(announce): seq_cst, both, A of the argument above; pairs with idlers_any() and idlers_pick(). */
+	at_add(&s->announced, 1, seq_cst, announce);
 	at_or(&s->word[i / 64], UINT64_C(1) << (i % 64), seq_cst, announce);
 }
 
@@ -81,17 +83,16 @@ static inline bool idlers_retract(struct idlers *s, uint32_t i)
 {
 	uint64_t bit = UINT64_C(1) << (i % 64);
 	/* ORDER(announce): acquire, pairs with the announce; of two that clear the bit one sees it set (P2). */
-	return at_and(&s->word[i / 64], ~bit, acquire, announce) & bit;
+	bool was = at_and(&s->word[i / 64], ~bit, acquire, announce) & bit;
+	if (was)
+		at_sub(&s->announced, 1, relaxed, none);
+	return was;
 }
 
 static inline bool idlers_any(struct idlers *s)
 {
-	for (uint32_t w = 0; w < s->words; w++) {
-		/* ORDER(announce): seq_cst, C of the argument above. */
-		if (at_load(&s->word[w], seq_cst, announce))
-			return true;
-	}
-	return false;
+	/* ORDER(announce): seq_cst, C of the argument above. */
+	return at_load(&s->announced, seq_cst, announce) != 0;
 }
 
 /* Take one out of the set and return its number, the lowest first so that the others sleep long; -1: nobody idles. */

@@ -21,6 +21,7 @@
 #include "runtime/leftover.h"
 #include "runtime/options.h"
 #include "runtime/reserve.h"
+#include "runtime/producers.h"
 #include "runtime/scheduler.h"
 #include "runtime/worker.h"
 
@@ -78,14 +79,15 @@ static void deal_workers(const weir_machine *machine, uint32_t workers, uint32_t
 	}
 }
 
-static weir_status make_queue(weir_pool *pool, struct node_queues *queue, uint32_t members)
+static weir_status make_queue(weir_pool *pool, struct node_queues *queue, uint32_t members, uint32_t lanes_max)
 {
 	for (uint32_t lane = 0; lane < LANES; lane++)
 		inbox_init(&queue->lane[lane], (char *)slots_base(pool->tasks) + offsetof(weir_task, link),
 			   sizeof(weir_task));
 	queue->member = calloc(members, sizeof(*queue->member));
-	if (!queue->member)
-		return error_set(WEIR_ENOMEM, "no memory for %u workers of a node", members);
+	queue->intake = calloc(lanes_max, sizeof(*queue->intake));
+	if (!queue->member || !queue->intake)
+		return error_set(WEIR_ENOMEM, "no memory for %u workers and %u producers of a node", members, lanes_max);
 	weir_status status = idlers_init(&queue->idle, members);
 	return status ? status : idlers_init(&queue->resting, members);
 }
@@ -102,7 +104,7 @@ static uint32_t spinners_max(const weir_pool *pool, uint32_t node, uint32_t work
 	return workers > 1 && all_cores ? workers - 1 : workers;
 }
 
-static weir_status make_queues(weir_pool *pool, const uint32_t *share, uint32_t spares_max)
+static weir_status make_queues(weir_pool *pool, const uint32_t *share, const weir_options *options)
 {
 	const weir_machine *machine = pool->machine;
 	pool->queue = aligned_alloc(CACHE_LINE, machine->nodes * sizeof(*pool->queue));
@@ -115,7 +117,7 @@ static weir_status make_queues(weir_pool *pool, const uint32_t *share, uint32_t 
 	weir_status status = WEIR_OK;
 	for (uint32_t n = 0; n < machine->nodes && !status; n++) {
 		if (share[n])
-			status = make_queue(pool, &pool->queue[n], share[n] + spares_max);
+			status = make_queue(pool, &pool->queue[n], share[n] + options->spares_max, options->lanes_max);
 		pool->queue[n].spinners_max = spinners_max(pool, n, share[n]);
 		const uint32_t *order = &machine->order[(size_t)n * machine->nodes];
 		uint32_t i = 0;
@@ -215,6 +217,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	pool->spin_ns = options->spin_ns;
 	pool->stack_bytes = options->stack_bytes;
 	pool->grants_untold = membarrier_ready();
+	pool->asymmetric = membarrier_ready();
 	park_init(&pool->drained);
 	pthread_mutex_init(&pool->waits_lock, NULL);
 	weir_status status =
@@ -233,6 +236,8 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	if (pool->aware)
 		arenas_keep_pages(pool->arenas);
 	status = make_slots_of(pool, options);
+	if (!status)
+		status = producers_create(&pool->producers, options->lanes_max, options->tasks_max);
 	if (!status && pool->aware) {
 		pool->admission->waiters[1].slots = pool->needs;
 		pool->admission->waiters[1].offset = offsetof(struct task_need, waiter);
@@ -242,7 +247,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 		status = error_set(WEIR_ENOMEM, "no memory for %u nodes", pool->nodes);
 	if (!status) {
 		deal_workers(pool->machine, pool->workers, share);
-		status = make_queues(pool, share, options->spares_max);
+		status = make_queues(pool, share, options);
 	}
 	if (!status)
 		status = start_workers(pool, share);
@@ -260,12 +265,14 @@ static void dismantle(weir_pool *pool)
 	keeper_stop(pool->keeper);
 	for (uint32_t n = 0; pool->queue && n < pool->nodes; n++) {
 		free(pool->queue[n].member);
+		free(pool->queue[n].intake);
 		idlers_fini(&pool->queue[n].idle);
 		idlers_fini(&pool->queue[n].resting);
 	}
 	free(pool->queue);
 	free(pool->queue_of);
 	free(pool->worker);
+	producers_destroy(pool->producers);
 	slots_destroy(pool->tasks);
 	slots_destroy(pool->needs);
 	slots_destroy(pool->groups);

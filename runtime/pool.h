@@ -14,6 +14,7 @@
 #include "runtime/deque.h"
 #include "runtime/forks.h"
 #include "runtime/group.h"
+#include "runtime/handful.h"
 #include "runtime/inbox.h"
 #include "runtime/park.h"
 #include "runtime/task.h"
@@ -45,6 +46,8 @@ _Static_assert(offsetof(struct task_need, waiter) == CACHE_LINE, "what every tas
  * node. Those before LANE_NORMAL are taken before a worker's own deque. */
 enum { LANE_FREE = 0, LANE_BOUND = 1, LANE_NORMAL = 2 * SERVICE_NORMAL, LANES = 2 * WEIR_CLASSES };
 
+struct intake;
+struct producers;
 struct worker;
 
 /* A node's queues, and its workers at rest. */
@@ -54,6 +57,8 @@ struct node_queues {
 	struct idlers resting;		  /* standing by: woken when a task blocks */
 	_Atomic(struct worker *) *member; /* by the numbers in these sets; NULL: not filled in yet */
 	_Atomic(uint32_t) members;
+	_Atomic(struct intake *) *intake; /* of producers that are near; NULL: not filled in yet */
+	_Atomic(uint32_t) intakes;
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
 	uint32_t spinners_max;
 	CACHE_ALIGNED _Atomic(uint32_t) spinning; /* workers that look on and on: who pushes need not wake anybody then */
@@ -79,6 +84,8 @@ struct untold {
 struct worker {
 	struct forks forks; /* first: a weir_worker * is a struct worker * */
 	struct deque deque;
+	struct handful handful;
+	CACHE_ALIGNED weir_task own; /* what a call is while it runs: it has no slot */
 	CACHE_ALIGNED struct park park;
 	weir_pool *pool;
 	_Atomic(weir_task *) root; /* the task that runs here, or whose forked child does; NULL: none */
@@ -93,6 +100,11 @@ struct worker {
 	struct wait_edge *waiting; /* the innermost group that the tasks on this stack wait for; NULL: none */
 	bool stood_in;		   /* somebody works in our stead */
 	_Atomic(uint32_t) awake;   /* runs something, or looks for it; who goes to sleep reads whether to search */
+	_Atomic(uint32_t) calling; /* own is in use */
+	uint32_t intake_turn;	   /* where its next look at the intakes begins */
+	struct worker *watched;	   /* whose hand did not move, */
+	uint64_t watched_next;	   /* from here on, */
+	uint32_t watched_looks;	   /* so often */
 	uint32_t takes;		   /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	struct untold untold;
@@ -125,6 +137,7 @@ struct weir_pool {
 	bool aware;
 	bool pinned;
 	bool grants_untold; /* there is a membarrier, so workers may keep grants to themselves for a while */
+	bool asymmetric; /* there is membarrier: who goes to sleep pays for the barriers of the others */
 	uint32_t nodes;
 	uint32_t workers;     /* as asked for */
 	uint32_t workers_max; /* with stand-ins */
@@ -141,6 +154,7 @@ struct weir_pool {
 	weir_scheduler *scheduler;
 	weir_monitor *monitor;
 	struct keeper *keeper;
+	struct producers *producers;	  /* NULL: none */
 	struct node_queues *queue;	  /* by node; a node without workers has none in use */
 	uint32_t *queue_of;		  /* the node whose workers serve a node */
 	_Atomic(struct worker *) *worker; /* by number; grows by stand-ins; NULL: not filled in yet */
@@ -149,6 +163,7 @@ struct weir_pool {
 	CACHE_ALIGNED _Atomic(uint32_t) worker_count;
 	_Atomic(uint32_t) closed;    /* enum pool_closed */
 	_Atomic(uint32_t) stopping;  /* workers go home */
+	_Atomic(uint32_t) urgent;    /* there was a task before LANE_NORMAL at some time */
 	_Atomic(uint32_t) searcher;  /* one worker without work looks now and then for private work to ask for */
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */
 	_Atomic(uint32_t) drainers;
@@ -181,7 +196,7 @@ static inline struct worker *worker_of(struct forks *forks)
 }
 
 /* The worker that the calling thread is; NULL: none. */
-extern _Thread_local struct worker *worker_self;
+extern _Thread_local struct worker *worker_self __attribute__((tls_model("initial-exec")));
 
 /* Before the task runs. */
 static inline void task_set_memory(struct task_need *need, uint64_t bytes)

@@ -9,18 +9,22 @@
  * Progress:  lock-free; push is wait-free but for the exchange loops of the queues.
  * Not here:  running (worker.c), room (admission.c).
  *
- * Order of taking (but see take_fairly()): CRITICAL and HIGH of the node's inbox; the own deque; NORMAL and BEST_EFFORT
- * of the inbox; deques and forked children of the node's other workers; then inbox (but for what is bound), deques and
- * children of the other nodes by distance.
+ * Order of taking (but see take_fairly()): CRITICAL and HIGH of the node's inbox; the own deque; the own hand; NORMAL and
+ * BEST_EFFORT of the inbox; the node's intakes; deques, hands and forked children of the node's other workers; then inbox (but for
+ * what is bound), intakes, deques, hands and children of the other nodes by distance.
  */
 #include "runtime/route.h"
 
 #include <sched.h>
 
 #include "numa/pin.h"
+#include "private/membarrier.h"
+#include "runtime/producers.h"
 
-/* One take in so many looks at the inbox before the own deque. */
-enum { FAIR_TAKES = 64 };
+enum {
+	STUCK_LOOKS = 32, /* at a hand that does not move, before it is stolen from: a few microseconds */
+	TAKE_TRIES = 4,	 /* at an intake that others take from as well */
+};
 
 static inline uint32_t lane_of(const weir_task *task)
 {
@@ -92,6 +96,8 @@ void route_push(weir_pool *pool, weir_task *task, struct worker *from)
 		node = from && from->pool == pool ? from->node
 						  : at_add(&pool->next_node, 1, relaxed, none) % pool->nodes;
 	node = pool->queue_of[node];
+	if (unlikely(lane_of(task) < LANE_NORMAL) && !at_load(&pool->urgent, relaxed, none))
+		at_store(&pool->urgent, 1, relaxed, none);
 	inbox_push(&pool->queue[node].lane[lane_of(task)], task->index);
 	route_wake(pool, node, bound);
 }
@@ -158,6 +164,93 @@ bool route_take_fork(struct worker *worker, struct worker *victim, const weir_ta
 	return true;
 }
 
+/* Calls. --------------------------------------------------------------------------------------------------------- */
+
+static weir_task *take_call(struct worker *worker)
+{
+	if (!route_take_call(worker))
+		return NULL;
+	at_store(&worker->calling, 1, relaxed, none);
+	return &worker->own;
+}
+
+/* The hand was filled: whoever sleeps may have looked at it before. C of the argument in park.h. */
+static weir_task *take_filled(struct worker *worker)
+{
+	if (handful_count(&worker->handful) > 1 && unlikely(route_idle(worker->pool, worker->node)))
+		route_wake(worker->pool, worker->node, false);
+	return take_call(worker);
+}
+
+/* At most half of its share of what is there, so that others who come for it find some; alone, all. */
+static uint32_t share_of(const weir_pool *pool, struct intake *in)
+{
+	uint32_t share = intake_count(in) / (pool->workers > 1 ? 2 * pool->workers : 1);
+	return share < 1 ? 1 : share < HANDFUL_MAX ? share : HANDFUL_MAX;
+}
+
+/* From the intakes of a node, another one first each time. */
+static weir_task *take_outside(struct worker *worker, uint32_t node)
+{
+	weir_pool *pool = worker->pool;
+	struct node_queues *queue = &pool->queue[node];
+	uint32_t count = at_load(&queue->intakes, relaxed, none);
+	if (!count)
+		return NULL;
+	uint32_t entries = 0;
+	for (uint32_t i = 0; i < count && !entries; i++) {
+		/* ORDER(intakes): acquire, pairs with the release in make(): it is whole. */
+		struct intake *in = at_load(&queue->intake[(worker->intake_turn + i) % count], acquire, intakes);
+		if (!in || !intake_hint(in))
+			continue;
+		if (!handful_open(&worker->handful))
+			return take_call(worker);
+		for (int tries = 0; tries < TAKE_TRIES && !entries; tries++)
+			entries = intake_take(in, worker->handful.call, share_of(pool, in));
+		handful_close(&worker->handful, entries);
+		worker->intake_turn = (worker->intake_turn + i + 1) % count;
+	}
+	return entries ? take_filled(worker) : NULL;
+}
+
+bool route_hint_outside(struct worker *worker)
+{
+	struct node_queues *queue = &worker->pool->queue[worker->node];
+	uint32_t count = at_load(&queue->intakes, relaxed, none);
+	for (uint32_t i = 0; i < count; i++) {
+		/* ORDER(intakes): acquire, as in take_outside(). */
+		struct intake *in = at_load(&queue->intake[i], acquire, intakes);
+		if (in && intake_hint(in))
+			return true;
+	}
+	return false;
+}
+
+/* Its owner is at something long, or its thread is not running. One victim is watched at a time. */
+static bool is_stuck(struct worker *worker, struct worker *victim)
+{
+	uint64_t next = at_load(&victim->handful.next, relaxed, none);
+	struct worker *watched = worker->watched;
+	if (watched == victim && worker->watched_next == next)
+		return ++worker->watched_looks >= STUCK_LOOKS;
+	if (watched && watched != victim && handful_count(&watched->handful) &&
+	    at_load(&watched->handful.next, relaxed, none) == worker->watched_next)
+		return false;
+	worker->watched = victim;
+	worker->watched_next = next;
+	worker->watched_looks = 0;
+	return false;
+}
+
+static weir_task *steal_calls(struct worker *worker, struct worker *victim)
+{
+	if (!is_stuck(worker, victim) || !handful_open(&worker->handful))
+		return NULL;
+	uint32_t entries = handful_steal(&victim->handful, &worker->handful);
+	handful_close(&worker->handful, entries);
+	return entries ? take_filled(worker) : NULL;
+}
+
 static weir_task *steal_task(struct worker *victim)
 {
 	bool raced;
@@ -183,6 +276,8 @@ static bool steal_from_node(struct worker *worker, uint32_t node, struct found *
 			continue;
 		if (deque_count(&victim->deque) && (found->task = steal_task(victim)))
 			return true;
+		if (handful_count(&victim->handful) && (found->task = steal_calls(worker, victim)))
+			return true;
 		if (route_take_fork(worker, victim, NULL, found))
 			return true;
 	}
@@ -198,6 +293,8 @@ static bool take_far(struct worker *worker, struct found *found)
 		if (pool->queue_of[node] != node)
 			continue;
 		found->task = take_lanes(pool, &pool->queue[node], LANE_FREE, LANES, 2);
+		if (!found->task)
+			found->task = take_outside(worker, node);
 		if (found->task || steal_from_node(worker, node, found)) {
 			tally_add(&pool->tally, POOL_STOLEN_FAR, 1);
 			return true;
@@ -208,9 +305,13 @@ static bool take_far(struct worker *worker, struct found *found)
 
 /* What is before NORMAL tasks of the inbox may never end: the deque of a task that submits itself again, or plain tasks
  * from outside while granted ones hold their room. So now and then it is the other way round. */
-static weir_task *take_fairly(weir_pool *pool, struct node_queues *queue)
+static weir_task *take_fairly(struct worker *worker)
 {
+	weir_pool *pool = worker->pool;
+	struct node_queues *queue = &pool->queue[worker->node];
 	weir_task *task = NULL;
+	if (worker->takes % (2 * ROUTE_FAIR_TAKES) == 0)
+		return (task = take_call(worker)) ? task : take_outside(worker, worker->node);
 	for (uint32_t lane = LANE_NORMAL; lane < LANES && !task; lane += 2) {
 		task = take_lane(pool, queue, lane + LANE_BOUND);
 		if (!task)
@@ -224,13 +325,16 @@ bool route_take(struct worker *worker, struct found *found)
 	weir_pool *pool = worker->pool;
 	struct node_queues *queue = &pool->queue[worker->node];
 	*found = (struct found){0};
-	if ((found->task = take_lanes(pool, queue, 0, LANE_NORMAL, 1)))
+	if (unlikely(at_load(&pool->urgent, relaxed, none)) &&
+	    (found->task = take_lanes(pool, queue, 0, LANE_NORMAL, 1)))
 		return true;
-	if (unlikely(++worker->takes % FAIR_TAKES == 0) && (found->task = take_fairly(pool, queue)))
+	if (unlikely(++worker->takes % ROUTE_FAIR_TAKES == 0) && (found->task = take_fairly(worker)))
 		return true;
-	if ((found->task = deque_pop(&worker->deque)))
+	if ((found->task = deque_pop(&worker->deque)) || (found->task = take_call(worker)))
 		return true;
 	if ((found->task = take_lanes(pool, queue, LANE_NORMAL, LANES, 1)))
+		return true;
+	if ((found->task = take_outside(worker, worker->node)))
 		return true;
 	if (steal_from_node(worker, worker->node, found)) {
 		tally_add(&pool->tally, POOL_STOLEN_NEAR, 1);
@@ -246,18 +350,32 @@ static bool any_on_node(struct worker *worker, uint32_t node)
 	for (uint32_t lane = 0; lane < LANES; lane += node == worker->node ? 1 : 2)
 		if (inbox_any(&queue->lane[lane]))
 			return true;
+	uint32_t intakes = at_load(&queue->intakes, relaxed, none);
+	for (uint32_t i = 0; i < intakes; i++) {
+		/* ORDER(announce): seq_cst, pairs with make(): one that is not seen yet has a producer that sees us. */
+		struct intake *in = at_load(&queue->intake[i], seq_cst, announce);
+		if (in && intake_any(in))
+			return true;
+	}
 	uint32_t members = at_load(&queue->members, relaxed, none);
 	for (uint32_t i = 0; i < members; i++) {
 		struct worker *victim = queue_member(queue, i);
 		if (!victim)
 			continue;
-		if (deque_any(&victim->deque))
+		if (deque_any(&victim->deque) || handful_any(&victim->handful))
 			return true;
 		if (victim != worker && forks_public(&victim->forks) &&
 		    may_ask(worker, at_load(&victim->root, relaxed, none)))
 			return true;
 	}
 	return false;
+}
+
+void route_barrier(weir_pool *pool)
+{
+	/* ORDER(announce): seq_cst, pairs with make() (producers.c): without intakes there is nobody to have a barrier put into. */
+	if (pool->asymmetric && pool->producers && at_load(&pool->producers->made, seq_cst, announce))
+		membarrier_all();
 }
 
 bool route_any(struct worker *worker)

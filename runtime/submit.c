@@ -12,12 +12,16 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/limits.h"
+#include "runtime/producers.h"
 #include "runtime/reserve.h"
 #include "runtime/worker.h"
 
 static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
 {
 	weir_pool *pool = group->pool;
+	/* Where more than one cache of slots is taken at once, what has no slot yet is counted as well (W8). */
+	if (unlikely(!slots_at_hand(slots_cache(pool->tasks))) && producers_are_full(pool))
+		return NULL;
 	uint32_t index = slots_get(pool->tasks);
 	if (unlikely(index == SLOTS_NONE))
 		return NULL;
@@ -281,6 +285,45 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 	return status;
 }
 
+/* Where the calling thread writes its plain tasks for this group; NULL: they go by the inbox or the deque. */
+static inline struct intake *intake_for(const weir_group *group, uint32_t wanted, bool *full)
+{
+	weir_pool *pool = group->pool;
+	*full = false;
+	/* ORDER(held): acquire, as in launch(). */
+	if ((worker_self && worker_self->pool == pool) ||
+	    at_load(&((weir_group *)group)->held, acquire, held) != GROUP_GO)
+		return NULL;
+	struct intake *in = producers_at_hand(pool);
+	return likely(in) && likely(in->left >= wanted) ? in : producers_ask(pool, wanted, full);
+}
+
+/* Counted before they can end, as in weir_submit_decision(). */
+static inline void count_calls(struct intake *in, weir_group *group, uint32_t calls)
+{
+	group_count_in(group, calls);
+	tally_add(&group->pool->tally, POOL_SUBMITTED, calls);
+	in->left -= calls;
+}
+
+static inline void show_calls(struct intake *in, weir_pool *pool)
+{
+	intake_show(in);
+	if (likely(!route_idle(pool, in->node)))
+		return;
+	/* Whoever looks on and on has no barrier put into us as it stops: route_wake() is to see that it has, or it our call. */
+	intake_show_again(in);
+	route_wake(pool, in->node, false);
+}
+
+/* A task without demand from outside, to an open place. */
+static inline void submit_call(struct intake *in, weir_group *group, weir_task_fn fn, void *argument)
+{
+	count_calls(in, group, 1);
+	intake_write(in, fn, argument, group, 0);
+	show_calls(in, group->pool);
+}
+
 weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argument, const weir_demand *demand,
 				 weir_decision *out)
 {
@@ -288,8 +331,16 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 	bool counted = false;
 	weir_status status = check_submit(group, fn, &decision);
 	weir_task *task = NULL;
+	bool full = false;
+	struct intake *in = !status && !demand ? intake_for(group, 1, &full) : NULL;
+	if (in) {
+		submit_call(in, group, fn, argument);
+		if (out)
+			*out = decision;
+		return WEIR_OK;
+	}
 	if (!status) {
-		task = make_task(group, fn, argument);
+		task = full ? NULL : make_task(group, fn, argument);
 		if (!task)
 			status = refuse(&decision,
 					error_set(WEIR_EFULL, "options.tasks_max tasks are there: wait for some"),
@@ -326,5 +377,122 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 
 weir_status weir_submit(weir_group *group, weir_task_fn fn, void *argument, const weir_demand *demand)
 {
+	if (likely(!demand) && group && fn && likely(group->alive) && !at_load(&group->pool->closed, relaxed, none) &&
+	    !at_load(&group->cancelled, relaxed, none)) {
+		bool full;
+		struct intake *in = intake_for(group, 1, &full);
+		if (likely(in)) {
+			submit_call(in, group, fn, argument);
+			return WEIR_OK;
+		}
+	}
 	return weir_submit_decision(group, fn, argument, demand, NULL);
+}
+
+/* Many at once. -------------------------------------------------------------------------------------------------- */
+
+struct many {
+	weir_task_fn fn;
+	char *base;
+	size_t stride;
+	uint32_t slice; /* tasks in one entry */
+};
+
+static void *argument_at(const struct many *many, size_t i)
+{
+	return (void *)((uintptr_t)many->base + i * many->stride);
+}
+
+/* Up to `count` tasks from task `first` on, as far as the open segment goes. Returns how many. */
+static uint32_t submit_calls(struct intake *in, weir_group *group, const struct many *many, size_t first, size_t count)
+{
+	uint32_t places = INTAKE_PLACES - (in->place & INTAKE_CALLS);
+	uint32_t calls = in->left < places * many->slice ? in->left : places * many->slice;
+	if (calls > count)
+		calls = (uint32_t)count;
+	count_calls(in, group, calls);
+	for (uint32_t done = 0, slice; done < calls; done += slice) {
+		slice = many->slice < calls - done ? many->slice : calls - done;
+		intake_write(in, many->fn, argument_at(many, first + done), group,
+			     slice > 1 ? call_run(slice, many->stride) : 0);
+	}
+	show_calls(in, group->pool);
+	return calls;
+}
+
+/* Each worker should find some of it: an entry is taken as a whole. */
+static uint32_t slice_of(const weir_pool *pool, size_t count)
+{
+	size_t slice = count / (4 * (size_t)pool->workers);
+	return slice < 1 ? 1 : slice < CALL_RUN_MAX ? (uint32_t)slice : CALL_RUN_MAX;
+}
+
+static weir_status submit_many(weir_group *group, const struct many *many, size_t count, const weir_demand *demand,
+			       size_t *taken)
+{
+	weir_decision decision = {.allowed = true};
+	weir_status status = WEIR_OK;
+	while (*taken < count && !status) {
+		size_t rest = count - *taken;
+		bool full = false;
+		struct intake *in = NULL;
+		if (!demand && !(status = check_submit(group, many->fn, &decision)))
+			in = intake_for(group, rest < UINT32_MAX ? (uint32_t)rest : UINT32_MAX, &full);
+		if (in) {
+			*taken += submit_calls(in, group, many, *taken, rest);
+			continue;
+		}
+		/* By the deque, or the inbox; or it says why not. */
+		status = weir_submit_decision(group, many->fn, argument_at(many, *taken), demand, NULL);
+		*taken += !status;
+	}
+	return status;
+}
+
+weir_status weir_submit_batch(weir_group *group, weir_task_fn fn, void *base, size_t stride, size_t count,
+			      const weir_demand *demand, size_t *taken)
+{
+	size_t done = 0;
+	weir_decision decision;
+	weir_status status = check_submit(group, fn, &decision);
+	if (!status && stride > CALL_STRIDE_MAX)
+		status = error_set(WEIR_EINVAL, "stride is %zu: give 0 to 2^%d - 1 bytes", stride, CALL_STRIDE_BITS);
+	if (status && group)
+		tally_add(&group->pool->tally, POOL_REFUSED, 1);
+	if (!status) {
+		struct many many = {.fn = fn, .base = base, .stride = stride, .slice = slice_of(group->pool, count)};
+		status = submit_many(group, &many, count, demand, &done);
+	}
+	if (taken)
+		*taken = done;
+	return status;
+}
+
+/* Lanes. --------------------------------------------------------------------------------------------------------- */
+
+static weir_status check_producer(const weir_pool *pool)
+{
+	if (!pool)
+		return error_set(WEIR_EINVAL, "pool is NULL");
+	if (worker_self && worker_self->pool == pool)
+		return error_set(WEIR_EINVAL, "a task of the pool needs no queue of its own: its worker has one");
+	return WEIR_OK;
+}
+
+weir_status weir_producer_register(weir_pool *pool)
+{
+	weir_status status = check_producer(pool);
+	if (!status && !producers_have_mine(pool))
+		status = error_set(WEIR_EFULL, "%u threads have a queue of their own (options.lanes_max), or more than %u use weir, "
+				   "or options.tasks_max is below that: this one shares one",
+				   pool->producers ? pool->producers->lanes_max : 0, THREADS_MAX);
+	return status;
+}
+
+weir_status weir_producer_unregister(weir_pool *pool)
+{
+	weir_status status = check_producer(pool);
+	if (!status)
+		producers_hand_on(pool);
+	return status;
 }

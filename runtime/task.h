@@ -25,6 +25,9 @@ struct task_block {
 	uint32_t node;
 };
 
+/* The index of a task that has no slot: a worker's own. */
+#define TASK_NO_SLOT UINT32_MAX
+
 enum task_flag {
 	TASK_BOUND = 1, /* runs on its node only: that is where its grant is */
 	TASK_HOMED = 2, /* has a preferred node */

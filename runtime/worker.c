@@ -23,6 +23,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/leftover.h"
+#include "runtime/producers.h"
 
 enum {
 	DEQUE_CAPACITY = 4096,
@@ -186,7 +187,7 @@ static bool has_other_work(struct worker *worker)
 	for (uint32_t lane = LANE_NORMAL; lane < LANES; lane++)
 		if (inbox_hint(&queue->lane[lane]))
 			return true;
-	return deque_count(&worker->deque) != 0;
+	return deque_count(&worker->deque) || handful_count(&worker->handful) || route_hint_outside(worker);
 }
 
 void worker_run(struct worker *worker, weir_task *task)
@@ -232,7 +233,9 @@ static void run_fork(struct worker *worker, const struct found *found)
 
 void worker_run_found(struct worker *worker, const struct found *found)
 {
-	if (found->task)
+	if (found->task == &worker->own)
+		worker_run_calls(worker);
+	else if (found->task)
 		worker_run(worker, found->task);
 	else
 		run_fork(worker, found);
@@ -281,7 +284,8 @@ static bool take_surplus(struct node_queues *queue)
 static bool give_up_seat(struct worker *worker)
 {
 	struct node_queues *queue = &worker->pool->queue[worker->node];
-	return unlikely(at_load(&queue->surplus, relaxed, none)) && !deque_count(&worker->deque) && take_surplus(queue);
+	return unlikely(at_load(&queue->surplus, relaxed, none)) && !deque_count(&worker->deque) &&
+	       !handful_any(&worker->handful) && take_surplus(queue);
 }
 
 static void rest(struct worker *worker)
@@ -354,6 +358,7 @@ static void *worker_main(void *argument)
 	struct worker *worker = argument;
 	weir_pool *pool = worker->pool;
 	worker_self = worker;
+	producers_hand_on(pool);
 	if (pool->pinned && pin_thread(pool->machine, worker->node, worker->core))
 		LOG(WEIR_LOG_WARN, "worker %u is not pinned: %s", worker->number, weir_error_text());
 	/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
@@ -403,6 +408,11 @@ static struct worker *make_worker(weir_pool *pool, uint32_t node, uint32_t core)
 		return NULL;
 	}
 	park_init(&worker->park);
+	handful_init(&worker->handful, !pool->asymmetric);
+	worker->own.index = TASK_NO_SLOT;
+	worker->own.service = SERVICE_NORMAL;
+	task_set_node(&worker->own, node);
+	task_open_help(&worker->own, TASK_HELP_ANY);
 	worker->pool = pool;
 	worker->node = node;
 	worker->core = core;

@@ -18,6 +18,9 @@ void workers_stop(weir_pool *pool);
 /* Run a task to its end on the calling worker, inside whatever it runs now. */
 void worker_run(struct worker *worker, weir_task *task);
 
+/* calls.c: run the call in worker->own, and those of the hand after it while nothing else comes first. */
+void worker_run_calls(struct worker *worker);
+
 /* Run what route_take() found. */
 void worker_run_found(struct worker *worker, const struct found *found);
 

@@ -47,6 +47,8 @@ typedef struct weir_options {
 	 * waiting_max and clock count where the fields of these names are left at zero here. */
 	const weir_admission_options *admission_options;
 	weir_idle idle; /* 0: WEIR_IDLE_HYBRID */
+	uint32_t lanes_max; /* threads outside tasks that submit by a queue of their own (weir_submit()), 1 to 1,024; 0: 256; more share
+			     * one. A pool with tasks_max below 1,024 has none */
 } weir_options;
 
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)

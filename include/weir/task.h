@@ -44,6 +44,25 @@ WEIR_API WEIR_MUST_USE weir_status weir_submit(weir_group *group, weir_task_fn f
 WEIR_API WEIR_MUST_USE weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argument,
 							const weir_demand *demand, weir_decision *out);
 
+/* Submit `count` tasks at once: task i gets (char *)base + i * stride, an element of an array if stride is its size; with stride 0
+ * all get base. Without a demand, from outside, that costs a fraction of as many weir_submit()s; they may start in any order.
+ * demand: each task's own; NULL: plain tasks.
+ * taken:   how many were submitted: all of them, or those before the first that was refused; may be NULL.
+ * Errors:  as weir_submit(), for the first that was refused; those before it run. WEIR_EINVAL also for a stride of 2^48 or more.
+ * Thread:  any, inside tasks and outside. */
+WEIR_API WEIR_MUST_USE weir_status weir_submit_batch(weir_group *group, weir_task_fn fn, void *base, size_t stride,
+						     size_t count, const weir_demand *demand, size_t *taken);
+
+/* Give the calling thread a queue of its own for the plain tasks that it submits to the pool from outside (a producer lane), so that
+ * a submit is a few plain stores. The first weir_submit() does it as well, and without one tasks go by a queue that is shared; this
+ * is for who wants it done before, or wants to know. A thread that ends leaves its lane to the next; what is in it runs.
+ * Errors:  WEIR_EFULL (options.lanes_max threads have one, or there are more than 1,024 threads, or options.tasks_max is
+ *          below 1,024), WEIR_EINVAL (inside a task of the pool). Thread: any. */
+WEIR_API WEIR_MUST_USE weir_status weir_producer_register(weir_pool *pool);
+
+/* Leave it to another thread now. The next plain weir_submit() asks for one again. Errors: WEIR_EINVAL. Thread: any. */
+WEIR_API weir_status weir_producer_unregister(weir_pool *pool);
+
 /* Wait until no task of the group is pending. A worker runs tasks of the group meanwhile, or another thread stands in
  * for it.
  * Returns: the first error of the group, WEIR_ECANCELED if it was cancelled and no task failed before, WEIR_OK.

@@ -130,4 +130,18 @@ scene 2 "a limit lowered; what is there all the time is never short"
 scene 3 "what comes back and is owed at once"
 scene 4 "a total lowered, with tentative takes"
 scene 5 "lowered below use and raised while it is paid"
+
+checks=-DSAFETY
+looks=
+model=$models/handful.pml
+variant 1 0 "calls stolen without a barrier in their owner"
+variant 2 0 "what is stolen decided without a look at next"
+variant 3 0 "the one that the owner reaches for given to the thief"
+variant 4 1 "a hand filled while a thief is at it"
+variant 5 0 "end not looked at after next is stored"
+variant 6 1 "places used a second time"
+variant 7 0 "next not put back"
+scene 0 "a long fill, a thief that comes again"
+scene 1 "filled again while two thieves are late"
+scene 2 "filled three times"
 exit $failed

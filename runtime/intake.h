@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * intake.h - a producer lane: a queue of calls that one thread writes and any worker takes from, oldest first.
+ *
+ * Holds:     calls in segments of 255, found through a directory by their place (32 bits, counted up for ever; place 0 of
+ *            each segment is its header). Segments come from a store that all intakes share, and go back there.
+ * Invariant: I4  what was pushed is taken exactly once, in the order of the pushes.
+ *            I5  intake_any() is false only if all that was pushed before (in the order that park.h asks for) was taken.
+ * Progress:  push, any, count are wait-free (a new segment: lock-free); take is one try: a lost race means that another won.
+ * Together:            push  take  any, count, left
+ *            push       X     -      -                "-" safe together
+ *            take       -     -      -                "X" one thread at a time: the producer
+ * Not here:  whose it is, how many may be pushed (producers.c), who is woken.
+ *
+ * Why I4. A taker reads head and tail, then the calls between them, then moves head by one exchange. If that succeeds head was
+ * the same all the while (it only grows; its 32 bits of place and 32 of calls come round together after 2^32 of each). The
+ * producer writes again only to segments that lie wholly below the head it has read, so what was read was what had been
+ * pushed. If the exchange fails, what was read is thrown away: a segment is only ever a segment, and its words are atomics.
+ *
+ * No locked instruction in the producer. Between its store of tail and its look at the idle (P and C of the argument in park.h)
+ * stands a compiler's fence: the worker that goes to sleep has a barrier put there between A and R (membarrier.h).
+ * Where that cannot be had, the store is an exchange.
+ */
+#ifndef WEIR_RUNTIME_INTAKE_H
+#define WEIR_RUNTIME_INTAKE_H
+
+#include "private/atomics.h"
+#include "private/compiler.h"
+#include "runtime/call.h"
+#include "runtime/slots.h"
+
+enum { INTAKE_SEGMENT_BITS = 8, INTAKE_PLACES = 1 << INTAKE_SEGMENT_BITS, INTAKE_CALLS = INTAKE_PLACES - 1 };
+
+struct intake_place {
+	_Atomic(weir_task_fn) fn;
+	_Atomic(void *) argument;
+	_Atomic(weir_group *) group;
+	_Atomic(uint64_t) run;
+};
+
+enum { INTAKE_SEGMENT_BYTES = INTAKE_PLACES * sizeof(struct intake_place) };
+
+struct intake {
+	CACHE_ALIGNED _Atomic(uint64_t) tail; /* next place << 32 | calls pushed */
+	/* The producer's own. */
+	CACHE_ALIGNED struct intake_place *segment; /* where the next place is */
+	uint32_t place;
+	uint32_t pushed;
+	uint32_t left;		  /* calls that it may push before it asks again */
+	uint32_t oldest;	  /* number of the oldest segment that was not given back */
+	_Atomic(uint32_t) granted; /* pushed + left, for who counts */
+	_Atomic(uint32_t) owned;
+	/* Constant. */
+	bool fenced; /* no membarrier here */
+	uint32_t node;
+	uint32_t directory_mask;
+	struct slots *segments;
+	_Atomic(uint32_t) *directory; /* the segment of place p is number [p >> INTAKE_SEGMENT_BITS & mask] */
+	/* The takers'. */
+	CACHE_ALIGNED _Atomic(uint64_t) head; /* place << 32 | calls taken */
+};
+
+/* The store of segments for intakes that hold up to calls_max calls in all. Errors: WEIR_ENOMEM. */
+WEIR_MUST_USE weir_status intake_store_create(struct slots **out, uint32_t calls_max);
+
+/* calls_max: it holds no more at once. Errors: WEIR_ENOMEM. */
+WEIR_MUST_USE weir_status intake_init(struct intake *in, struct slots *store, uint32_t calls_max, bool fenced);
+void intake_fini(struct intake *in);
+
+/* Producer: make a place to write to. False: full, or no memory. */
+bool intake_open(struct intake *in);
+
+/* Producer: is there a place to write to, without asking? */
+static inline bool intake_is_open(const struct intake *in)
+{
+	return (in->place & INTAKE_CALLS) != 0;
+}
+
+/* Producer: write a call, or a run of them, to an open place. Nobody sees it before intake_show(). */
+static inline void intake_write(struct intake *in, weir_task_fn fn, void *argument, weir_group *group, uint64_t run)
+{
+	struct intake_place *place = &in->segment[in->place & INTAKE_CALLS];
+	at_store(&place->fn, fn, relaxed, none);
+	at_store(&place->argument, argument, relaxed, none);
+	at_store(&place->group, group, relaxed, none);
+	at_store(&place->run, run, relaxed, none);
+	in->place++;
+	in->pushed += call_count(run);
+}
+
+/* Producer: show what was written. Its look at the idle may follow at once. */
+static inline void intake_show(struct intake *in)
+{
+	uint64_t tail = (uint64_t)in->place << 32 | in->pushed;
+	if (likely(!in->fenced)) {
+		/* ORDER(intake): release, pairs with the acquire in intake_take(): the calls, and their segment. */
+		at_store(&in->tail, tail, release, intake);
+		/* ORDER(announce): P and C of the argument in park.h; the barrier is route_barrier()'s. */
+		at_signal_fence();
+	} else {
+		/* ORDER(announce): seq_cst, P of the argument in park.h, and all of the above. */
+		at_store(&in->tail, tail, seq_cst, announce);
+	}
+}
+
+/* Producer: the same store again, as an exchange: it comes before all of its later looks. */
+static inline void intake_show_again(struct intake *in)
+{
+	/* ORDER(announce): seq_cst, P of the argument in park.h, where somebody else has no barrier put into us. */
+	at_store(&in->tail, (uint64_t)in->place << 32 | in->pushed, seq_cst, announce);
+}
+
+/* Take up to `most` calls, or one run of them. Returns how many entries were written to out; 0: none, or a lost race. */
+uint32_t intake_take(struct intake *in, struct call *out, uint32_t most);
+
+/* Calls in it, as of some moment between two loads; never more than were there at some time. */
+static inline uint32_t intake_count(struct intake *in)
+{
+	/* ORDER(intake): acquire, so that head is not older than what tail says was pushed long before. */
+	uint32_t pushed = (uint32_t)at_load(&in->tail, acquire, intake);
+	int32_t count = (int32_t)(pushed - (uint32_t)at_load(&in->head, relaxed, none));
+	return count > 0 ? (uint32_t)count : 0;
+}
+
+/* A hint whether there is something. */
+static inline bool intake_hint(struct intake *in)
+{
+	return at_load(&in->tail, relaxed, none) >> 32 != at_load(&in->head, relaxed, none) >> 32;
+}
+
+/* Whether there may be something: R of the argument in park.h. No false "no" (I5). */
+static inline bool intake_any(struct intake *in)
+{
+	/* ORDER(announce): seq_cst. A head beyond this tail means that it was taken. */
+	uint64_t tail = at_load(&in->tail, seq_cst, announce);
+	uint64_t head = at_load(&in->head, seq_cst, announce);
+	return (int32_t)((uint32_t)(tail >> 32) - (uint32_t)(head >> 32)) > 0;
+}
+
+#endif

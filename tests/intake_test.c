@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* intake_test.c - each call comes out exactly once and in order (I4), is seen until then (I5), and segments come back. */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "runtime/intake.h"
+
+enum { MAX = 100000, TAKERS = 4, EACH = 200000, HANDFUL = 32 };
+
+static weir_status nothing(weir_task *task, void *argument)
+{
+	(void)task;
+	(void)argument;
+	return WEIR_OK;
+}
+
+static void *number(uintptr_t n)
+{
+	return (void *)n;
+}
+
+static bool push(struct intake *in, uintptr_t n, uint64_t run)
+{
+	if (!intake_open(in))
+		return false;
+	intake_write(in, nothing, number(n), NULL, run);
+	intake_show(in);
+	return true;
+}
+
+struct house {
+	struct slots *store;
+	struct intake *in;
+};
+
+static struct house build(uint32_t calls_max, bool fenced)
+{
+	struct house house;
+	assert_int_equal(intake_store_create(&house.store, calls_max), WEIR_OK);
+	house.in = aligned_alloc(CACHE_LINE, sizeof(*house.in));
+	assert_non_null(house.in);
+	assert_int_equal(intake_init(house.in, house.store, calls_max, fenced), WEIR_OK);
+	return house;
+}
+
+static void pull_down(struct house *house)
+{
+	intake_fini(house->in);
+	free(house->in);
+	slots_destroy(house->store);
+}
+
+/* I4, I5: fails if a segment's header is taken for a call, or the last call of one is lost. */
+static void calls_come_out_in_the_order_of_the_pushes(void **state)
+{
+	(void)state;
+	for (int fenced = 0; fenced < 2; fenced++) {
+		struct house house = build(MAX, fenced);
+		struct call out[HANDFUL];
+		uintptr_t pushed = 0, taken = 0;
+		assert_false(intake_any(house.in));
+		assert_int_equal(intake_take(house.in, out, HANDFUL), 0);
+		for (uint32_t step = 1; step < 700; step += 37) {
+			for (uint32_t i = 0; i < step; i++)
+				assert_true(push(house.in, ++pushed, 0));
+			assert_int_equal(intake_count(house.in), pushed - taken);
+			while (taken < pushed) {
+				assert_true(intake_any(house.in));
+				uint32_t count = intake_take(house.in, out, 1 + step % HANDFUL);
+				assert_in_range(count, 1, 1 + step % HANDFUL);
+				for (uint32_t i = 0; i < count; i++)
+					assert_int_equal((uintptr_t)out[i].argument, ++taken);
+			}
+			assert_false(intake_any(house.in));
+			assert_false(intake_hint(house.in));
+		}
+		/* One segment is enough for who never lies far behind. */
+		for (int i = 0; i < 3000; i++) {
+			assert_true(push(house.in, 1, 0));
+			assert_int_equal(intake_take(house.in, out, 1), 1);
+		}
+		assert_in_range(slots_count(house.store), 0, 4);
+		pull_down(&house);
+	}
+}
+
+/* A run is one entry and many calls; it is taken by itself, and its arguments are a stride apart. */
+static void a_run_is_taken_as_a_whole(void **state)
+{
+	(void)state;
+	struct house house = build(MAX, false);
+	struct call out[HANDFUL];
+	assert_true(push(house.in, 1, 0));
+	assert_true(push(house.in, 100, call_run(256, 24)));
+	assert_true(push(house.in, 7, call_run(2, 0)));
+	assert_true(push(house.in, 2, 0));
+	assert_int_equal(intake_count(house.in), 260);
+	assert_int_equal(intake_take(house.in, out, HANDFUL), 1);
+	assert_int_equal(intake_take(house.in, out, HANDFUL), 1);
+	assert_int_equal(call_count(out[0].run), 256);
+	assert_int_equal((uintptr_t)call_argument(&out[0], 0), 100);
+	assert_int_equal((uintptr_t)call_argument(&out[0], 255), 100 + 255 * 24);
+	assert_int_equal(intake_count(house.in), 3);
+	assert_int_equal(intake_take(house.in, out, 1), 1);
+	assert_int_equal((uintptr_t)call_argument(&out[0], 1), 7);
+	assert_int_equal(intake_take(house.in, out, HANDFUL), 1);
+	assert_int_equal(out[0].run, 0);
+	assert_int_equal(intake_count(house.in), 0);
+	pull_down(&house);
+}
+
+/* Places are 32 bits: what is there when they come round is taken as before. */
+static void places_come_round(void **state)
+{
+	(void)state;
+	struct house house = build(MAX, false);
+	struct intake *in = house.in;
+	const uint32_t place = UINT32_MAX - 2 * INTAKE_PLACES + 1;
+	in->place = place;
+	in->pushed = UINT32_MAX - 100;
+	in->oldest = place >> INTAKE_SEGMENT_BITS;
+	at_store(&in->tail, (uint64_t)place << 32 | in->pushed, relaxed, none);
+	at_store(&in->head, (uint64_t)place << 32 | in->pushed, relaxed, none);
+	struct call out[HANDFUL];
+	for (uintptr_t n = 1; n <= 2000; n++)
+		assert_true(push(in, n, 0));
+	assert_int_equal(intake_count(in), 2000);
+	for (uintptr_t n = 0; n < 2000;) {
+		assert_true(intake_any(in));
+		uint32_t count = intake_take(in, out, HANDFUL);
+		assert_int_not_equal(count, 0);
+		for (uint32_t i = 0; i < count; i++)
+			assert_int_equal((uintptr_t)out[i].argument, ++n);
+	}
+	assert_false(intake_any(in));
+	assert_true(push(in, 1, 0));
+	pull_down(&house);
+}
+
+/* A directory that is full refuses, and goes on when there is room. */
+static void a_full_one_refuses(void **state)
+{
+	(void)state;
+	struct house house = build(INTAKE_CALLS, false);
+	struct call out[1];
+	uintptr_t pushed = 0;
+	while (push(house.in, pushed + 1, 0))
+		pushed++;
+	assert_int_equal(pushed, 4 * INTAKE_CALLS);
+	for (uintptr_t i = 0; i < INTAKE_CALLS; i++)
+		assert_int_equal(intake_take(house.in, out, 1), 1);
+	assert_true(push(house.in, pushed + 1, 0));
+	pull_down(&house);
+}
+
+struct market {
+	struct intake *in;
+	_Atomic(int) seen[EACH];
+	_Atomic(int) wrong;
+	_Atomic(uint32_t) left;
+	uint64_t random;
+};
+
+static void *take_all(void *argument)
+{
+	struct market *m = argument;
+	struct call out[HANDFUL];
+	uintptr_t last = 0;
+	while (at_load(&m->left, relaxed, none)) {
+		uint32_t count = intake_take(m->in, out, 1 + (uint32_t)(last * 7 % HANDFUL));
+		for (uint32_t i = 0; i < count; i++) {
+			for (uint32_t c = 0; c < call_count(out[i].run); c++) {
+				uintptr_t n = (uintptr_t)call_argument(&out[i], c);
+				if (n <= last || n > EACH || at_add(&m->seen[n - 1], 1, relaxed, none))
+					at_add(&m->wrong, 1, relaxed, none);
+				last = n;
+				at_sub(&m->left, 1, relaxed, none);
+			}
+		}
+		if (!count)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* I4: fails if an exchange succeeds on calls that were overwritten meanwhile, as segments are used again all the time. */
+static void each_call_is_taken_once_by_many(void **state)
+{
+	(void)state;
+	struct house house = build(2000, false);
+	struct market *m = calloc(1, sizeof(*m));
+	assert_non_null(m);
+	m->in = house.in;
+	m->random = fixture_seed("intake");
+	at_init(&m->left, EACH);
+	pthread_t thread[TAKERS];
+	for (int t = 0; t < TAKERS; t++)
+		assert_int_equal(pthread_create(&thread[t], NULL, take_all, m), 0);
+	for (uintptr_t n = 1; n <= EACH;) {
+		uint64_t r = fixture_random(&m->random);
+		uint32_t run = r % 16 ? 0 : 2 + (uint32_t)(r >> 8) % 100;
+		if (n + run > EACH)
+			run = 0;
+		if (!push(m->in, n, run ? call_run(run, 1) : 0))
+			sched_yield();
+		else
+			n += run ? run : 1;
+	}
+	for (int t = 0; t < TAKERS; t++)
+		pthread_join(thread[t], NULL);
+	int missing = 0;
+	for (int n = 0; n < EACH; n++)
+		missing += at_load(&m->seen[n], relaxed, none) != 1;
+	assert_int_equal(missing, 0);
+	assert_int_equal(m->wrong, 0);
+	assert_false(intake_any(house.in));
+	free(m);
+	pull_down(&house);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_come_out_in_the_order_of_the_pushes),
+		cmocka_unit_test(a_run_is_taken_as_a_whole),
+		cmocka_unit_test(places_come_round),
+		cmocka_unit_test(a_full_one_refuses),
+		cmocka_unit_test(each_call_is_taken_once_by_many),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
