@@ -35,6 +35,7 @@ struct peer {
 	int fib_n;	    /* fib(fib_n) takes 10 to 100 ms here */
 	uint32_t tasks_max; /* submitted at a time, where a million would take seconds; 0: a million */
 	bool one_worker;    /* submission, latency and memory: with one thread only */
+	bool never_queues;  /* a full queue makes the submitter run the task: nothing can be held back and weighed */
 	bool copies;	    /* fib and tree run once in each thread, not once in all: perfect scaling, for the floor */
 
 	/* outside: the calling thread only submits and waits, so it is none of them. */

@@ -416,7 +416,7 @@ enum { WORKLOADS = sizeof(workloads) / sizeof(workloads[0]), FIRST_SUBMIT = 4 };
 
 static bool has(int w)
 {
-	const bool can[WORKLOADS] = {
+	const bool can[] = {
 		peer.fib != NULL,
 		peer.tree != NULL,
 		peer.loop_grain1 != NULL,
@@ -426,8 +426,10 @@ static bool has(int w)
 		peer.submit_batch != NULL,
 		peer.submit || peer.round_trip,
 		peer.submit || peer.round_trip,
-		peer.submit != NULL,
+		peer.submit || peer.round_trip,
+		peer.submit && !peer.never_queues,
 	};
+	_Static_assert(sizeof(can) / sizeof(can[0]) == WORKLOADS, "one line for each workload");
 	return can[w];
 }
 

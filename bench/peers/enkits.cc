@@ -146,6 +146,7 @@ void finish()
 const struct peer peer = {
 	.name = "enkits",
 	.fib_n = 28,
+	.never_queues = true,
 	.start = start,
 	.stop = stop,
 	.fib = run_fib,
