@@ -103,6 +103,12 @@ static void submit(unsigned producer, uint32_t count, enum peer_body body)
 		check(weir_submit(group, fn, (void *)(uintptr_t)body, NULL));
 }
 
+static void submit_batch(uint32_t count, enum peer_body body)
+{
+	check(weir_submit_batch(group, body == PEER_EMPTY ? empty : other, (void *)(uintptr_t)body, 0, count, NULL,
+				NULL));
+}
+
 static void finish(void)
 {
 	check(weir_group_wait(group));
@@ -118,5 +124,6 @@ const struct peer peer = {
 	.loop_grain1 = loop_grain1,
 	.loop_auto = loop_auto,
 	.submit = submit,
+	.submit_batch = submit_batch,
 	.wait = finish,
 };
