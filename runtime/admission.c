@@ -487,7 +487,7 @@ static void ask(struct weir_admission *admission, struct waiter *waiter, bool ma
 void admission_ask(struct weir_admission *admission, struct waiter *waiter, bool may_wait, weir_decision *decision,
 		   bool *kick)
 {
-	static _Thread_local uint32_t asked;
+	static _Thread_local uint32_t asked __attribute__((tls_model("initial-exec")));
 	if (likely(asked++ % DECISIONS_PER_SAMPLE)) {
 		ask(admission, waiter, may_wait, decision, kick);
 		return;

@@ -365,7 +365,7 @@ struct settling {
 	struct settling *below;
 };
 
-static _Thread_local struct settling *settling;
+static _Thread_local struct settling *settling __attribute__((tls_model("initial-exec")));
 
 static void deliver(struct batch *batch)
 {
