@@ -100,114 +100,115 @@ WEIR_API void weir_share(void);
 
 /* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; PASS: names; STORE: in->x = x; LOAD:
  * in->x. */
-#define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, PASS, STORE, LOAD)                                                     \
-	typedef union __attribute__((may_alias)) {                                                                     \
-		struct {                                                                                               \
-			FIELDS                                                                                         \
-		} in;                                                                                                  \
-		R out;                                                                                                 \
-	} f##_weir_data;                                                                                               \
-	WEIR_STATIC_ASSERT_(sizeof(f##_weir_data) <= WEIR_FORK_BYTES, #f ": arguments or result over 48 bytes");       \
-	static R f##_weir_body(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS);                                 \
-	static __attribute__((noinline, unused)) void f##_weir_slot(weir_worker *weir_w_, weir_fork_slot *weir_h_,     \
-								    weir_fork_slot *weir_s_)                           \
-	{                                                                                                              \
-		f##_weir_data *data = (f##_weir_data *)(void *)weir_s_->data;                                          \
-		data->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                     \
-	}                                                                                                              \
-	static inline __attribute__((always_inline, unused)) void f##_weir_fill(weir_worker *weir_w_,                  \
-										weir_fork_slot *weir_h_, PARAMS)       \
-	{                                                                                                              \
-		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
-		weir_h_->run = f##_weir_slot;                                                                          \
-		STORE;                                                                                                 \
-		weir_w_->head = weir_h_ + 1;                                                                           \
-	}                                                                                                              \
-	static WEIR_SLOW_ void f##_weir_spawn_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS)              \
-	{                                                                                                              \
-		if (weir_fork_attend(weir_w_, weir_h_)) {                                                              \
-			R out = f##_weir_body(weir_w_, weir_h_, PASS);                                                 \
-			weir_fork_keep(weir_w_, &out, sizeof(out));                                                    \
-			return;                                                                                        \
-		}                                                                                                      \
-		f##_weir_fill(weir_w_, weir_h_, PASS);                                                                 \
-		weir_fork_attend(weir_w_, weir_h_ + 1);                                                                \
-	}                                                                                                              \
-	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,                 \
-										 weir_fork_slot *weir_h_, PARAMS)      \
-	{                                                                                                              \
-		if (WEIR_UNLIKELY(weir_h_ >= __atomic_load_n(&weir_w_->limit, __ATOMIC_RELAXED))) {                    \
-			f##_weir_spawn_slow(weir_w_, weir_h_, PASS);                                                   \
-			return;                                                                                        \
-		}                                                                                                      \
-		f##_weir_fill(weir_w_, weir_h_, PASS);                                                                 \
-	}                                                                                                              \
-	static WEIR_SLOW_ void f##_weir_join_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, R *out)               \
-	{                                                                                                              \
-		f##_weir_data *data = (f##_weir_data *)weir_fork_join(weir_w_, weir_h_);                               \
-		weir_w_->head = weir_h_;                                                                               \
-		if (data) {                                                                                            \
-			*out = data->out;                                                                              \
-			return;                                                                                        \
-		}                                                                                                      \
-		data = (f##_weir_data *)(void *)weir_h_->data;                                                         \
-		*out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
-	}                                                                                                              \
-	static inline __attribute__((always_inline, unused)) R f##_weir_join(weir_worker *weir_w_,                     \
-									     weir_fork_slot *weir_h_)                  \
-	{                                                                                                              \
-		f##_weir_data *data = (f##_weir_data *)(void *)weir_h_->data;                                          \
-		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED))) {                     \
-			R out;                                                                                         \
-			f##_weir_join_slow(weir_w_, weir_h_, &out);                                                    \
-			return out;                                                                                    \
-		}                                                                                                      \
-		weir_w_->head = weir_h_;                                                                               \
-		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                          \
-	}                                                                                                              \
-	struct f##_weir_call {                                                                                         \
-		f##_weir_data data;                                                                                    \
-		R out;                                                                                                 \
-	};                                                                                                             \
-	static __attribute__((unused)) weir_status f##_weir_task(weir_task *task, void *argument)                      \
-	{                                                                                                              \
-		(void)task;                                                                                            \
-		struct f##_weir_call *call = (struct f##_weir_call *)argument;                                         \
-		f##_weir_data *data = &call->data;                                                                     \
-		weir_worker *worker = weir_fork_self();                                                                \
-		call->out = f##_weir_body(worker, worker->head, LOAD);                                                 \
-		return WEIR_OK;                                                                                        \
-	}                                                                                                              \
-	static __attribute__((unused)) weir_status f##_weir_run(weir_pool *pool, R *result, PARAMS)                    \
-	{                                                                                                              \
-		struct f##_weir_call call;                                                                             \
-		f##_weir_data *data = &call.data;                                                                      \
-		STORE;                                                                                                 \
-		weir_status status = weir_pool_run(pool, f##_weir_task, &call, NULL);                                  \
-		if (!status)                                                                                           \
-			*result = call.out;                                                                            \
-		return status;                                                                                         \
-	}                                                                                                              \
-	static R f##_weir_body(weir_worker *weir_w_ __attribute__((unused)),                                           \
+#define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, PASS, STORE, LOAD)                                                 \
+	typedef union __attribute__((may_alias)) {                                                                 \
+		struct {                                                                                           \
+			FIELDS                                                                                     \
+		} in;                                                                                              \
+		R out;                                                                                             \
+	} f##_weir_data;                                                                                           \
+	WEIR_STATIC_ASSERT_(sizeof(f##_weir_data) <= WEIR_FORK_BYTES, #f ": arguments or result over 48 bytes");   \
+	static R f##_weir_body(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS);                             \
+	static __attribute__((noinline, unused)) void f##_weir_slot(weir_worker *weir_w_, weir_fork_slot *weir_h_, \
+								    weir_fork_slot *weir_s_)                       \
+	{                                                                                                          \
+		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_s_->data;                                   \
+		weir_d_->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                              \
+	}                                                                                                          \
+	static inline __attribute__((always_inline, unused)) void f##_weir_fill(weir_worker *weir_w_,              \
+										weir_fork_slot *weir_h_, PARAMS)   \
+	{                                                                                                          \
+		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                   \
+		weir_h_->run = f##_weir_slot;                                                                      \
+		STORE;                                                                                             \
+		weir_w_->head = weir_h_ + 1;                                                                       \
+	}                                                                                                          \
+	static WEIR_SLOW_ void f##_weir_spawn_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS)          \
+	{                                                                                                          \
+		if (weir_fork_attend(weir_w_, weir_h_)) {                                                          \
+			R weir_o_ = f##_weir_body(weir_w_, weir_h_, PASS);                                         \
+			weir_fork_keep(weir_w_, &weir_o_, sizeof(weir_o_));                                        \
+			return;                                                                                    \
+		}                                                                                                  \
+		f##_weir_fill(weir_w_, weir_h_, PASS);                                                             \
+		weir_fork_attend(weir_w_, weir_h_ + 1);                                                            \
+	}                                                                                                          \
+	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,             \
+										 weir_fork_slot *weir_h_, PARAMS)  \
+	{                                                                                                          \
+		if (WEIR_UNLIKELY(weir_h_ >= __atomic_load_n(&weir_w_->limit, __ATOMIC_RELAXED))) {                \
+			f##_weir_spawn_slow(weir_w_, weir_h_, PASS);                                               \
+			return;                                                                                    \
+		}                                                                                                  \
+		f##_weir_fill(weir_w_, weir_h_, PASS);                                                             \
+	}                                                                                                          \
+	static WEIR_SLOW_ void f##_weir_join_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, R *weir_o_)       \
+	{                                                                                                          \
+		f##_weir_data *weir_d_ = (f##_weir_data *)weir_fork_join(weir_w_, weir_h_);                        \
+		weir_w_->head = weir_h_;                                                                           \
+		if (weir_d_) {                                                                                     \
+			*weir_o_ = weir_d_->out;                                                                   \
+			return;                                                                                    \
+		}                                                                                                  \
+		weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                                  \
+		*weir_o_ = f##_weir_body(weir_w_, weir_h_, LOAD);                                                  \
+	}                                                                                                          \
+	static inline __attribute__((always_inline, unused))                                                       \
+	R f##_weir_join(weir_worker *weir_w_, weir_fork_slot *weir_h_)                                             \
+	{                                                                                                          \
+		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                   \
+		if (WEIR_UNLIKELY(weir_h_ < __atomic_load_n(&weir_w_->guard, __ATOMIC_RELAXED))) {                 \
+			R weir_o_;                                                                                 \
+			f##_weir_join_slow(weir_w_, weir_h_, &weir_o_);                                            \
+			return weir_o_;                                                                            \
+		}                                                                                                  \
+		weir_w_->head = weir_h_;                                                                           \
+		return f##_weir_body(weir_w_, weir_h_, LOAD);                                                      \
+	}                                                                                                          \
+	struct f##_weir_call {                                                                                     \
+		f##_weir_data data;                                                                                \
+		R out;                                                                                             \
+	};                                                                                                         \
+	static __attribute__((unused)) weir_status f##_weir_task(weir_task *task, void *argument)                  \
+	{                                                                                                          \
+		(void)task;                                                                                        \
+		struct f##_weir_call *weir_c_ = (struct f##_weir_call *)argument;                                  \
+		f##_weir_data *weir_d_ = &weir_c_->data;                                                           \
+		weir_worker *weir_w_ = weir_fork_self();                                                           \
+		weir_c_->out = f##_weir_body(weir_w_, weir_w_->head, LOAD);                                        \
+		return WEIR_OK;                                                                                    \
+	}                                                                                                          \
+	static __attribute__((unused)) weir_status f##_weir_run(weir_pool *weir_p_, R *weir_r_, PARAMS)            \
+	{                                                                                                          \
+		struct f##_weir_call weir_c_;                                                                      \
+		f##_weir_data *weir_d_ = &weir_c_.data;                                                            \
+		STORE;                                                                                             \
+		weir_status weir_e_ = weir_pool_run(weir_p_, f##_weir_task, &weir_c_, NULL);                       \
+		if (!weir_e_)                                                                                      \
+			*weir_r_ = weir_c_.out;                                                                    \
+		return weir_e_;                                                                                    \
+	}                                                                                                          \
+	static R f##_weir_body(weir_worker *weir_w_ __attribute__((unused)),                                       \
 			       weir_fork_slot *weir_h_ __attribute__((unused)), PARAMS)
 
 #define WEIR_COMMA_ ,
-#define WEIR_FORK_1(R, f, T1, a1)                                                                                      \
-	WEIR_FORK_DEFINE_(R, f, T1 a1;, T1 a1, a1, data->in.a1 = a1, data->in.a1)
-#define WEIR_FORK_2(R, f, T1, a1, T2, a2)                                                                              \
-	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2;, T1 a1 WEIR_COMMA_ T2 a2, a1 WEIR_COMMA_ a2,                             \
-			  (data->in.a1 = a1, data->in.a2 = a2), data->in.a1 WEIR_COMMA_ data->in.a2)
-#define WEIR_FORK_3(R, f, T1, a1, T2, a2, T3, a3)                                                                      \
-	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3;, T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3,                       \
-			  a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3,                                                            \
-			  (data->in.a1 = a1, data->in.a2 = a2, data->in.a3 = a3),                                      \
-			  data->in.a1 WEIR_COMMA_ data->in.a2 WEIR_COMMA_ data->in.a3)
-#define WEIR_FORK_4(R, f, T1, a1, T2, a2, T3, a3, T4, a4)                                                              \
-	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3; T4 a4;,                                                           \
-			  T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3 WEIR_COMMA_ T4 a4,                                 \
-			  a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3 WEIR_COMMA_ a4,                                             \
-			  (data->in.a1 = a1, data->in.a2 = a2, data->in.a3 = a3, data->in.a4 = a4),                    \
-			  data->in.a1 WEIR_COMMA_ data->in.a2 WEIR_COMMA_ data->in.a3 WEIR_COMMA_ data->in.a4)
+#define WEIR_FORK_1(R, f, T1, a1) WEIR_FORK_DEFINE_(R, f, T1 a1;, T1 a1, a1, weir_d_->in.a1 = a1, weir_d_->in.a1)
+#define WEIR_FORK_2(R, f, T1, a1, T2, a2)                                                  \
+	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2;, T1 a1 WEIR_COMMA_ T2 a2, a1 WEIR_COMMA_ a2, \
+					     (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2),   \
+					     weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2)
+#define WEIR_FORK_3(R, f, T1, a1, T2, a2, T3, a3)                                                        \
+	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3;                                                     \
+			  , T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3, a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3, \
+			  (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2, weir_d_->in.a3 = a3),               \
+			  weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2 WEIR_COMMA_ weir_d_->in.a3)
+#define WEIR_FORK_4(R, f, T1, a1, T2, a2, T3, a3, T4, a4)                                             \
+	WEIR_FORK_DEFINE_(                                                                            \
+		R, f, T1 a1; T2 a2; T3 a3; T4 a4;                                                     \
+		, T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3 WEIR_COMMA_ T4 a4,                        \
+		a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3 WEIR_COMMA_ a4,                                      \
+		(weir_d_->in.a1 = a1, weir_d_->in.a2 = a2, weir_d_->in.a3 = a3, weir_d_->in.a4 = a4), \
+		weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2 WEIR_COMMA_ weir_d_->in.a3 WEIR_COMMA_ weir_d_->in.a4)
 
 WEIR_END_DECLS
 
