@@ -86,14 +86,28 @@ static bool anyone_sleeps(weir_pool *pool)
 	return false;
 }
 
+/* The searcher found something to do, or a thief took all that its victim had made public: nobody would ask again. */
+static void ask_all(struct worker *worker)
+{
+	weir_pool *pool = worker->pool;
+	uint32_t count = at_load(&pool->worker_count, relaxed, none);
+	for (uint32_t i = 0; i < count; i++) {
+		/* ORDER(member): acquire, pairs with the release in enlist(). */
+		struct worker *other = at_load(&pool->worker[i], acquire, member);
+		if (other && at_load(&other->awake, relaxed, none) && route_may_ask(other))
+			forks_ask(&other->forks);
+	}
+}
+
 /* Who goes from idle to work wakes the next, while there is more to do. If somebody sleeps and nobody looks for private work now
- * and then, it asks itself for some: its first forked child becomes public, and wakes one, who will be the searcher when it
- * sleeps again. So as long as somebody forks and somebody sleeps, there is a searcher. */
+ * and then, it asks whoever is awake for some, itself too: the next forked child becomes public, and wakes one, who takes it
+ * and asks in turn, or will be the searcher when it sleeps again. So as long as somebody forks and somebody sleeps, there
+ * is a searcher, or who forks is asked. */
 static void wake_next(struct worker *worker)
 {
 	weir_pool *pool = worker->pool;
 	if (!at_load(&pool->searcher, relaxed, none) && anyone_sleeps(pool))
-		forks_ask(&worker->forks);
+		ask_all(worker);
 	if (route_any(worker))
 		route_wake(pool, worker->node, false);
 }

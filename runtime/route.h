@@ -52,6 +52,13 @@ bool route_any(struct worker *worker);
 /* Take a forked child of one victim. only: of this root alone; NULL: of any that may be helped. */
 bool route_take_fork(struct worker *worker, struct worker *victim, const weir_task *only, struct found *found);
 
+/* Whether somebody may run forked children of what this worker runs, or will. A hint. */
+static inline bool route_may_ask(const struct worker *victim)
+{
+	const weir_task *root = at_load(&victim->root, relaxed, none);
+	return !root || task_help_left(root);
+}
+
 /* Whether nobody asks for the forked children of what runs here although somebody could run them: none is public, a worker sleeps,
  * and one more may help. A hint. */
 bool route_sleeper_for(struct worker *worker);

@@ -99,6 +99,34 @@ static void arguments_and_results_arrive_whole(void **state)
 	}
 }
 
+/* Whatever arguments are called, the macros have no name of that kind: this would not compile, or, with `out`, would pass on
+ * what is not initialised where no slot is left. */
+WEIR_FORK_4(long, named, long, data, long, out, long, pool, long, result)
+{
+	if (data < 2)
+		return data + 2 * out + 3 * pool + 4 * result;
+	WEIR_SPAWN(named, data - 1, out, pool, result);
+	long other = WEIR_CALL(named, data - 2, out, pool, result);
+	return WEIR_JOIN(named) + other;
+}
+
+WEIR_FORK_4(long, named_too, long, status, long, call, long, worker, long, task)
+{
+	return status + 2 * call + 3 * worker + 4 * task;
+}
+
+static void arguments_may_have_any_name(void **state)
+{
+	(void)state;
+	weir_pool *pool = make_pool(WEIR_OPTIONS(.workers = 2, .forks_max = 2));
+	long got = 0;
+	assert_int_equal(WEIR_RUN(pool, named, &got, 12, 1, 10, 100), WEIR_OK);
+	assert_int_equal(got, 144 + 233 * 432); /* F(12), and F(13) leaves */
+	assert_int_equal(WEIR_RUN(pool, named_too, &got, 1, 10, 100, 1000), WEIR_OK);
+	assert_int_equal(got, 4321);
+	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+}
+
 /* F8: 28,656 spawns and joins that nobody asks for change nothing of their worker but its first line, which holds what
  * spawns and joins compare with. Fails on a counter, a log, a word for thieves in the private path. */
 WEIR_FORK_1(int, fib, int, n)
@@ -220,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arguments_and_results_arrive_whole),
+		cmocka_unit_test(arguments_may_have_any_name),
 		cmocka_unit_test(the_private_path_writes_one_line_which_is_its_own),
 		cmocka_unit_test(a_stack_holds_only_what_is_deeper_than_what_is_below),
 	};

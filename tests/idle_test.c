@@ -61,6 +61,66 @@ static weir_status fan_out(weir_task *task, void *argument)
 	return WEIR_OK;
 }
 
+struct lone {
+	atomic_bool long_began;
+	atomic_bool taken;
+};
+
+static weir_status long_child(weir_task *task, void *argument)
+{
+	(void)task;
+	struct lone *lone = argument;
+	atomic_store(&lone->long_began, true);
+	while (!atomic_load(&lone->taken))
+		usleep(100);
+	return WEIR_OK;
+}
+
+static weir_status short_child(weir_task *task, void *argument)
+{
+	(void)task;
+	atomic_store(&((struct lone *)argument)->taken, true);
+	return WEIR_OK;
+}
+
+static weir_status no_child(weir_task *task, void *argument)
+{
+	(void)task;
+	(void)argument;
+	return WEIR_OK;
+}
+
+/* The first child goes to a thief that forks nothing and does not come back; the second one, private, is the sleepers'. */
+static weir_status fork_beside_sleepers(weir_task *task, void *argument)
+{
+	(void)task;
+	struct lone *lone = argument;
+	if (weir_fork(long_child, lone))
+		return WEIR_ENOMEM;
+	weir_share();
+	while (!atomic_load(&lone->long_began))
+		usleep(100);
+	weir_status status = weir_fork(short_child, lone);
+	while (!status && !atomic_load(&lone->taken))
+		if (!(status = weir_fork(no_child, NULL)))
+			status = weir_join();
+	return weir_join() || weir_join() ? WEIR_EINVAL : status;
+}
+
+/* Somebody sleeps while another forks and all else are busy: he is asked for what is private. It would fail by a hang. */
+static void who_took_a_child_asks_for_the_next(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		weir_pool *pool =
+			hostile_pool(WEIR_OPTIONS(.workers = 4, .idle = (weir_idle)i, .stack_bytes = 256 << 10));
+		usleep(20000);
+		struct lone lone = {0};
+		assert_ok(weir_pool_run(pool, fork_beside_sleepers, &lone, NULL));
+		end_pool(pool);
+	}
+}
+
 /* Bursts of all sizes after pauses of all lengths, on nodes of their own or on any, with forks or without. */
 static void every_push_is_heard_of_under_every_policy(void **state)
 {
@@ -114,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_idle_pool_uses_no_time),
+		cmocka_unit_test(who_took_a_child_asks_for_the_next),
 		cmocka_unit_test(every_push_is_heard_of_under_every_policy),
 		cmocka_unit_test(who_spins_never_sleeps_and_who_blocks_does),
 	};
