@@ -80,7 +80,7 @@ static void wait_for_thief(struct worker *worker, weir_fork_slot *slot)
 			return;
 		/* R of the argument in park.h, forks_await() being A; and the thief knows that we want more. */
 		if (!leapfrog(worker, slot, root) && !thief_has_more(worker, slot, root))
-			park_wait(&worker->park, ticket, 0);
+			worker_sleep_in_join(worker, ticket);
 	}
 }
 

@@ -164,6 +164,7 @@ struct weir_pool {
 	_Atomic(uint32_t) closed;    /* enum pool_closed */
 	_Atomic(uint32_t) stopping;  /* workers go home */
 	_Atomic(uint32_t) urgent;    /* there was a task before LANE_NORMAL at some time */
+	_Atomic(uint32_t) blocked;   /* workers whose task blocks */
 	_Atomic(uint32_t) searcher;  /* one worker without work looks now and then for private work to ask for */
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */
 	_Atomic(uint32_t) drainers;

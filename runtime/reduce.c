@@ -25,14 +25,12 @@ static size_t sums_of(int64_t leaves)
 	return levels;
 }
 
-static void leaf(struct ranging *r, int64_t number, unsigned char *sum)
+static void leaf(struct worker *worker, weir_fork_slot *head, struct ranging *r, int64_t number, unsigned char *sum)
 {
 	int64_t begin = r->begin + number * r->grain;
 	int64_t end = r->end - begin > r->grain ? begin + r->grain : r->end;
 	memcpy(sum, r->sum.identity, r->sum.bytes);
-	weir_status status = r->sum.fold(begin, end, sum, r->sum.argument);
-	if (unlikely(status))
-		ranging_fail(r, status);
+	span_run_piece(worker, head, r, begin, end, sum);
 }
 
 /* Leaves [first, end) into sums[0]; the rest of sums is for the levels below. */
@@ -42,7 +40,7 @@ static void tree(struct worker *worker, weir_fork_slot *head, struct ranging *r,
 	if (ranging_failed(r))
 		return;
 	if (end - first == 1) {
-		leaf(r, first, sums);
+		leaf(worker, head, r, first, sums);
 		return;
 	}
 	int64_t middle = first + (end - first) / 2;

@@ -29,9 +29,14 @@ void *ranging_sums(struct ranging *r, size_t count)
 	return sums;
 }
 
-static void run_piece(struct ranging *r, int64_t begin, int64_t end, void *sum)
+void span_run_piece(struct worker *worker, weir_fork_slot *head, struct ranging *r, int64_t begin, int64_t end,
+		    void *sum)
 {
+	weir_fork_slot *outer_head = worker->task_head;
+	worker->task_head = head;
 	weir_status status = r->fn ? r->fn(begin, end, r->argument) : r->sum.fold(begin, end, sum, r->sum.argument);
+	worker_join_rest(worker, head);
+	worker->task_head = outer_head;
 	if (unlikely(status))
 		ranging_fail(r, status);
 }
@@ -103,7 +108,7 @@ void span_walk(struct worker *worker, weir_fork_slot *head, struct ranging *r, i
 			continue;
 		}
 		piece = next_piece(r, piece, left);
-		run_piece(r, begin, begin + piece, sum);
+		span_run_piece(worker, head, r, begin, begin + piece, sum);
 		begin += piece;
 	}
 	join_spans(worker, first, head, r, sum);

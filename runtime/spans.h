@@ -54,6 +54,10 @@ static inline void ranging_fail(struct ranging *r, weir_status status)
 /* Accumulators, uninitialised. NULL: there is no memory, which is the range's error then. */
 void *ranging_sums(struct ranging *r, size_t count);
 
+/* One piece; it joins what it forked itself, and nothing of what is around it. sum: NULL for a loop. */
+void span_run_piece(struct worker *worker, weir_fork_slot *head, struct ranging *r, int64_t begin, int64_t end,
+		    void *sum);
+
 /* Walk [begin, end) on the calling worker, whose first free slot is head. sum: NULL for a loop. */
 void span_walk(struct worker *worker, weir_fork_slot *head, struct ranging *r, int64_t begin, int64_t end, void *sum);
 

@@ -307,26 +307,32 @@ static void rest(struct worker *worker)
 	(void)idlers_retract(resting, worker->member);
 }
 
+/* Who comes in for this worker is one too many, perhaps asleep among the idle, or rested, or is new. */
+static bool lend_seat(struct worker *worker)
+{
+	struct node_queues *queue = &worker->pool->queue[worker->node];
+	if (take_surplus(queue))
+		return true;
+	int member = idlers_pick(&queue->resting);
+	if (member < 0)
+		return worker_create(worker->pool, worker->node, PIN_ALL_CORES) == WEIR_OK;
+	park_wake(&queue_member(queue, (uint32_t)member)->park);
+	return true;
+}
+
+static void take_seat_again(struct worker *worker)
+{
+	at_add(&worker->pool->queue[worker->node].surplus, 1, relaxed, none);
+}
+
 bool worker_block_begin(struct worker *worker)
 {
-	weir_pool *pool = worker->pool;
 	if (worker->blocked++)
 		return worker->stood_in;
-	struct node_queues *queue = &pool->queue[worker->node];
+	at_add(&worker->pool->blocked, 1, relaxed, none);
 	worker_tell(worker);
 	worker_share(worker);
-	/* One too many is there already, perhaps asleep among the idle: it has our seat. */
-	if (take_surplus(queue)) {
-		worker->stood_in = true;
-		return true;
-	}
-	int member = idlers_pick(&queue->resting);
-	if (member >= 0) {
-		park_wake(&queue_member(queue, (uint32_t)member)->park);
-		worker->stood_in = true;
-	} else {
-		worker->stood_in = worker_create(pool, worker->node, PIN_ALL_CORES) == WEIR_OK;
-	}
+	worker->stood_in = lend_seat(worker);
 	return worker->stood_in;
 }
 
@@ -334,9 +340,20 @@ void worker_block_end(struct worker *worker)
 {
 	if (--worker->blocked)
 		return;
+	at_sub(&worker->pool->blocked, 1, relaxed, none);
 	if (worker->stood_in)
-		at_add(&worker->pool->queue[worker->node].surplus, 1, relaxed, none);
+		take_seat_again(worker);
 	worker->stood_in = false;
+}
+
+void worker_sleep_in_join(struct worker *worker, uint32_t ticket)
+{
+	bool lent = !worker->blocked && (at_load(&worker->pool->blocked, relaxed, none)
+						 ? lend_seat(worker)
+						 : take_surplus(&worker->pool->queue[worker->node]));
+	park_wait(&worker->park, ticket, 0);
+	if (lent)
+		take_seat_again(worker);
 }
 
 void weir_blocking_begin(void)

@@ -29,6 +29,10 @@ void worker_run_found(struct worker *worker, const struct found *found);
 bool worker_block_begin(struct worker *worker);
 void worker_block_end(struct worker *worker);
 
+/* Sleep until a wake after the ticket, in a join. Its thief may block, having lent its seat to us, or to who rests since we are
+ * one too many: so while somebody blocks, a seat that sleeps is lent, and at any time one that is too many is given up. */
+void worker_sleep_in_join(struct worker *worker, uint32_t ticket);
+
 /* Settle a task: give back what it holds, tell its group, start who waited for that room. ran: its status counts. */
 void task_settle(weir_pool *pool, weir_task *task, bool ran, weir_status status);
 

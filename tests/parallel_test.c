@@ -365,6 +365,106 @@ static void who_sleeps_in_a_join_is_woken_to_help(void **state)
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }
 
+static weir_status count_call(weir_task *task, void *argument)
+{
+	(void)task;
+	atomic_fetch_add((atomic_int *)argument, 1);
+	return WEIR_OK;
+}
+
+/* Forks, and joins nothing; but what it did not fork it cannot join. */
+static weir_status fork_and_forget(int64_t begin, int64_t end, void *argument)
+{
+	if (weir_join() != WEIR_EINVAL)
+		return WEIR_EDEADLK;
+	weir_status status = WEIR_OK;
+	for (; begin < end && !status; begin++)
+		status = weir_fork(count_call, argument);
+	return status;
+}
+
+static weir_status fold_and_forget(int64_t begin, int64_t end, void *accumulator, void *argument)
+{
+	(void)accumulator;
+	return fork_and_forget(begin, end, argument);
+}
+
+static void keep_left(void *accumulator, const void *right, void *argument)
+{
+	(void)accumulator;
+	(void)right;
+	(void)argument;
+}
+
+static weir_status loops_that_forget(weir_task *task, void *argument)
+{
+	weir_pool *pool = argument;
+	atomic_int own = 0, ran = 0;
+	weir_status status = weir_fork(count_call, &own);
+	if (status)
+		return status;
+	status = weir_parallel_for(pool, 0, 400, 1, fork_and_forget, &ran);
+	for (int i = 0; i < 2 && !status; i++) {
+		char nothing = 0, result;
+		status = weir_parallel_reduce(pool, 0, 400,
+					      WEIR_REDUCTION(.identity = &nothing, .bytes = 1, .fold = fold_and_forget,
+							     .combine = keep_left, .argument = &ran, .grain = 1,
+							     .deterministic = i),
+					      &result);
+	}
+	(void)task;
+	weir_status joined = weir_join();
+	if (!status && (joined || atomic_load(&own) != 1 || atomic_load(&ran) != 1200))
+		status = WEIR_ENOENT;
+	return status;
+}
+
+/* A piece is as a task: what it forked it has joined when it ends (W4), on a thief too; what is around it is not its own. */
+static void a_piece_joins_what_it_forked_and_no_more(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		weir_pool *pool = make_pool(WEIR_OPTIONS(.workers = 4, .idle = (weir_idle)i, .forks_max = i ? 0 : 2));
+		assert_int_equal(weir_pool_run(pool, loops_that_forget, pool, NULL), WEIR_OK);
+		assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+	}
+}
+
+static weir_status sleep_little(weir_task *task, void *argument)
+{
+	(void)task;
+	(void)argument;
+	nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+	return WEIR_OK;
+}
+
+static weir_status pieces_that_wait(int64_t begin, int64_t end, void *argument)
+{
+	weir_status status = WEIR_OK;
+	for (; begin < end && !status; begin++)
+		status = weir_pool_run(argument, sleep_little, NULL, WEIR_DEMAND(.cores = 0.5));
+	return status;
+}
+
+static weir_status wait_in_pieces(weir_task *task, void *argument)
+{
+	(void)task;
+	return weir_parallel_for(argument, 0, 60, 1, pieces_that_wait, argument);
+}
+
+/* One seat: who sleeps in a join for a thief that blocks cannot be who has the thief's seat. It would fail by a hang. */
+static void who_sleeps_in_a_join_stands_in_for_nobody(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		weir_pool *pool = make_pool(WEIR_OPTIONS(.machine = "numa:1 core:4 pu:1", .workers = 1 + (uint32_t)i / 6,
+							 .no_pinning = true, .resource_aware = true,
+							 .idle = (weir_idle)(i % 3)));
+		assert_int_equal(weir_pool_run(pool, wait_in_pieces, pool, NULL), WEIR_OK);
+		assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +475,8 @@ int main(void)
 		cmocka_unit_test(each_iteration_runs_once_however_many_take_part),
 		cmocka_unit_test(a_loop_in_a_task_stays_within_its_cores),
 		cmocka_unit_test(who_sleeps_and_who_comes_late_both_get_their_part),
+		cmocka_unit_test(a_piece_joins_what_it_forked_and_no_more),
+		cmocka_unit_test(who_sleeps_in_a_join_stands_in_for_nobody),
 		cmocka_unit_test(a_share_makes_all_public),
 		cmocka_unit_test(who_sleeps_in_a_join_is_woken_to_help),
 	};
