@@ -143,7 +143,22 @@ static void drop(struct stock *stock)
 	stock->took = false;
 	stock->streak = 0;
 	uint64_t left = at_load(&stock->left, relaxed, none);
+	weir_pool *outer = at_load(&stock->leaving, relaxed, none);
+	at_store(&stock->leaving, group->pool, relaxed, none);
 	count_out(group, left + GROUP_ONE_STOCK);
+	/* ORDER(leaving): release, pairs with the acquire in stocks_await_leaving(): we do not look at the pool any more. */
+	at_store(&stock->leaving, outer, release, leaving);
+}
+
+void stocks_await_leaving(const weir_pool *pool)
+{
+	/* ORDER(stock): acquire, pairs with the release in show_up_to(). */
+	uint32_t end = at_load(&stocks_end, acquire, stock);
+	for (uint32_t i = 0; i < end; i++)
+		/* ORDER(leaving): acquire, pairs with the release in drop(). Who ended the last group had stored it before the count
+		 * that we have seen. */
+		while (unlikely(at_load(&stocks[i].leaving, acquire, leaving) == pool))
+			sched_yield();
 }
 
 /* Will the thread take a stock, having submitted to this group for the streak-th time? */

@@ -20,6 +20,7 @@ struct stock {
 	CACHE_ALIGNED _Atomic(weir_group *) group; /* whose; NULL: none, and left means nothing */
 	_Atomic(uint32_t) left;			   /* at least 1 while there is a group and the holder is not busy */
 	_Atomic(uint32_t) busy;			   /* the holder is looking at it */
+	_Atomic(weir_pool *) leaving;		   /* the holder gives a stock back, and may still look at its pool */
 	/* The holder's. */
 	const weir_group *last; /* that it submitted to */
 	uint32_t streak;	/* how often in a row */
@@ -80,6 +81,10 @@ static ALWAYS_INLINE void worker_tell_others(struct worker *worker, const weir_g
 
 /* Give back what the calling thread has in stock, before it does nothing for a while. */
 void group_stock_back(void);
+
+/* Until nobody who gave a stock back looks at the pool any more: such a thread need not be one of its own, nor be in a call on it,
+ * and its last count may end the group that the caller waited for. Before the pool is freed. */
+void stocks_await_leaving(const weir_pool *pool);
 
 /* From here to the end of this epoch nobody takes a stock, and those that were out are back, or somebody else is at it. For
  * who is about to rely on being told that the group is done. False: nothing is pending, and nothing happened. */

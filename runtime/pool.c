@@ -262,6 +262,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 static void dismantle(weir_pool *pool)
 {
 	workers_stop(pool);
+	stocks_await_leaving(pool);
 	keeper_stop(pool->keeper);
 	for (uint32_t n = 0; pool->queue && n < pool->nodes; n++) {
 		free(pool->queue[n].member);

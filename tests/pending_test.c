@@ -6,7 +6,10 @@
  */
 #include "hostile.h"
 
+#include <errno.h>
 #include <pthread.h>
+
+#include "runtime/pending.h"
 
 enum { MANY = 200 }; /* enough for a stock, and not for two */
 
@@ -182,12 +185,43 @@ static void grants_that_no_worker_told_of_are_no_reason_to_refuse_a_wait(void **
 	end_pool(pool);
 }
 
+static void *destroy(void *argument)
+{
+	if (weir_pool_destroy(argument))
+		abort();
+	return NULL;
+}
+
+/* A thread of another pool gives back the stock that ends a group, and still looks at the pool: once that was freed under it. Here
+ * such a thread is in the middle of it until we let it go. It would fail by a pool that is gone before. */
+static void a_pool_stays_while_somebody_gives_a_stock_of_it_back(void **state)
+{
+	(void)state;
+	weir_pool *pool = two_workers();
+	weir_group *group = hostile_group(pool);
+	atomic_int ran = 0;
+	for (int i = 0; i < MANY; i++)
+		assert_ok(weir_submit(group, count_up, &ran, NULL));
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_group_destroy(group));
+	struct stock *stock = &stocks[thread_index()];
+	assert_true(stock->enough); /* it took one, so those who walk look at it */
+	at_store(&stock->leaving, pool, relaxed, none);
+	pthread_t other;
+	assert_int_equal(pthread_create(&other, NULL, destroy, pool), 0);
+	usleep(20000);
+	assert_int_equal(pthread_tryjoin_np(other, NULL), EBUSY);
+	at_store(&stock->leaving, NULL, release, none);
+	assert_int_equal(pthread_join(other, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_left_in_a_stock_keeps_nobody_waiting),
 		cmocka_unit_test(waits_return_in_the_middle_of_submitting),
 		cmocka_unit_test(ends_that_no_worker_told_of_do_not_count_as_pending),
+		cmocka_unit_test(a_pool_stays_while_somebody_gives_a_stock_of_it_back),
 		cmocka_unit_test(grants_that_no_worker_told_of_are_no_reason_to_refuse_a_wait),
 	};
 	alarm(HANG_SECONDS);
