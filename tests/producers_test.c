@@ -329,7 +329,7 @@ static weir_status come_and_end(weir_task *task, void *argument)
 static void tasks_max_holds_while_calls_go_from_hand_to_hand(void **state)
 {
 	(void)state;
-	enum { FULL = 1024, WORKERS = 4, ROUNDS = 20000 };
+	enum { FULL = 1024, WORKERS = 4, ROUNDS = 2000 };
 	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = WORKERS, .tasks_max = FULL, .spin_ns = 1000));
 	weir_group *group = hostile_group(pool);
 	struct mover mover = {0};
