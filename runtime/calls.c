@@ -43,5 +43,4 @@ void worker_run_calls(struct worker *worker)
 		group_task_ended(worker, group);
 	} while (route_take_next_call(worker));
 	at_store(&worker->root, NULL, relaxed, none);
-	at_store(&worker->calling, 0, relaxed, none);
 }

@@ -68,7 +68,8 @@ weir_status weir_group_destroy(weir_group *group)
 	uint32_t pending = group_pending_now(group);
 	if (pending)
 		return error_set(WEIR_EBUSY, "the group has %u pending tasks: wait for it first", pending);
-	if (at_load(&group->held, relaxed, none) != GROUP_GO)
+	/* ORDER(held): acquire, pairs with the exchange in release_later(), which has read the group. */
+	if (at_load(&group->held, acquire, held) != GROUP_GO)
 		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
 	/* It is done, so who ended it is on the way to those after it, and through with this group at once.
 	 * ORDER(group_done): acquire, pairs with the release in flush_successors(). */
@@ -144,6 +145,8 @@ static void release_later(weir_group *later)
 {
 	uint64_t held = at_load(&later->held, relaxed, none);
 	uint64_t rest;
+	/* Before: a cancelled group may be destroyed as soon as it waits for nobody. */
+	weir_pool *pool = later->pool;
 	do {
 		rest = held - GROUP_BEFORE_ONE;
 		if (rest < GROUP_BEFORE_ONE)
@@ -154,7 +157,6 @@ static void release_later(weir_group *later)
 	if (rest != GROUP_GO)
 		return;
 	uint32_t index = group_held_task(held);
-	weir_pool *pool = later->pool;
 	uint32_t newest = index;
 	uint32_t oldest = GROUP_NOBODY;
 	while (index != GROUP_NOBODY) {

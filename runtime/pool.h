@@ -100,7 +100,6 @@ struct worker {
 	struct wait_edge *waiting; /* the innermost group that the tasks on this stack wait for; NULL: none */
 	bool stood_in;		   /* somebody works in our stead */
 	_Atomic(uint32_t) awake;   /* runs something, or looks for it; who goes to sleep reads whether to search */
-	_Atomic(uint32_t) calling; /* own is in use */
 	uint32_t intake_turn;	   /* where its next look at the intakes begins */
 	struct worker *watched;	   /* whose hand did not move, */
 	uint64_t watched_next;	   /* from here on, */

@@ -8,11 +8,12 @@
  * Progress:  lock-free.
  * Not here:  the queue itself (intake.c), who takes from it (route.c).
  *
- * Why W8. A plain task from outside has no slot before a worker runs it, so what is there is what intakes and hands hold, what
- * workers run of it, and slots in use. To add that up for each task would cost more than the task; so a producer gets leave for
- * some, a quarter of its share of what is left, at most LEAVE_MAX, and counts itself in with all it has leave for. The sum runs
- * in the direction in which calls go (intakes, hands, workers), so it may count one twice but misses none. If it says full, it is
- * made again the other way round, and without what is unused: a refusal is true.
+ * Why W8. A plain task from outside has no slot before a worker runs it, so what is there is what was submitted less what ended,
+ * by the pool's tally. To add that up for each task would cost more than the task; so a producer gets leave for some, a quarter
+ * of its share of what is left, at most LEAVE_MAX, and all that anybody has leave for counts. Ends are added up first, then what
+ * was submitted: both only grow, so the difference is not less than what was there between the two. If that says full, it is made
+ * again the other way round, and without what is unused: a refusal is true. (What intakes, hands and workers hold cannot be added
+ * up: calls go from hand to hand meanwhile, and are missed or met twice.)
  */
 #include "runtime/producers.h"
 
@@ -69,7 +70,8 @@ static struct intake *intake_number(struct producers *producers, uint32_t i)
 	return at_load(&producers->all[i], acquire, intakes);
 }
 
-static uint64_t in_intakes(struct producers *producers, bool with_leave)
+/* What threads have leave for and have not used. */
+static uint64_t unused_leave(struct producers *producers)
 {
 	uint64_t sum = 0;
 	uint32_t made = at_load(&producers->made, relaxed, none);
@@ -77,39 +79,33 @@ static uint64_t in_intakes(struct producers *producers, bool with_leave)
 		struct intake *in = intake_number(producers, i);
 		if (!in)
 			continue;
-		uint32_t head = (uint32_t)at_load(&in->head, relaxed, none);
-		int32_t leave = (int32_t)(at_load(&in->granted, relaxed, none) - head);
-		sum += !with_leave ? intake_count(in) : leave > 0 ? (uint32_t)leave : 0;
+		/* ORDER(intake): acquire, so that granted is not older; and what was pushed has been counted (count_calls()). */
+		uint32_t pushed = (uint32_t)at_load(&in->tail, acquire, intake);
+		sum += at_load(&in->granted, relaxed, none) - pushed;
 	}
 	return sum;
 }
 
-static uint64_t at_workers(weir_pool *pool)
+static uint64_t ended(weir_pool *pool)
 {
-	uint64_t sum = 0;
-	uint32_t count = at_load(&pool->worker_count, relaxed, none);
-	for (uint32_t i = 0; i < count; i++) {
-		struct worker *worker = pool_worker(pool, i);
-		if (worker)
-			sum += handful_count(&worker->handful) + at_load(&worker->calling, relaxed, none);
-	}
-	return sum;
+	return tally_sum(&pool->tally, POOL_COMPLETED) + tally_sum(&pool->tally, POOL_FAILED) +
+	       tally_sum(&pool->tally, POOL_CANCELLED);
 }
 
-/* A little more than there are, if they move meanwhile. */
+/* Not less than there are. */
 static uint64_t most_there(weir_pool *pool)
 {
-	uint64_t outside = in_intakes(pool->producers, true);
-	uint64_t workers = at_workers(pool);
-	return outside + workers + slots_count(pool->tasks);
+	uint64_t leave = unused_leave(pool->producers);
+	uint64_t gone = ended(pool);
+	return leave + tally_sum(&pool->tally, POOL_SUBMITTED) - gone;
 }
 
-/* A little less. */
+/* Not more. */
 static uint64_t least_there(weir_pool *pool)
 {
-	uint64_t slots = slots_count(pool->tasks);
-	uint64_t workers = at_workers(pool);
-	return slots + workers + in_intakes(pool->producers, false);
+	uint64_t submitted = tally_sum(&pool->tally, POOL_SUBMITTED);
+	uint64_t gone = ended(pool);
+	return submitted > gone ? submitted - gone : 0;
 }
 
 bool producers_are_full(weir_pool *pool)
@@ -130,7 +126,7 @@ static bool get_leave(weir_pool *pool, struct intake *in, uint32_t wanted)
 		leave = share < 1 ? 1 : share < LEAVE_MAX ? (uint32_t)share : LEAVE_MAX;
 		if (leave < wanted)
 			leave = wanted < rest ? wanted : (uint32_t)rest;
-	} else if (least_there(pool) < producers->tasks_max) {
+	} else if (!in->left && least_there(pool) < producers->tasks_max) {
 		leave = 1;
 	}
 	in->left += leave;
@@ -187,8 +183,8 @@ static struct intake *make(weir_pool *pool)
 		return NULL;
 	}
 	struct node_queues *queue = &pool->queue[in->node];
-	uint32_t place = at_add(&queue->intakes, 1, relaxed, none);
-	/* ORDER(intakes): release, pairs with the acquires of who walks them. ORDER(announce): seq_cst, as above. */
+	/* ORDER(intakes): release, pairs with the acquires of who walks them. ORDER(announce): seq_cst, as above, all of it. */
+	uint32_t place = at_add(&queue->intakes, 1, seq_cst, announce);
 	at_store(&producers->all[number], in, release, intakes);
 	at_store(&queue->intake[place], in, seq_cst, announce);
 	return in;

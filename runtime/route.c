@@ -168,10 +168,7 @@ bool route_take_fork(struct worker *worker, struct worker *victim, const weir_ta
 
 static weir_task *take_call(struct worker *worker)
 {
-	if (!route_take_call(worker))
-		return NULL;
-	at_store(&worker->calling, 1, relaxed, none);
-	return &worker->own;
+	return route_take_call(worker) ? &worker->own : NULL;
 }
 
 /* The hand was filled: whoever sleeps may have looked at it before. C of the argument in park.h. */
@@ -350,14 +347,16 @@ static bool any_on_node(struct worker *worker, uint32_t node)
 	for (uint32_t lane = 0; lane < LANES; lane += node == worker->node ? 1 : 2)
 		if (inbox_any(&queue->lane[lane]))
 			return true;
-	uint32_t intakes = at_load(&queue->intakes, relaxed, none);
+	/* ORDER(announce): seq_cst, as below; a relaxed load may be made before our announcement is seen (not on x86-64). */
+	uint32_t intakes = at_load(&queue->intakes, seq_cst, announce);
 	for (uint32_t i = 0; i < intakes; i++) {
 		/* ORDER(announce): seq_cst, pairs with make(): one that is not seen yet has a producer that sees us. */
 		struct intake *in = at_load(&queue->intake[i], seq_cst, announce);
 		if (in && intake_any(in))
 			return true;
 	}
-	uint32_t members = at_load(&queue->members, relaxed, none);
+	/* ORDER(announce): seq_cst, as for the intakes, pairs with enlist(). */
+	uint32_t members = at_load(&queue->members, seq_cst, announce);
 	for (uint32_t i = 0; i < members; i++) {
 		struct worker *victim = queue_member(queue, i);
 		if (!victim)

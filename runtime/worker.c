@@ -292,6 +292,9 @@ static void rest(struct worker *worker)
 {
 	worker_tell(worker);
 	weir_pool *pool = worker->pool;
+	/* Who woke us for something that we did not find relies on us. */
+	if (route_any(worker))
+		route_wake(pool, worker->node, false);
 	struct idlers *resting = &pool->queue[worker->node].resting;
 	uint32_t ticket = park_ticket(&worker->park);
 	at_store(&worker->awake, 0, relaxed, none);
@@ -380,15 +383,20 @@ static void *worker_main(void *argument)
 		LOG(WEIR_LOG_WARN, "worker %u is not pinned: %s", worker->number, weir_error_text());
 	/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
 	at_store(&worker->awake, 1, seq_cst, announce);
+	/* Whoever was idle goes on as one until it has something: then it wakes the next (worker_idle()). */
+	bool idle = false;
 	while (!at_load(&pool->stopping, relaxed, none)) {
 		struct found found;
 		if (unlikely(give_up_seat(worker))) {
 			rest(worker);
 			/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
 			at_store(&worker->awake, 1, seq_cst, announce);
-		} else if (route_take(worker, &found) || worker_idle(worker, &found)) {
+		} else if ((!idle && route_take(worker, &found)) || worker_idle(worker, &found)) {
 			worker_run_found(worker, &found);
 			worker->search_ns = 0;
+			idle = false;
+		} else {
+			idle = true;
 		}
 	}
 	at_store(&worker->awake, 0, relaxed, none);
@@ -449,7 +457,8 @@ static bool enlist(weir_pool *pool, struct worker *worker)
 	} while (!at_cas_weak(&pool->worker_count, &number, number + 1, relaxed, relaxed, none));
 	struct node_queues *queue = &pool->queue[worker->node];
 	worker->number = number;
-	worker->member = at_add(&queue->members, 1, relaxed, none);
+	/* ORDER(announce): seq_cst, before what the worker will have: P of the argument in park.h. */
+	worker->member = at_add(&queue->members, 1, seq_cst, announce);
 	worker->random = number * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	/* ORDER(member): release, pairs with the acquires of those who walk the arrays. */
 	at_store(&queue->member[worker->member], worker, release, member);

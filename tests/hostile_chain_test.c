@@ -277,6 +277,28 @@ static void a_task_helped_on_the_stack_of_its_waiter_is_told(void **state)
 	end_pool(pool);
 }
 
+/* A cancelled group is destroyed, and its slot used again, in the moment in which it is let go by the one before it. Fails under
+ * ThreadSanitizer if who lets go reads it afterwards. */
+static void a_cancelled_group_goes_as_it_is_let_go(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 2));
+	atomic_int count = 0;
+	for (int i = 0; i < 500; i++) {
+		weir_group *first = hostile_group(pool), *later = hostile_group(pool);
+		assert_ok(weir_submit(first, count_up, &count, NULL));
+		assert_ok(weir_group_after(later, first));
+		weir_group_cancel(later);
+		while (weir_group_destroy(later) == WEIR_EBUSY)
+			;
+		later = hostile_group(pool);
+		assert_ok(weir_group_wait(first));
+		assert_ok(weir_group_destroy(first));
+		assert_ok(weir_group_destroy(later));
+	}
+	end_pool(pool);
+}
+
 int main(void)
 {
 	alarm(HANG_SECONDS);
@@ -288,6 +310,7 @@ int main(void)
 		cmocka_unit_test(tasks_that_wait_for_each_others_groups_are_told),
 		cmocka_unit_test(a_task_that_waits_for_what_comes_after_it_is_told),
 		cmocka_unit_test(a_task_helped_on_the_stack_of_its_waiter_is_told),
+		cmocka_unit_test(a_cancelled_group_goes_as_it_is_let_go),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -310,6 +310,48 @@ static void tasks_max_holds_for_many_threads(void **state)
 	end_pool(pool);
 }
 
+struct mover {
+	atomic_long begun, ended;
+};
+
+static weir_status come_and_end(weir_task *task, void *argument)
+{
+	struct mover *mover = argument;
+	(void)task;
+	if (atomic_fetch_add(&mover->begun, 1) % 200 == 0)
+		usleep(20); /* so that those behind it are stolen */
+	atomic_fetch_add(&mover->ended, 1);
+	return WEIR_OK;
+}
+
+/* W8, while calls go from lane to hand to hand: fails if what is on its way is missed, so that one thread gets in more than
+ * tasks_max says, or counted twice, so that it is refused below. */
+static void tasks_max_holds_while_calls_go_from_hand_to_hand(void **state)
+{
+	(void)state;
+	enum { FULL = 1024, WORKERS = 4, ROUNDS = 2000 };
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = WORKERS, .tasks_max = FULL, .spin_ns = 1000));
+	weir_group *group = hostile_group(pool);
+	struct mover mover = {0};
+	uint64_t random = fixture_seed("producers");
+	long in = 0, above = 0, below = 0;
+	for (int i = 0; i < ROUNDS; i++) {
+		long there = in - atomic_load(&mover.ended); /* and up to WORKERS that end now */
+		size_t taken = 0, wanted = 1 + fixture_random(&random) % 600;
+		weir_status status = weir_submit_batch(group, come_and_end, &mover, 0, wanted, NULL, &taken);
+		in += (long)taken;
+		below += status && there + (long)taken + WORKERS < FULL;
+		above += in - atomic_load(&mover.begun) > FULL;
+		assert_true(!status || status == WEIR_EFULL);
+	}
+	assert_int_equal(above, 0);
+	assert_int_equal(below, 0);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(mover.ended, in);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 /* The announce argument with a producer that has no barrier: fails by hanging. */
 static void no_wake_up_is_lost(void **state)
 {
@@ -522,6 +564,7 @@ int main(void)
 		cmocka_unit_test(past_lanes_max_a_thread_shares_a_queue),
 		cmocka_unit_test(tasks_max_is_exact_for_one_thread),
 		cmocka_unit_test(tasks_max_holds_for_many_threads),
+		cmocka_unit_test(tasks_max_holds_while_calls_go_from_hand_to_hand),
 		cmocka_unit_test(no_wake_up_is_lost),
 		cmocka_unit_test(a_batch_gives_each_task_its_element),
 		cmocka_unit_test(a_batch_stops_at_the_first_refusal),
