@@ -44,16 +44,18 @@ static int tell(const struct kept_row *a, const struct kept_row *b, bool by_rati
 	double joint = stats_joint_spread(spread_of(a, by_ratio), spread_of(b, by_ratio));
 	double least = isnan(joint) ? NAN : fmax(joint, COMPARE_LEAST);
 	int verdict = change > least ? 1 : change < -least ? -1 : 0;
-	char first[24], second[24];
+	char first[24], second[24], spread[24] = "-";
 	show_number(before, first);
 	show_number(after, second);
-	fprintf(out, "%-15s %3u %-10s %-12s %9s %9s  %+7.1f %%  +-%5.1f %%  %s%s\n", a->workload, a->threads, a->unit,
-		by_ratio ? a->peer : "", first, second, 100 * change, 100 * least,
-		verdict > 0    ? "SLOWER"
-		: verdict < 0  ? "faster"
-		: isnan(least) ? "one round says nothing"
+	if (!isnan(least))
+		snprintf(spread, sizeof(spread), "+-%.1f %%", 100 * least);
+	fprintf(out, "%-19s %3u %-15s %-13s %9s %9s  %+7.1f %%  %9s%s%s\n", a->workload, a->threads, a->unit,
+		by_ratio ? a->peer : "", first, second, 100 * change, spread,
+		verdict > 0    ? "  SLOWER"
+		: verdict < 0  ? "  faster"
+		: isnan(least) ? "  one round says nothing"
 			       : "",
-		a->noisy || b->noisy ? " (noisy)" : "");
+		a->noisy || b->noisy ? "  (noisy)" : "");
 	return verdict;
 }
 
@@ -64,7 +66,7 @@ struct compared compare(const struct kept *a, const struct kept *b, FILE *out)
 		b->machine);
 	fprintf(out, by_ratio ? "Not the same machine: weir's ratios to its peers are compared, not its times.\n"
 			      : "The same machine: weir's values are compared.\n");
-	fprintf(out, "\n%-15s %3s %-10s %-12s %9s %9s  %9s  %8s\n", "workload", "thr", "unit",
+	fprintf(out, "\n%-19s %3s %-15s %-13s %9s %9s  %9s  %9s\n", "workload", "thr", "unit",
 		by_ratio ? "weir over" : "", "A", "B", "change", "spread");
 	struct compared result = {0};
 	size_t gone = 0;

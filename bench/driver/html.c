@@ -109,7 +109,7 @@ static void promises(const struct report *report, FILE *out)
 			j->verdict == KEPT     ? "kept"
 			: j->verdict == MISSED ? "missed"
 					       : "soft",
-			report_verdict_text(j->verdict), j->noisy ? " (noisy)" : "");
+			report_verdict_text(j->verdict), j->noisy && j->verdict != NOT_JUDGED ? " (noisy)" : "");
 		if (*j->reason) {
 			fputs(": ", out);
 			html_escape(j->reason, out);
@@ -227,7 +227,7 @@ bool html_write(const struct report *report, const char *file)
 			html_escape(report->rows[i].workload, out);
 			fputs("\">", out);
 			html_escape(report->rows[i].workload, out);
-			fputs("</a>", out);
+			fputs("</a>\n", out); /* a blank, so that the line can break */
 		}
 	fputs("</nav>\n", out);
 	promises(report, out);

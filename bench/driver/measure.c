@@ -92,15 +92,18 @@ static void plan_workload(struct plan *plan, const struct programs *programs, co
 		}
 }
 
-static bool make_plan(struct plan *plan, const struct programs *programs, const struct options *options,
-		      char why[static WHY_BYTES])
+/* What there is, for who asked for what there is not. As much as there is room for. */
+static void say_unknown(const struct plan *plan, const char *name, char why[static WHY_BYTES])
+{
+	int used = snprintf(why, WHY_BYTES, "--only %s: no program has that workload; there are", name);
+	for (size_t i = 0; i < plan->count && used < WHY_BYTES; i++)
+		if (!i || strcmp(plan->todo[i].workload, plan->todo[i - 1].workload) != 0)
+			used += snprintf(why + used, WHY_BYTES - (size_t)used, " %s", plan->todo[i].workload);
+}
+
+static void plan_all(struct plan *plan, const struct programs *programs, const struct options *options)
 {
 	plan->count = 0;
-	for (uint32_t i = 0; i < options->only_count; i++)
-		if (!has_offer(programs, options->only[i], 0)) {
-			snprintf(why, WHY_BYTES, "--only %s: no program has that workload", options->only[i]);
-			return false;
-		}
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
 		plan_workload(plan, programs, options, first[i]);
 	for (size_t p = 0; p < programs->count; p++)
@@ -114,6 +117,18 @@ static bool make_plan(struct plan *plan, const struct programs *programs, const 
 				if (!known)
 					plan_workload(plan, programs, options, workload);
 			}
+}
+
+static bool make_plan(struct plan *plan, const struct programs *programs, const struct options *options,
+		      char why[static WHY_BYTES])
+{
+	for (uint32_t i = 0; i < options->only_count; i++)
+		if (!has_offer(programs, options->only[i], 0)) {
+			plan_all(plan, programs, &(const struct options){0});
+			say_unknown(plan, options->only[i], why);
+			return false;
+		}
+	plan_all(plan, programs, options);
 	if (!plan->count)
 		snprintf(why, WHY_BYTES, "%s",
 			 options->threads_count ? "--threads: no program has these counts"
@@ -194,8 +209,8 @@ static void run_cell(struct run *run, const struct todo *todo, size_t cells_left
 			rounds = rounds_in_time(run, begun, cells_left);
 	}
 	free(failed);
-	fprintf(stderr, "bench: %s, %u thread%s: %u rounds in %.1f s%s\n", todo->workload, todo->threads,
-		todo->threads == 1 ? "" : "s", cell->rounds,
+	fprintf(stderr, "bench: %s, %u thread%s: %u round%s in %.1f s%s\n", todo->workload, todo->threads,
+		todo->threads == 1 ? "" : "s", cell->rounds, cell->rounds == 1 ? "" : "s",
 		(double)(weir_clock_monotonic_ns() - begun) / (double)WEIR_NS_PER_S,
 		cell->noisy_rounds ? ", noisy" : "");
 }

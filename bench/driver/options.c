@@ -36,7 +36,8 @@ enum key {
 static const struct argp_option table[] = {
 	{"quick", KEY_QUICK, NULL, 0, "All workloads in less than 3 minutes: short runs, at most 5 rounds", 0},
 	{"peer", KEY_PEER, "NAME=PREFIX", 0,
-	 "Where a peer is installed that Debian does not have (lace, enkits, taskflow; its program is compiled against "
+	 "Where a peer is installed that Debian does not have (lace, enkits, taskflow, argobots; its program is "
+	 "compiled against "
 	 "it), or a finished program of a peer that speaks bench/PROTOCOL.md. Again for each peer",
 	 0},
 	{"only", KEY_ONLY, "WORKLOAD,...", 0, "Only these workloads", 0},

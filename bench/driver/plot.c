@@ -13,7 +13,7 @@
 #include "html.h"
 #include "show.h"
 
-enum { WIDTH = 760, LEFT = 130, RIGHT = 90, LINE = 22, HEAD = 24, FOOT = 26, LOG_FACTOR = 20 };
+enum { WIDTH = 760, LEFT = 130, RIGHT = 90, LINE = 22, HEAD = 24, FOOT = 26, LOG_FACTOR = 20, NAME_FITS = 17 };
 
 struct bar {
 	const char *name;
@@ -107,8 +107,11 @@ static void draw_bar(const struct plot *plot, const struct bar *bar, double y, F
 	char value[24];
 	double from = LEFT, to = x_of(plot, bar->summary->median), end = x_of(plot, bar->summary->high);
 	show_number(bar->summary->median, value);
-	fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\"%s>", LEFT - 8, y + 14,
+	fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\"%s", LEFT - 8, y + 14,
 		bar->ours ? " font-weight=\"700\"" : "");
+	if (strlen(bar->name) > NAME_FITS) /* squeezed, or it would leave the picture */
+		fprintf(out, " textLength=\"%d\" lengthAdjust=\"spacingAndGlyphs\"", LEFT - 10);
+	fputs(">", out);
 	html_escape(bar->name, out);
 	fprintf(out, "</text><rect class=\"bar%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>",
 		bar->ours			  ? " weir"

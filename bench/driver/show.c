@@ -89,7 +89,7 @@ static void print_weir(const struct block *block, FILE *out)
 		}
 		char note[40] = "", most[24];
 		if (j) {
-			show_number(j->promise->most, most);
+			snprintf(most, sizeof(most), "%.4g", j->promise->most);
 			snprintf(note, sizeof(note), "<= %s %s", most, report_verdict_text(j->verdict));
 		}
 		fprintf(out, "  %-19s", note);
@@ -119,7 +119,7 @@ static void print_peer(const struct block *block, const char *peer, FILE *out)
 		snprintf(note, sizeof(note), "%s", ratio);
 		if (j && j->promise->ratio) {
 			char most[24];
-			show_number(j->promise->most, most);
+			snprintf(most, sizeof(most), "%.4g", j->promise->most);
 			snprintf(note, sizeof(note), "%s <=%s %s", ratio, most, report_verdict_text(j->verdict));
 		}
 		fprintf(out, "  %-19s", note);

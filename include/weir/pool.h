@@ -96,7 +96,7 @@ WEIR_API weir_status weir_pool_set_strategy(weir_pool *pool, const weir_strategy
 WEIR_API weir_status weir_pool_set_limits(weir_pool *pool, const weir_limits *limits);
 
 typedef struct weir_pool_counts {
-	size_t size;
+	size_t size; /* sizeof(weir_pool_counts): set it before the call */
 	uint64_t submitted;
 	uint64_t completed;   /* ran and returned WEIR_OK */
 	uint64_t failed;      /* ran and returned something else */

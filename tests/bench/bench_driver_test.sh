@@ -71,10 +71,13 @@ run 0 "good slow"
 holds "rows" report.json '"workload": "fib"'
 holds "a ratio" report.json '"ratio": 0.25'
 holds "a peer that is missing" report.json '"state": "not run"'
-holds "a table" table '^  slow .* 8.00 .* 0.25 <=0.50 kept'
+holds "a table" table '^  slow .* 8.00 .* 0.25 <=0.5 kept'
 holds "a missed promise" table 'fib +1 thread +at most 1 ns: 2.00, missed'
 holds "a promise beside a missing peer" table 'at most 1 x lace: not judged \(not given\)'
 holds "a page" report.html '</html>'
+# A line of links without blanks between them cannot break, and ran out of the page.
+holds "links that can be broken" report.html '^<a href="#uts">uts</a>$'
+if grep -Eq 'https?:|<script|<link|@import|url\(' report.html; then fail "the page loads something"; fi
 [ ! -e "$(echo *-bench.json)" ] || fail "kept without --keep"
 cp report.json before.json
 
@@ -113,10 +116,15 @@ mv kept_good good
 # A finished program from outside takes the place of what is missing.
 program outside "$(row lace 2)"
 run 0 "good slow" --peer "lace=$scratch/outside" --only uts
-holds "a peer from outside" table '^  lace .* 1.00 <=1.00 kept'
+holds "a peer from outside" table '^  lace .* 1.00 <=1 kept'
+
+# A name as long as can be stays in the picture.
+program a_name_of_thirty_letters_and_1 "$(row a_name_of_thirty_letters_and_1 4)"
+run 0 "good a_name_of_thirty_letters_and_1" --only uts
+holds "a long name" report.html 'textLength="120" .*>a_name_of_thirty_letters_and_1<'
 
 run 2 "good" --only nothing
-holds "an unknown workload" told '^bench: --only nothing: no program has that workload'
+holds "an unknown workload, and those there are" told '^bench: --only nothing: no program has that workload; there are fib uts$'
 run 2 "good" --threads 7
 run 2 "good" --rounds 0
 holds "rounds" told '^bench: --rounds 0: give a whole number from 1 to 64'
@@ -144,6 +152,11 @@ holds "a regression" table '^fib +1 ns .* SLOWER'
 "$DRIVER" compare before.json before.json >table || fail "compare: the same is no regression"
 sed 's/"machine": "/&another /' after.json >elsewhere.json
 "$DRIVER" compare before.json elsewhere.json >table || fail "compare: on another machine times do not count"
+sed 's/"weir_spread": [0-9.]*/"weir_spread": null/' before.json >once.json
+"$DRIVER" compare once.json once.json >table || fail "compare: one round is no regression"
+holds "one round" table '^fib +1 ns .* - +one round says nothing'
+if grep -q nan table; then fail "one round: a spread that is no number is shown: $(cat table)"; fi
+"$DRIVER" compare before.json elsewhere.json >table
 holds "another machine" table '^Not the same machine'
 echo '{' >broken.json
 "$DRIVER" compare before.json broken.json >table 2>told
