@@ -100,8 +100,10 @@ static uint32_t spinners_max(const weir_pool *pool, uint32_t node, uint32_t work
 		return UINT32_MAX;
 	if (pool->idle == WEIR_IDLE_BLOCK)
 		return 0;
-	bool all_cores = workers >= pool->machine->node[node].cores;
-	return workers > 1 && all_cores ? workers - 1 : workers;
+	uint32_t cores = pool->machine->node[node].cores;
+	if (workers < cores)
+		return workers;
+	return cores > 1 ? cores - 1 : 1;
 }
 
 static weir_status make_queues(weir_pool *pool, const uint32_t *share, const weir_options *options)

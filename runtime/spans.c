@@ -22,10 +22,8 @@ enum {
 void *ranging_sums(struct ranging *r, size_t count)
 {
 	void *sums = aligned_alloc(CACHE_LINE, r->stride * count);
-	if (!sums) {
+	if (!sums && ranging_fail(r, WEIR_ENOMEM))
 		at_store(&r->no_memory, 1, relaxed, none);
-		ranging_fail(r, WEIR_ENOMEM);
-	}
 	return sums;
 }
 
@@ -38,7 +36,7 @@ void span_run_piece(struct worker *worker, weir_fork_slot *head, struct ranging 
 	worker_join_rest(worker, head);
 	worker->task_head = outer_head;
 	if (unlikely(status))
-		ranging_fail(r, status);
+		(void)ranging_fail(r, status);
 }
 
 /* What a thief does with a span: a sum of its own, which the owner adds to the one on the left of it. */

@@ -45,10 +45,11 @@ static inline bool ranging_failed(struct ranging *r)
 	return unlikely(at_load(&r->error, relaxed, none));
 }
 
-static inline void ranging_fail(struct ranging *r, weir_status status)
+/* False: something failed before. */
+static inline bool ranging_fail(struct ranging *r, weir_status status)
 {
 	int none = WEIR_OK;
-	at_cas(&r->error, &none, status, relaxed, relaxed, none);
+	return at_cas(&r->error, &none, status, relaxed, relaxed, none);
 }
 
 /* Accumulators, uninitialised. NULL: there is no memory, which is the range's error then. */

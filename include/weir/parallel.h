@@ -19,8 +19,10 @@ typedef weir_status (*weir_range_fn)(int64_t begin, int64_t end, void *argument)
  * work: who has a range looks between two pieces whether somebody is, and hands on half of what is left. So a small
  * grain costs little, and where bodies differ in length it evens them out. WEIR_AUTO: 1/256 of a worker's share.
  * Inside a task it runs within the task's grant, at most weir_task_cores() workers at once where the task has one; the
- * calling task works along.
- * Returns: WEIR_OK, or the first error of a piece. Errors: WEIR_EINVAL, WEIR_ENOMEM, WEIR_ESHUTDOWN. Thread: any. */
+ * calling task works along. A piece is as a task: it may fork, block and wait, and joins what it forked. Cancelling the
+ * group around it does not end a loop: ask weir_task_cancelled().
+ * Returns: WEIR_OK, or the first error of a piece. Errors: WEIR_EINVAL; from outside a task also WEIR_ENOMEM, WEIR_EFULL
+ *          (options.tasks_max), WEIR_ESHUTDOWN, WEIR_ECANCELED (the pool was shut down so). Thread: any. */
 WEIR_API weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64_t grain, weir_range_fn fn,
 				       void *argument);
 
@@ -54,12 +56,13 @@ typedef struct weir_reduction {
  * how:     copied. result: how->bytes long, written only with WEIR_OK.
  * Memory:  one accumulator more for each piece of the range that another worker has at the moment; with `deterministic` as
  *          many for each as the tree is high.
- * Returns: WEIR_OK, or the first error of a piece. Errors: WEIR_EINVAL (the text names the field), WEIR_ENOMEM,
- *          WEIR_ESHUTDOWN. Thread: any. */
+ * Returns: WEIR_OK, or the first error of a piece. Errors: WEIR_EINVAL (the text names the field), WEIR_ENOMEM, and
+ *          those of weir_parallel_for(). Thread: any. */
 WEIR_API weir_status weir_parallel_reduce(weir_pool *pool, int64_t begin, int64_t end, const weir_reduction *how,
 					  void *result);
 
-/* Run fn as a task and wait for it: the way into fork-join (fork.h) from outside.
+/* Run fn as a task and wait for it: the way into fork-join (fork.h) from outside. Inside a task of the pool,
+ * without a demand, it is called at once.
  * Returns: what fn returned, or why it did not run. Thread: any. */
 WEIR_API weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, const weir_demand *demand);
 
