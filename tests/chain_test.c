@@ -295,6 +295,124 @@ static void one_who_is_in_a_hand_can_be_cancelled_by_its_ticket(void **state)
 	end_pool(seen.pool);
 }
 
+/* How room comes back while others lie behind long tasks in the hands of those that run them. */
+enum way { GIVEN, SHRUNK, RELEASED, LIMITS_GROW, TASK_ENDS, TASK_SHRINKS, TASK_GIVES_BACK, WAYS };
+
+struct room_to_come {
+	weir_pool *pool;
+	enum way way;
+	weir_group *group;
+	weir_grant grant;
+	weir_reservation reservation;
+	struct gate gate; /* of the task that holds it */
+	struct gate after;
+};
+
+static weir_status block(weir_task *task, void *argument)
+{
+	weir_blocking_begin();
+	weir_status status = stay(task, argument);
+	weir_blocking_end();
+	return status;
+}
+
+static weir_status hold_room(weir_task *task, void *argument)
+{
+	struct room_to_come *room = argument;
+	weir_status status = block(task, &room->gate);
+	if (room->way == TASK_SHRINKS)
+		status = weir_task_shrink(task, &(weir_amount){.cores = 1});
+	else if (room->way == TASK_GIVES_BACK)
+		status = weir_tracker_give(weir_pool_tracker(room->pool), weir_task_grant(task));
+	return status || room->way == TASK_ENDS ? status : block(task, &room->after);
+}
+
+static void keep_room(struct room_to_come *room, uint32_t cores)
+{
+	weir_tracker *tracker = weir_pool_tracker(room->pool);
+	if (room->way == GIVEN || room->way == SHRUNK)
+		assert_ok(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 2), &room->grant, NULL));
+	else if (room->way == RELEASED)
+		assert_ok(weir_reserve(weir_pool_admission(room->pool), WEIR_DEMAND(.cores = 2), UINT64_MAX,
+				       &room->reservation));
+	else if (room->way == LIMITS_GROW)
+		assert_ok(weir_tracker_set_limits(tracker, WEIR_LIMITS(.cores = cores - 2)));
+	else {
+		assert_ok(weir_submit(room->group, hold_room, room, WEIR_DEMAND(.cores = 2)));
+		await(&room->gate.there, 1);
+	}
+}
+
+static void let_room_come(struct room_to_come *room, uint32_t cores)
+{
+	weir_tracker *tracker = weir_pool_tracker(room->pool);
+	if (room->way == GIVEN)
+		assert_ok(weir_tracker_give(tracker, room->grant));
+	else if (room->way == SHRUNK)
+		assert_ok(weir_tracker_shrink(tracker, room->grant, &(weir_amount){.cores = 1}));
+	else if (room->way == RELEASED)
+		assert_ok(weir_reservation_release(weir_pool_admission(room->pool), room->reservation));
+	else if (room->way == LIMITS_GROW)
+		assert_ok(weir_tracker_set_limits(tracker, WEIR_LIMITS(.cores = cores)));
+	atomic_store(&room->gate.open, 1);
+}
+
+/* longs tasks stay, each in front of a hand; their workers block, or there are others. */
+static void free_room_behind(weir_pool *pool, enum way way, int longs, int lead, int behind, bool blocks)
+{
+	uint32_t cores = (uint32_t)longs + 2;
+	struct room_to_come room = {.pool = pool, .way = way};
+	struct gate first = {0}, second = {0};
+	atomic_int count = 0;
+	weir_group *group = room.group = hostile_group(pool);
+	keep_room(&room, cores);
+	for (int i = 0; i < longs; i++)
+		assert_ok(weir_submit(group, blocks ? block : stay, &first, WEIR_DEMAND(.cores = 1)));
+	await(&first.there, longs);
+	for (int i = 0; i < lead; i++)
+		assert_ok(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < longs; i++)
+		assert_ok(weir_submit(group, blocks ? block : stay, &second, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < behind; i++)
+		assert_ok(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 1)));
+	atomic_store(&first.open, 1);
+	await(&second.there, longs);
+	assert_true(longs > 1 || atomic_load(&count) < lead + behind);
+	let_room_come(&room, cores);
+	await(&count, lead + behind);
+	atomic_store(&second.open, 1);
+	atomic_store(&room.after.open, 1);
+	if (way == SHRUNK)
+		assert_ok(weir_tracker_give(weir_pool_tracker(pool), room.grant));
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_group_destroy(group));
+}
+
+/* H4. Whatever way room comes back, those in hands start there, while the tasks before them in their hands stay, their workers
+ * block or not. Fails (by a hang) if a release of some kind does not have the hands pulled back. */
+static void whatever_frees_room_reaches_into_hands(void **state)
+{
+	(void)state;
+	/* One alone is in the hand, and nobody in the room. */
+	static const int leads[] = {0, 9, 40}, behinds[] = {1, MANY, MANY};
+	for (int shape = 0; shape < 8; shape++) {
+		int longs = shape % 2 ? 3 : 1;
+		bool blocks = shape / 2 % 2;
+		uint32_t cores = (uint32_t)longs + 2, nodes = shape / 4 ? 2 : 1;
+		char machine[64];
+		snprintf(machine, sizeof(machine), "numa:%u core:%u pu:1", nodes, cores);
+		weir_pool *pool =
+			hostile_pool(WEIR_OPTIONS(.machine = machine,
+						  .workers = blocks && nodes == 1 ? (uint32_t)longs : nodes * cores,
+						  .resource_aware = true, .limits = WEIR_LIMITS(.cores = cores),
+						  .clock = {.now_ns = stand_still}));
+		for (int round = 0; round < WAYS * 3; round++)
+			free_room_behind(pool, (enum way)(round % WAYS), longs, leads[round / WAYS],
+					 behinds[round / WAYS], blocks);
+		end_pool(pool);
+	}
+}
+
 struct crowd {
 	atomic_int inside;
 	atomic_int most;
@@ -444,6 +562,7 @@ int main(void)
 		cmocka_unit_test(a_chain_is_no_prison),
 		cmocka_unit_test(who_is_behind_a_long_task_is_served_by_others),
 		cmocka_unit_test(one_who_is_in_a_hand_can_be_cancelled_by_its_ticket),
+		cmocka_unit_test(whatever_frees_room_reaches_into_hands),
 		cmocka_unit_test(a_limit_that_comes_down_binds_those_in_hands),
 		cmocka_unit_test(a_flood_that_hands_on_does_not_starve_a_larger_one),
 		cmocka_unit_test(what_is_released_already_is_not_handed_on),

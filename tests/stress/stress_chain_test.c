@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_chain_test.c - threads fill a saturated pool with equal short tasks, so that grants are handed on all the time, and
- * get in the way of it: larger and more urgent tasks, cancelled groups and tickets, room taken and given outside, other strategies and
- * rules. Every task ends once (W1, H3), no limit is passed (L1), each task's grant is its own and live (B1), all room comes
+ * get in the way of it: larger and more urgent tasks, tasks that block or shrink, cancelled groups and tickets, room taken and
+ * given outside, reservations, limits that go down and up, claims, policies, other strategies and rules. Every task ends once (W1, H3), no limit is passed (L1), each task's grant is its own and live (B1), all room comes
  * back (L2), nobody is left waiting (H4, A2: the test would hang). */
 #include "stress.h"
 
@@ -43,6 +43,20 @@ static weir_status hold_two(weir_task *task, void *argument)
 	return hold(argument, task, 2);
 }
 
+static weir_status block_with_one(weir_task *task, void *argument)
+{
+	weir_blocking_begin();
+	usleep(50);
+	weir_blocking_end();
+	return hold(argument, task, 1);
+}
+
+static weir_status shrink_to_one(weir_task *task, void *argument)
+{
+	weir_status status = weir_task_shrink(task, &(weir_amount){.cores = 1});
+	return status ? status : hold(argument, task, 1);
+}
+
 static void found(struct stress_thread *self, const char *what, weir_status status)
 {
 	if (status && !self->wrong[0])
@@ -64,7 +78,10 @@ static void submit_some(struct stress_thread *self, weir_group *group)
 			demand.home = WEIR_NODE((r >> 22) % shared->nodes);
 			demand.home_only = true;
 		}
-		found(self, "submit", weir_submit(group, r % 32 ? hold_one : hold_two, shared, &demand));
+		weir_task_fn fn = r % 32	? r >> 26 & 63 ? hold_one : block_with_one
+				  : r >> 32 & 1 ? hold_two
+						: shrink_to_one;
+		found(self, "submit", weir_submit(group, fn, shared, &demand));
 		atomic_fetch_add(&shared->submitted, 1);
 	}
 }
@@ -132,6 +149,33 @@ static void meddle(struct stress_thread *self)
 					      (r >> 14) % 4 ? WEIR_ADMIT_HARD : WEIR_ADMIT_WATERMARK));
 }
 
+static weir_verdict admit(const weir_demand *demand, const weir_policy_view *view, void *context)
+{
+	(void)demand;
+	(void)view;
+	(void)context;
+	return WEIR_ADMITTED;
+}
+
+/* Two cores are left of each node, so that every demand stays feasible. */
+static void meddle_with_what_may_be_lent(struct stress_thread *self)
+{
+	struct shared *shared = self->shared;
+	static const weir_policy policy = {.fn = admit};
+	weir_admission *admission = weir_pool_admission(shared->pool);
+	uint64_t r = fixture_random(&self->random);
+	weir_reservation reservation;
+	bool kept = !weir_reserve(admission, WEIR_DEMAND(.cores = 1), 1000 + r % 200000, &reservation);
+	double cores = r & 1 << 20 ? 2.0 * shared->nodes : 0;
+	found(self, "limits", weir_pool_set_limits(shared->pool, WEIR_LIMITS(.cores = cores)));
+	if (r & 1 << 24)
+		found(self, "policy", weir_admission_set_policy(admission, r & 1 << 25 ? &policy : NULL));
+	usleep((useconds_t)(r >> 30) % 100);
+	weir_status status = kept && r & 1 << 26 ? weir_reservation_release(admission, reservation) : WEIR_OK;
+	if (status != WEIR_ESTALE)
+		found(self, "release", status);
+}
+
 static void *submit_and_wait(void *argument)
 {
 	struct stress_thread *self = argument;
@@ -148,18 +192,21 @@ static void *submit_and_wait(void *argument)
 			cancelled_round(self);
 		if (self->number == 2)
 			tickets_round(self);
+		if (self->number == 3)
+			meddle_with_what_may_be_lent(self);
 		found(self, "wait", weir_group_wait(group));
 		found(self, "destroy", weir_group_destroy(group));
 	}
 	return NULL;
 }
 
-static void run(const char *machine, uint32_t nodes, uint32_t workers)
+static void run(const char *machine, uint32_t nodes, uint32_t workers, uint64_t overtaken_ns)
 {
 	struct stress_thread threads[STRESS_THREADS];
 	struct shared shared = {.nodes = nodes};
 	shared.pool = hostile_pool(
-		WEIR_OPTIONS(.machine = machine, .workers = workers, .resource_aware = true, .stack_bytes = 1 << 20));
+		WEIR_OPTIONS(.machine = machine, .workers = workers, .resource_aware = true, .stack_bytes = 1 << 20,
+			     .admission_options = WEIR_ADMISSION_OPTIONS(.overtaken_ns_max = overtaken_ns)));
 	assert_true(stress_run(threads, submit_and_wait, &shared, fixture_seed("chain")));
 	assert_int_equal(shared.overcommits, 0);
 	assert_int_equal(shared.wrong_grants, 0);
@@ -179,19 +226,53 @@ static void run(const char *machine, uint32_t nodes, uint32_t workers)
 static void on_one_node(void **state)
 {
 	(void)state;
-	run("numa:1 core:3 pu:1", 1, 3);
+	run("numa:1 core:3 pu:1", 1, 3, 0);
 }
 
 static void on_two_nodes(void **state)
 {
 	(void)state;
-	run("numa:2 core:3 pu:1", 2, 6);
+	run("numa:2 core:3 pu:1", 2, 6, 0);
 }
 
 static void with_one_worker_for_two_nodes(void **state)
 {
 	(void)state;
-	run("numa:2 core:3 pu:1", 2, 1);
+	run("numa:2 core:3 pu:1", 2, 1, 0);
+}
+
+static void with_many_claims(void **state)
+{
+	(void)state;
+	run("numa:2 core:3 pu:1", 2, 4, 2000);
+}
+
+/* Pools end with tasks in hands, in each way. Each task ends once, and all room is back: end_pool(). */
+static void pools_that_end_at_once(void **state)
+{
+	(void)state;
+	uint64_t until_ns = stress_until_ns(), random = fixture_seed("end");
+	for (int round = 0; weir_clock_monotonic_ns() < until_ns; round++) {
+		struct shared shared = {.nodes = 1};
+		shared.pool = hostile_pool(
+			WEIR_OPTIONS(.machine = "numa:1 core:3 pu:1", .workers = 3, .resource_aware = true));
+		struct stress_thread self = {.shared = &shared, .random = random};
+		weir_group *group = hostile_group(shared.pool);
+		for (int i = 0; i < 4; i++)
+			submit_some(&self, group);
+		random = self.random;
+		assert_string_equal(self.wrong, "");
+		if (round % 4 == 0)
+			weir_group_cancel(group);
+		else if (round % 4 < 3)
+			assert_ok(weir_pool_shutdown(shared.pool,
+						     round % 4 == 1 ? WEIR_SHUTDOWN_CANCEL : WEIR_SHUTDOWN_DRAIN));
+		weir_status status = weir_group_wait(group);
+		if (status != WEIR_ECANCELED)
+			assert_ok(status);
+		assert_ok(weir_group_destroy(group));
+		end_pool(shared.pool);
+	}
 }
 
 int main(void)
@@ -201,6 +282,8 @@ int main(void)
 		cmocka_unit_test(on_one_node),
 		cmocka_unit_test(on_two_nodes),
 		cmocka_unit_test(with_one_worker_for_two_nodes),
+		cmocka_unit_test(with_many_claims),
+		cmocka_unit_test(pools_that_end_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
