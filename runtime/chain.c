@@ -27,8 +27,10 @@
  *	              back first, and who finds the room empty too. So what is out of turn is the age within a shape: a hand is
  *	              passed by what is in the others, and fills again, at most HAND_MAX each. They get as many as are served in
  *	              HAND_NS, by how it went the last time: tasks that run for longer than that are lent one by one, in their order.
- *	a long task   in front of a hand keeps it waiting while others are handed grants: until whoever fills its own finds
- *	              nobody else in the room, or looks at everything, as happens every FULL_LOOK_NS.
+ *	a long task   in front of a hand keeps it waiting while others are handed grants, where a hand was filled for short tasks
+ *	              and long ones came: until whoever fills its own finds nobody else in the room, room comes back in any other
+ *	              way, or a hand is used up FULL_LOOK_NS after the last full look. Order within a shape suffers, room is not
+ *	              left unused.
  *	several nodes each has its hands, so waiters that any of them would do for are served out of turn between them: by as
  *	              many, and for as long, as between hands.
  *
