@@ -368,7 +368,7 @@ void group_count_ungranted(weir_group *group, uint32_t n)
 void group_granted(weir_group *group)
 {
 	struct worker *worker = worker_self;
-	if (worker && at_load(&worker->untold.group, relaxed, none) == group && worker->pool->grants_untold) {
+	if (worker && at_load(&worker->untold.group, relaxed, none) == group && worker->pool->asymmetric) {
 		uint32_t granted = at_load(&worker->untold.granted, relaxed, none) + 1;
 		/* ORDER(untold): release, pairs with the acquire in untold_grants(): who sees it sees it counted before. */
 		at_store(&worker->untold.granted, granted, release, untold);
@@ -404,7 +404,7 @@ bool group_any_ungranted(weir_group *group)
 	/* ORDER(ungranted): seq_cst, see G3 in waits.c. */
 	if (!at_load(&group->ungranted, seq_cst, ungranted))
 		return false;
-	if (!group->pool->grants_untold)
+	if (!group->pool->asymmetric)
 		return true;
 	membarrier_all();
 	for (;;) {

@@ -218,7 +218,6 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	pool->idle = options->idle;
 	pool->spin_ns = options->spin_ns;
 	pool->stack_bytes = options->stack_bytes;
-	pool->grants_untold = membarrier_ready();
 	pool->asymmetric = membarrier_ready();
 	park_init(&pool->drained);
 	pthread_mutex_init(&pool->waits_lock, NULL);

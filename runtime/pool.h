@@ -135,8 +135,7 @@ struct weir_pool {
 	weir_machine *machine; /* owned by the tracker in a resource-aware pool */
 	bool aware;
 	bool pinned;
-	bool grants_untold; /* there is a membarrier, so workers may keep grants to themselves for a while */
-	bool asymmetric; /* there is membarrier: who goes to sleep pays for the barriers of the others */
+	bool asymmetric; /* there is membarrier: who looks seldom pays for the barriers of those who write often */
 	uint32_t nodes;
 	uint32_t workers;     /* as asked for */
 	uint32_t workers_max; /* with stand-ins */
