@@ -5,7 +5,7 @@
  * Holds:     nothing; works on the calling worker.
  * Progress:  a joiner waits only for a child that a thief is running; meanwhile it helps that thief and nobody else
  *            (leapfrogging, Wagner & Calder 1993), so its stack holds descendants of what it waits for only.
- * Not here:  the split stack (forks.c).
+ * Not here:  the split stack (forks.c), how inlined code gets here (fork_entry.c).
  */
 #include <weir/fork.h>
 
@@ -26,18 +26,28 @@ static uintptr_t root_tag(const struct worker *worker)
 	return (uintptr_t)at_load(&worker->root, relaxed, none);
 }
 
-bool weir_fork_attend(weir_worker *face, weir_fork_slot *head)
+bool fork_attend(struct worker *worker, weir_fork_slot *head)
 {
-	struct worker *worker = of_face(face);
 	bool full = forks_attend(&worker->forks, head, root_tag(worker));
 	if (worker_wake_helpers(worker))
 		tally_add(&worker->pool->tally, POOL_FORKED_SHARED, 1);
 	return full;
 }
 
-void weir_fork_keep(weir_worker *face, const void *result, size_t bytes)
+__attribute__((used)) void fork_spawn_slow(weir_worker *face, weir_fork_slot *head)
 {
-	forks_keep(&of_face(face)->forks, result, bytes);
+	struct worker *worker = of_face(face);
+	weir_fork_slot child = face->spare;
+	if (unlikely(fork_attend(worker, head))) {
+		child.run(face, head, &child);
+		forks_keep(&worker->forks, child.data, sizeof(child.data));
+		return;
+	}
+	head->run = child.run;
+	memcpy(head->data, child.data, sizeof(child.data));
+	face->head = head + 1;
+	/* Again, so that this child can be made public too: it may be the first of a lone branch. */
+	(void)fork_attend(worker, head + 1);
 }
 
 /* Run something that the thief of our child left to steal. */
@@ -84,9 +94,8 @@ static void wait_for_thief(struct worker *worker, weir_fork_slot *slot)
 	}
 }
 
-void *weir_fork_join(weir_worker *face, weir_fork_slot *slot)
+void *fork_join(struct worker *worker, weir_fork_slot *slot)
 {
-	struct worker *worker = of_face(face);
 	void *result = NULL;
 	const weir_fork_slot *split = worker->forks.split;
 	enum fork_joined joined = forks_join(&worker->forks, slot, root_tag(worker), &result);
@@ -103,6 +112,16 @@ void *weir_fork_join(weir_worker *face, weir_fork_slot *slot)
 	}
 	wait_for_thief(worker, slot);
 	return forks_join_stolen(&worker->forks, slot);
+}
+
+__attribute__((used)) void *fork_join_slow(weir_worker *face, weir_fork_slot *slot)
+{
+	void *result = fork_join(of_face(face), slot);
+	face->head = slot;
+	if (result)
+		return result;
+	slot->run(face, slot, slot);
+	return slot->data;
 }
 
 weir_worker *weir_fork_self(void)
@@ -159,7 +178,7 @@ weir_status weir_fork(weir_task_fn fn, void *argument)
 	union untyped data = {.in = {.fn = fn, .argument = argument}};
 	if (unlikely(head >= worker->forks.end)) {
 		data.out = run_child(worker, fn, argument);
-		weir_fork_keep(face, &data, sizeof(data));
+		forks_keep(&worker->forks, &data, sizeof(data));
 		face->head = head + 1;
 		return WEIR_OK;
 	}
@@ -167,7 +186,7 @@ weir_status weir_fork(weir_task_fn fn, void *argument)
 	memcpy(head->data, &data, sizeof(data));
 	face->head = head + 1;
 	if (unlikely(forks_wants_attention(&worker->forks, head)))
-		(void)weir_fork_attend(face, head + 1);
+		(void)fork_attend(worker, head + 1);
 	return WEIR_OK;
 }
 
@@ -183,7 +202,7 @@ weir_status weir_join(void)
 	if (slot < worker->forks.end && slot->run != run_untyped)
 		return error_set(WEIR_EINVAL, "weir_join() meets a child of WEIR_SPAWN(): join that by WEIR_JOIN()");
 	union untyped data;
-	void *result = weir_fork_join(face, slot);
+	void *result = fork_join(worker, slot);
 	face->head = slot;
 	if (result) {
 		memcpy(&data, result, sizeof(data));

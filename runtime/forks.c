@@ -19,7 +19,7 @@ _Static_assert(offsetof(weir_fork_slot, data) % _Alignof(struct fork_result) == 
 	       "kept results are aligned like slots");
 
 /* F8: what inlined spawns and joins read and write is one line, and what thieves exchange, or look at again and again, another. */
-_Static_assert(offsetof(struct forks, face) + sizeof(weir_worker) <= CACHE_LINE, "the face is in the first line");
+_Static_assert(offsetof(struct forks, face.head) + sizeof(weir_fork_slot *) <= CACHE_LINE, "what they use is in the first line");
 _Static_assert(offsetof(struct forks, shared) % CACHE_LINE == 0 && offsetof(struct forks, shared) >= CACHE_LINE,
 	       "the thieves' line begins with the word");
 _Static_assert(offsetof(struct forks, asked) / CACHE_LINE == offsetof(struct forks, shared) / CACHE_LINE,

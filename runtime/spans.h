@@ -71,7 +71,7 @@ static inline bool span_fork(struct worker *worker, weir_fork_slot *head, weir_f
 	memcpy(head->data, span, sizeof(*span));
 	worker->forks.face.head = head + 1;
 	if (unlikely(forks_wants_attention(&worker->forks, head)))
-		(void)weir_fork_attend(&worker->forks.face, head + 1);
+		(void)fork_attend(worker, head + 1);
 	return true;
 }
 
@@ -80,7 +80,7 @@ static inline const struct span *span_join(struct worker *worker, weir_fork_slot
 {
 	void *result = NULL;
 	if (unlikely(forks_join_wants_attention(&worker->forks, slot)))
-		result = weir_fork_join(&worker->forks.face, slot);
+		result = fork_join(worker, slot);
 	worker->forks.face.head = slot;
 	return result;
 }

@@ -442,7 +442,7 @@ static struct worker *make_worker(weir_pool *pool, uint32_t node, uint32_t core)
 	worker->node = node;
 	worker->core = core;
 	worker->look_ns = pool->spin_ns;
-	worker->forks.face.head = worker->forks.base;
+	fork_entries(&worker->forks.face);
 	return worker;
 }
 

@@ -18,6 +18,18 @@ void workers_stop(weir_pool *pool);
 /* Run a task to its end on the calling worker, inside whatever it runs now. */
 void worker_run(struct worker *worker, weir_task *task);
 
+/* fork.c. A spawn at or above `limit`: serve a request. True: no slot is left. After a false one the caller fills the slot, and calls
+ * again with head + 1. */
+bool fork_attend(struct worker *worker, weir_fork_slot *head);
+
+/* fork.c. A join below `guard`. NULL: the child is the caller's to run; else the child's result. */
+void *fork_join(struct worker *worker, weir_fork_slot *slot);
+
+/* fork.c: the slow paths of <weir/fork.h>, and fork_entry.c: the ways into them, for inlined code to find in its worker. */
+void fork_spawn_slow(weir_worker *face, weir_fork_slot *head);
+void *fork_join_slow(weir_worker *face, weir_fork_slot *slot);
+void fork_entries(weir_worker *face);
+
 /* calls.c: run the call in worker->own, and those of the hand after it while nothing else comes first. */
 void worker_run_calls(struct worker *worker);
 

@@ -14,7 +14,7 @@
 #define WEIR_VERSION_PATCH 0
 
 /* Bumped whenever a structure that inlined code reads changes its layout; weir_pool_create() compares it. */
-#define WEIR_LAYOUT 1u
+#define WEIR_LAYOUT 2u
 
 #if defined(__GNUC__)
 #define WEIR_API __attribute__((visibility("default")))

@@ -48,18 +48,10 @@ struct weir_worker {
 	weir_fork_slot *limit; /* a spawn at or above it takes the slow path */
 	weir_fork_slot *guard; /* a join below it takes the slow path */
 	weir_fork_slot *head;  /* the first slot that is not in use */
+	void (*spawn_slow)(weir_worker *worker, weir_fork_slot *head); /* see WEIR_SPAWN_SLOW_ */
+	void *(*join_slow)(weir_worker *worker, weir_fork_slot *slot);
+	weir_fork_slot spare; /* the child that a slow spawn is about */
 };
-
-/* Slow paths; called by the macros only. ------------------------------------------------------------------------ */
-
-/* A spawn at or above `limit`. True: no slot is left, the caller runs the child inline and keeps its result by
- * weir_fork_keep(). Else the caller fills the slot and calls again with head + 1, so that this child can be made public
- * too. */
-WEIR_API bool weir_fork_attend(weir_worker *worker, weir_fork_slot *head);
-WEIR_API void weir_fork_keep(weir_worker *worker, const void *result, size_t bytes);
-
-/* A join below `guard`. NULL: the child is the caller's to run; else the child's result. */
-WEIR_API void *weir_fork_join(weir_worker *worker, weir_fork_slot *slot);
 
 /* The worker of the running task, and through it the first free slot. NULL outside tasks. */
 WEIR_API weir_worker *weir_fork_self(void);
@@ -90,12 +82,43 @@ WEIR_API void weir_share(void);
 #define WEIR_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
 #endif
 
-/* Slow paths that keep their caller's registers, where the compiler can: so the fast path needs fewer of its own and none
- * before it knows that it does anything. They return nothing: clang 14 restores the register of a result as well. */
-#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
-#define WEIR_SLOW_ __attribute__((preserve_most, noinline, cold, unused))
+/* Slow paths. A spawn at or above `limit`: its child is in `spare`. A join below `guard`: returns the child's result, which is
+ * good until the next spawn.
+ *
+ * On x86-64 they keep their caller's general registers: so the fast path saves fewer of its own, and none for the sake of a
+ * path that is hardly ever taken. No calling convention of gcc 12 says so, hence the jump: behind the entry points (runtime/
+ * fork_entry.c) are functions in C. They come back to r11 and leave the red zone alone, as a compiler that sees no call may
+ * use it. What vector registers there are is asked where a function is defined, after its `#pragma GCC target`. */
+#if defined(__x86_64__) && !defined(__ILP32__)
+#define WEIR_PASTE_NOW_(a, b) a##b
+#define WEIR_PASTE_(a, b) WEIR_PASTE_NOW_(a, b)
+#ifdef __SSE2__
+#define WEIR_VECTORS_                                                                                                  \
+	, "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", \
+		"xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 #else
-#define WEIR_SLOW_ __attribute__((noinline, cold, unused))
+#define WEIR_VECTORS_
+#endif
+#define WEIR_UPPER___AVX512F__
+#define WEIR_UPPER_1                                                                                                   \
+	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",  \
+		"xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#define WEIR_JUMP_(entry)                                                                                              \
+	"lea{q}\t{1f(%%rip), %%r11|r11, 1f[rip]}\n\tjmp\t{*%c[" entry "](%%rdi)|QWORD PTR %c[" entry "][rdi]}\n1:\tendbr64"
+#define WEIR_LOST_ "r11", "cc", "memory" WEIR_VECTORS_ WEIR_PASTE_(WEIR_UPPER_, __AVX512F__)
+#define WEIR_SPAWN_SLOW_(worker, head)                                                                                 \
+	__asm__ volatile(WEIR_JUMP_("at")                                                                              \
+			 :                                                                                             \
+			 : "D"(worker), "S"(head), [at] "i"(offsetof(weir_worker, spawn_slow))                         \
+			 : WEIR_LOST_)
+#define WEIR_JOIN_SLOW_(result, worker, slot)                                                                          \
+	__asm__ volatile(WEIR_JUMP_("at")                                                                              \
+			 : "=a"(result)                                                                                \
+			 : "D"(worker), "S"(slot), [at] "i"(offsetof(weir_worker, join_slow))                          \
+			 : WEIR_LOST_)
+#else
+#define WEIR_SPAWN_SLOW_(worker, head) (worker)->spawn_slow(worker, head)
+#define WEIR_JOIN_SLOW_(result, worker, slot) ((result) = (worker)->join_slow(worker, slot))
 #endif
 
 /* The relaxed load of a join. gcc 12 keeps the address that an __atomic builtin is given in a register, one more that each
@@ -106,120 +129,95 @@ WEIR_API void weir_share(void);
 #define WEIR_GUARD_(worker) (*(weir_fork_slot *volatile *)&(worker)->guard)
 #endif
 
-/* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; PASS: names; STORE: in->x = x; LOAD:
- * in->x. No name of theirs may be one of the caller's: they begin with weir_.
+/* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; STORE: in->x = x; LOAD: in->x. No name of
+ * theirs may be one of the caller's: they begin with weir_.
  * A function that ends in a join is best as a loop in which each turn runs one child, entered only by who is no leaf. gcc makes
  * both, but only if it splits the test for a leaf off before it sees the loop: else all registers are saved for leaves too. So
  * f##_weir_never, which nobody writes, guards an asm behind the call: gcc learns that it is 0 only in between. */
-#define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, PASS, STORE, LOAD)                                                 \
-	typedef union __attribute__((may_alias)) {                                                                 \
-		struct {                                                                                           \
-			FIELDS                                                                                     \
-		} in;                                                                                              \
-		R out;                                                                                             \
-	} f##_weir_data;                                                                                           \
-	WEIR_STATIC_ASSERT_(sizeof(f##_weir_data) <= WEIR_FORK_BYTES, #f ": arguments or result over 48 bytes");   \
-	static int f##_weir_never __attribute__((unused));                                                         \
-	static R f##_weir_body(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS);                             \
-	static __attribute__((noinline, unused)) void f##_weir_slot(weir_worker *weir_w_, weir_fork_slot *weir_h_, \
-								    weir_fork_slot *weir_s_)                       \
-	{                                                                                                          \
-		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_s_->data;                                   \
-		weir_d_->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                              \
-	}                                                                                                          \
-	static inline __attribute__((always_inline, unused)) void f##_weir_fill(weir_worker *weir_w_,              \
-										weir_fork_slot *weir_h_, PARAMS)   \
-	{                                                                                                          \
-		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                   \
-		weir_h_->run = f##_weir_slot;                                                                      \
-		STORE;                                                                                             \
-		weir_w_->head = weir_h_ + 1;                                                                       \
-	}                                                                                                          \
-	static WEIR_SLOW_ void f##_weir_spawn_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS)          \
-	{                                                                                                          \
-		if (weir_fork_attend(weir_w_, weir_h_)) {                                                          \
-			R weir_out_ = f##_weir_body(weir_w_, weir_h_, PASS);                                       \
-			weir_fork_keep(weir_w_, &weir_out_, sizeof(weir_out_));                                    \
-			return;                                                                                    \
-		}                                                                                                  \
-		f##_weir_fill(weir_w_, weir_h_, PASS);                                                             \
-		weir_fork_attend(weir_w_, weir_h_ + 1);                                                            \
-	}                                                                                                          \
-	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,             \
-										 weir_fork_slot *weir_h_, PARAMS)  \
-	{                                                                                                          \
-		if (WEIR_UNLIKELY(weir_h_ >= __atomic_load_n(&weir_w_->limit, __ATOMIC_RELAXED))) {                \
-			f##_weir_spawn_slow(weir_w_, weir_h_, PASS);                                               \
-			return;                                                                                    \
-		}                                                                                                  \
-		f##_weir_fill(weir_w_, weir_h_, PASS);                                                             \
-	}                                                                                                          \
-	static WEIR_SLOW_ void f##_weir_join_slow(weir_worker *weir_w_, weir_fork_slot *weir_h_, R *weir_out_)     \
-	{                                                                                                          \
-		f##_weir_data *weir_d_ = (f##_weir_data *)weir_fork_join(weir_w_, weir_h_);                        \
-		weir_w_->head = weir_h_;                                                                           \
-		if (weir_d_) {                                                                                     \
-			*weir_out_ = weir_d_->out;                                                                 \
-			return;                                                                                    \
-		}                                                                                                  \
-		weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                                  \
-		*weir_out_ = f##_weir_body(weir_w_, weir_h_, LOAD);                                                \
-	}                                                                                                          \
-	static inline __attribute__((always_inline, unused))                                                       \
-	R f##_weir_join(weir_worker *weir_w_, weir_fork_slot *weir_h_)                                             \
-	{                                                                                                          \
-		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                   \
-		if (WEIR_UNLIKELY(weir_h_ < WEIR_GUARD_(weir_w_))) {                                               \
-			R weir_out_;                                                                               \
-			f##_weir_join_slow(weir_w_, weir_h_, &weir_out_);                                          \
-			return weir_out_;                                                                          \
-		}                                                                                                  \
-		weir_w_->head = weir_h_;                                                                           \
-		R weir_out_ = f##_weir_body(weir_w_, weir_h_, LOAD);                                               \
-		if (f##_weir_never)                                                                                \
-			__asm__ volatile("");                                                                      \
-		return weir_out_;                                                                                  \
-	}                                                                                                          \
-	struct f##_weir_call {                                                                                     \
-		f##_weir_data data;                                                                                \
-		R out;                                                                                             \
-	};                                                                                                         \
-	static __attribute__((unused)) weir_status f##_weir_task(weir_task *weir_t_, void *weir_a_)                \
-	{                                                                                                          \
-		(void)weir_t_;                                                                                     \
-		struct f##_weir_call *weir_c_ = (struct f##_weir_call *)weir_a_;                                   \
-		f##_weir_data *weir_d_ = &weir_c_->data;                                                           \
-		weir_worker *weir_w_ = weir_fork_self();                                                           \
-		weir_c_->out = f##_weir_body(weir_w_, weir_w_->head, LOAD);                                        \
-		return WEIR_OK;                                                                                    \
-	}                                                                                                          \
-	static __attribute__((unused)) weir_status f##_weir_run(weir_pool *weir_p_, R *weir_r_, PARAMS)            \
-	{                                                                                                          \
-		struct f##_weir_call weir_c_;                                                                      \
-		f##_weir_data *weir_d_ = &weir_c_.data;                                                            \
-		STORE;                                                                                             \
-		weir_status weir_s_ = weir_pool_run(weir_p_, f##_weir_task, &weir_c_, NULL);                       \
-		if (!weir_s_)                                                                                      \
-			*weir_r_ = weir_c_.out;                                                                    \
-		return weir_s_;                                                                                    \
-	}                                                                                                          \
-	static R f##_weir_body(weir_worker *weir_w_ __attribute__((unused)),                                       \
+#define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, STORE, LOAD)                                                           \
+	typedef union __attribute__((may_alias)) {                                                                     \
+		struct {                                                                                               \
+			FIELDS                                                                                         \
+		} in;                                                                                                  \
+		R out;                                                                                                 \
+	} f##_weir_data;                                                                                               \
+	WEIR_STATIC_ASSERT_(sizeof(f##_weir_data) <= WEIR_FORK_BYTES, #f ": arguments or result over 48 bytes");       \
+	static int f##_weir_never __attribute__((unused));                                                             \
+	static R f##_weir_body(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS);                                 \
+	static __attribute__((noinline, unused)) void f##_weir_slot(weir_worker *weir_w_, weir_fork_slot *weir_h_,     \
+								    weir_fork_slot *weir_s_)                           \
+	{                                                                                                              \
+		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_s_->data;                                       \
+		weir_d_->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                  \
+	}                                                                                                              \
+	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,                 \
+										 weir_fork_slot *weir_h_, PARAMS)      \
+	{                                                                                                              \
+		if (WEIR_UNLIKELY(weir_h_ >= __atomic_load_n(&weir_w_->limit, __ATOMIC_RELAXED))) {                    \
+			f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_w_->spare.data;                         \
+			weir_w_->spare.run = f##_weir_slot;                                                            \
+			STORE;                                                                                         \
+			WEIR_SPAWN_SLOW_(weir_w_, weir_h_);                                                            \
+			return;                                                                                        \
+		}                                                                                                      \
+		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                       \
+		weir_h_->run = f##_weir_slot;                                                                          \
+		STORE;                                                                                                 \
+		weir_w_->head = weir_h_ + 1;                                                                           \
+	}                                                                                                              \
+	static inline __attribute__((always_inline, unused))                                                           \
+	R f##_weir_join(weir_worker *weir_w_, weir_fork_slot *weir_h_)                                                 \
+	{                                                                                                              \
+		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_h_->data;                                       \
+		if (WEIR_UNLIKELY(weir_h_ < WEIR_GUARD_(weir_w_))) {                                                   \
+			void *weir_r_;                                                                                 \
+			WEIR_JOIN_SLOW_(weir_r_, weir_w_, weir_h_);                                                    \
+			return ((f##_weir_data *)weir_r_)->out;                                                        \
+		}                                                                                                      \
+		weir_w_->head = weir_h_;                                                                               \
+		R weir_out_ = f##_weir_body(weir_w_, weir_h_, LOAD);                                                   \
+		if (f##_weir_never)                                                                                    \
+			__asm__ volatile("");                                                                          \
+		return weir_out_;                                                                                      \
+	}                                                                                                              \
+	struct f##_weir_call {                                                                                         \
+		f##_weir_data data;                                                                                    \
+		R out;                                                                                                 \
+	};                                                                                                             \
+	static __attribute__((unused)) weir_status f##_weir_task(weir_task *weir_t_, void *weir_a_)                    \
+	{                                                                                                              \
+		(void)weir_t_;                                                                                         \
+		struct f##_weir_call *weir_c_ = (struct f##_weir_call *)weir_a_;                                       \
+		f##_weir_data *weir_d_ = &weir_c_->data;                                                               \
+		weir_worker *weir_w_ = weir_fork_self();                                                               \
+		weir_c_->out = f##_weir_body(weir_w_, weir_w_->head, LOAD);                                            \
+		return WEIR_OK;                                                                                        \
+	}                                                                                                              \
+	static __attribute__((unused)) weir_status f##_weir_run(weir_pool *weir_p_, R *weir_r_, PARAMS)                \
+	{                                                                                                              \
+		struct f##_weir_call weir_c_;                                                                          \
+		f##_weir_data *weir_d_ = &weir_c_.data;                                                                \
+		STORE;                                                                                                 \
+		weir_status weir_s_ = weir_pool_run(weir_p_, f##_weir_task, &weir_c_, NULL);                           \
+		if (!weir_s_)                                                                                          \
+			*weir_r_ = weir_c_.out;                                                                        \
+		return weir_s_;                                                                                        \
+	}                                                                                                              \
+	static R f##_weir_body(weir_worker *weir_w_ __attribute__((unused)),                                           \
 			       weir_fork_slot *weir_h_ __attribute__((unused)), PARAMS)
 
 #define WEIR_COMMA_ ,
-#define WEIR_FORK_1(R, f, T1, a1) WEIR_FORK_DEFINE_(R, f, T1 a1;, T1 a1, a1, weir_d_->in.a1 = a1, weir_d_->in.a1)
+#define WEIR_FORK_1(R, f, T1, a1) WEIR_FORK_DEFINE_(R, f, T1 a1;, T1 a1, weir_d_->in.a1 = a1, weir_d_->in.a1)
 #define WEIR_FORK_2(R, f, T1, a1, T2, a2)                                                                              \
-	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2;, T1 a1 WEIR_COMMA_ T2 a2, a1 WEIR_COMMA_ a2,                             \
+	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2;, T1 a1 WEIR_COMMA_ T2 a2,                                                \
 			  (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2), weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2)
 #define WEIR_FORK_3(R, f, T1, a1, T2, a2, T3, a3)                                                                      \
 	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3;, T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3,                       \
-			  a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3,                                                            \
 			  (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2, weir_d_->in.a3 = a3),                             \
 			  weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2 WEIR_COMMA_ weir_d_->in.a3)
 #define WEIR_FORK_4(R, f, T1, a1, T2, a2, T3, a3, T4, a4)                                                              \
 	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3; T4 a4;,                                                           \
 			  T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3 WEIR_COMMA_ T4 a4,                                 \
-			  a1 WEIR_COMMA_ a2 WEIR_COMMA_ a3 WEIR_COMMA_ a4,                                             \
 			  (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2, weir_d_->in.a3 = a3, weir_d_->in.a4 = a4),        \
 			  weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2 WEIR_COMMA_ weir_d_->in.a3 WEIR_COMMA_ weir_d_->in.a4)
 
