@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork_entry_test.c - the ways into the slow paths of fork-join (F10). Each would fail if an entry lost a general register, wrote
- * into the red zone or left the stack askew, if a compiler kept something else over the jump, or if unwinders lost their way there.
+ * fork_entry_test.c - the ways into the slow paths of fork-join (F10). Each would fail if an entry lost a general register,
+ * wrote into the red zone or left the stack askew, if a compiler kept something else over the jump, or if unwinders lost
+ * their way there.
  */
 #include <execinfo.h>
 #include <setjmp.h>
