@@ -102,10 +102,14 @@ WEIR_API void weir_share(void);
 #define WEIR_UPPER___AVX512F__
 #define WEIR_UPPER_1                                                                                                   \
 	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",  \
-		"xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+		"xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#define WEIR_GENERAL___APX_F__
+#define WEIR_GENERAL_1                                                                                                 \
+	, "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r29", "r30", "r31"
 #define WEIR_JUMP_(entry)                                                                                              \
 	"lea{q}\t{1f(%%rip), %%r11|r11, 1f[rip]}\n\tjmp\t{*%c[" entry "](%%rdi)|QWORD PTR %c[" entry "][rdi]}\n1:\tendbr64"
-#define WEIR_LOST_ "r11", "cc", "memory" WEIR_VECTORS_ WEIR_PASTE_(WEIR_UPPER_, __AVX512F__)
+#define WEIR_LOST_                                                                                                             \
+	"r11", "cc", "memory" WEIR_VECTORS_ WEIR_PASTE_(WEIR_UPPER_, __AVX512F__) WEIR_PASTE_(WEIR_GENERAL_, __APX_F__)
 #define WEIR_SPAWN_SLOW_(worker, head)                                                                                 \
 	__asm__ volatile(WEIR_JUMP_("at")                                                                              \
 			 :                                                                                             \
