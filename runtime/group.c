@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "private/error.h"
+#include "runtime/guest.h"
 #include "runtime/waits.h"
 #include "runtime/why.h"
 #include "runtime/worker.h"
@@ -453,6 +454,8 @@ weir_status weir_group_wait(weir_group *group)
 		if (status)
 			return status;
 	} else if (!group_is_done(group, epoch)) {
+		if (!worker)
+			guest_help(group, epoch);
 		spin_until_done(group, epoch);
 		sleep_until_done(group, epoch);
 	}

@@ -12,6 +12,7 @@
  * nobody: who stops looking looks once more after it has said so, and wakes the next if there is more than it takes.
  */
 #include "runtime/leftover.h"
+#include "runtime/seat.h"
 #include "runtime/worker.h"
 
 enum {
@@ -31,8 +32,15 @@ static bool become_searcher(struct worker *worker)
 	       at_cas(&pool->searcher, &nobody, worker->number + 1, relaxed, relaxed, none);
 }
 
+bool worker_stop_searching(struct worker *worker)
+{
+	uint32_t searcher = worker->number + 1;
+	return at_load(&worker->pool->searcher, relaxed, none) == searcher &&
+	       at_cas(&worker->pool->searcher, &searcher, 0, relaxed, relaxed, none);
+}
+
 /* Awake is as good as running: who was woken, or found something, may be about to run it. */
-static bool anyone_runs(weir_pool *pool)
+bool worker_anyone_runs(weir_pool *pool)
 {
 	uint32_t count = at_load(&pool->worker_count, relaxed, none);
 	for (uint32_t i = 0; i < count; i++) {
@@ -40,7 +48,7 @@ static bool anyone_runs(weir_pool *pool)
 		struct worker *worker = at_load(&pool->worker[i], acquire, member);
 		/* ORDER(announce): seq_cst, after our announce; pairs with the store of who wakes up, who picks a
 		 * sleeper next: it finds us, or we see it. */
-		if (worker && at_load(&worker->awake, seq_cst, announce))
+		if (worker && at_load(&worker->seat, seq_cst, announce) >= SEAT_AWAKE)
 			return true;
 	}
 	return false;
@@ -57,22 +65,22 @@ static void sleep_for_work(struct worker *worker)
 	}
 	uint32_t ticket = park_ticket(&worker->park);
 	uint64_t search_ns = worker->search_ns ? worker->search_ns : SEARCH_NS_MIN;
-	bool clearing = false;
-	at_store(&worker->awake, 0, relaxed, none);
-	idlers_announce(idle, worker->member);
+	bool clearing = false, slept = false;
+	uint32_t lends = seat_sleep(worker);
 	route_barrier(pool);
 	/* ORDER(announce): seq_cst, R of the argument in park.h: the end of the pool is a push as well. */
 	if (!route_any(worker) && !at_load(&pool->stopping, seq_cst, announce)) {
-		bool last = !anyone_runs(pool), searching = !last && become_searcher(worker);
+		bool last = !worker_anyone_runs(pool), searching = !last && become_searcher(worker);
 		tally_add(&pool->tally, POOL_PARKED, 1);
 		clearing = last && leftover_bytes(pool);
 		park_wait(&worker->park, ticket, searching ? search_ns : clearing ? LEFTOVER_IDLE_NS : 0);
-		if (searching)
-			at_store(&pool->searcher, 0, relaxed, none);
-		worker->search_ns = search_ns * 2 < SEARCH_NS_MAX ? search_ns * 2 : SEARCH_NS_MAX;
+		(void)worker_stop_searching(worker);
+		slept = true;
 	}
-	/* ORDER(announce): seq_cst, pairs with anyone_runs(). */
-	at_store(&worker->awake, 1, seq_cst, announce);
+	bool lent;
+	seat_wake(worker, lends, &lent);
+	if (slept && !lent)
+		worker->search_ns = search_ns * 2 < SEARCH_NS_MAX ? search_ns * 2 : SEARCH_NS_MAX;
 	/* False: picked, and woken for something. Whoever picks us hands on if there is more (wake_next). */
 	if (idlers_retract(idle, worker->member) && clearing)
 		leftover_clear(pool);
@@ -87,14 +95,13 @@ static bool anyone_sleeps(weir_pool *pool)
 }
 
 /* The searcher found something to do, or a thief took all that its victim had made public: nobody would ask again. */
-static void ask_all(struct worker *worker)
+static void ask_all(weir_pool *pool)
 {
-	weir_pool *pool = worker->pool;
 	uint32_t count = at_load(&pool->worker_count, relaxed, none);
 	for (uint32_t i = 0; i < count; i++) {
 		/* ORDER(member): acquire, pairs with the release in enlist(). */
 		struct worker *other = at_load(&pool->worker[i], acquire, member);
-		if (other && at_load(&other->awake, relaxed, none) && route_may_ask(other))
+		if (other && seat_is_taken(other) && route_may_ask(other))
 			forks_ask(&other->forks);
 	}
 }
@@ -103,11 +110,16 @@ static void ask_all(struct worker *worker)
  * and then, it asks whoever is awake for some, itself too: the next forked child becomes public, and wakes one, who takes it
  * and asks in turn, or will be the searcher when it sleeps again. So as long as somebody forks and somebody sleeps, there
  * is a searcher, or who forks is asked. */
+void worker_ask_for_sleepers(weir_pool *pool)
+{
+	if (!at_load(&pool->searcher, relaxed, none) && anyone_sleeps(pool))
+		ask_all(pool);
+}
+
 static void wake_next(struct worker *worker)
 {
 	weir_pool *pool = worker->pool;
-	if (!at_load(&pool->searcher, relaxed, none) && anyone_sleeps(pool))
-		ask_all(worker);
+	worker_ask_for_sleepers(pool);
 	if (route_any(worker))
 		route_wake(pool, worker->node, false);
 }

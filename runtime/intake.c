@@ -82,7 +82,8 @@ static void read_call(const struct intake_place *from, struct call *to, uint64_t
 	to->run = run;
 }
 
-uint32_t intake_take(struct intake *in, struct call *out, uint32_t most)
+/* only: of this group, up to the first of another; NULL: of any. */
+static ALWAYS_INLINE uint32_t take(struct intake *in, struct call *out, uint32_t most, const weir_group *only)
 {
 	/* ORDER(intake_head): acquire, pairs with the exchange below: tail is not older than what it left. */
 	uint64_t head = at_load(&in->head, acquire, intake_head);
@@ -105,14 +106,39 @@ uint32_t intake_take(struct intake *in, struct call *out, uint32_t most)
 		uint64_t run = at_load(&((struct intake_place *)segment)[first + taken].run, relaxed, none);
 		if (run && taken)
 			break;
+		if (only && at_load(&((struct intake_place *)segment)[first + taken].group, relaxed, none) != only)
+			break;
 		read_call(&segment[first + taken], &out[taken], run);
 		calls += call_count(run);
 		taken++;
 		if (run)
 			break;
 	}
+	if (only && !taken)
+		return 0;
 	uint64_t wanted = (uint64_t)(place + taken) << 32 | (uint32_t)((uint32_t)head + calls);
 	/* ORDER(intake_head): acq_rel; release, pairs with give_back(): we have read. Failure: another took, and what we read is
 	 * nothing. */
 	return at_cas(&in->head, &head, wanted, acq_rel, relaxed, intake_head) ? taken : 0;
+}
+
+uint32_t intake_take(struct intake *in, struct call *out, uint32_t most)
+{
+	return take(in, out, most, NULL);
+}
+
+uint32_t intake_take_of(struct intake *in, struct call *out, uint32_t most, const weir_group *group)
+{
+	return take(in, out, most, group);
+}
+
+bool intake_is_next(struct intake *in, const weir_group *group)
+{
+	uint32_t place = (uint32_t)(at_load(&in->head, relaxed, none) >> 32);
+	if (place == in->place)
+		return false;
+	place += (place & INTAKE_CALLS) == 0; /* the header */
+	/* Whatever is taken meanwhile: only the producer gives segments back. */
+	struct intake_place *segment = segment_at(in, segment_of(place));
+	return at_load(&segment[place & INTAKE_CALLS].group, relaxed, none) == group;
 }

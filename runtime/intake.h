@@ -113,6 +113,12 @@ static inline void intake_show_again(struct intake *in)
 /* Take up to `most` calls, or one run of them. Returns how many entries were written to out; 0: none, or a lost race. */
 uint32_t intake_take(struct intake *in, struct call *out, uint32_t most);
 
+/* The same, but only those of one group that come before the first of another. */
+uint32_t intake_take_of(struct intake *in, struct call *out, uint32_t most, const weir_group *group);
+
+/* Producer: is what comes next of this group? */
+bool intake_is_next(struct intake *in, const weir_group *group);
+
 /* Calls in it, as of some moment between two loads; never more than were there at some time. */
 static inline uint32_t intake_count(struct intake *in)
 {

@@ -40,6 +40,7 @@ static json_t *pool_object(const weir_metrics *m)
 	PUT(out, pool, spares);
 	PUT(out, pool, ran_home);
 	PUT(out, pool, ran_away);
+	PUT(out, pool, lent);
 	return out;
 }
 

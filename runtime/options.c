@@ -48,6 +48,7 @@ enum kind {
 	KIND_STRATEGY,
 	KIND_ADMISSION,
 	KIND_PINNING,
+	KIND_GUESTS,
 	KIND_IDLE,
 	KIND_LOG
 };
@@ -60,7 +61,8 @@ static const struct variable {
 	{"WEIR_RESOURCE_AWARE", KIND_AWARE},	  {"WEIR_LIMIT_CPU", KIND_CORES},
 	{"WEIR_LIMIT_MEMORY", KIND_MEMORY},	  {"WEIR_STRATEGY", KIND_STRATEGY},
 	{"WEIR_ADMISSION", KIND_ADMISSION},	  {"WEIR_PINNING", KIND_PINNING},
-	{"WEIR_IDLE", KIND_IDLE},		  {"WEIR_LOG", KIND_LOG},
+	{"WEIR_GUESTS", KIND_GUESTS},		  {"WEIR_IDLE", KIND_IDLE},
+	{"WEIR_LOG", KIND_LOG},
 };
 
 /* Set by programs that run under weir's tools for their children, not read here. */
@@ -169,6 +171,10 @@ static weir_status apply(struct resolved *out, const struct variable *variable, 
 	case KIND_PINNING:
 		status = read_flag(variable->name, value, &flag);
 		options->no_pinning |= !status && !flag;
+		return status;
+	case KIND_GUESTS:
+		status = read_flag(variable->name, value, &flag);
+		options->no_guests |= !status && !flag;
 		return status;
 	case KIND_IDLE:
 		return read_idle(variable->name, value, &options->idle);

@@ -6,6 +6,7 @@
  * Not here:  how a range is divided (spans.c), how children are shared (fork.c).
  */
 #include "private/error.h"
+#include "runtime/guest.h"
 #include "runtime/spans.h"
 #include "runtime/waits.h"
 
@@ -73,7 +74,10 @@ weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, cons
 	if (self && !demand)
 		return fn(self, argument);
 	weir_group *group;
-	weir_status status = weir_group_create(&group, pool);
+	weir_status status;
+	if (!worker && !demand && guest_run(pool, fn, argument, &status))
+		return status;
+	status = weir_group_create(&group, pool);
 	if (status)
 		return status;
 	if (self)

@@ -89,6 +89,13 @@ static inline bool idlers_retract(struct idlers *s, uint32_t i)
 	return was;
 }
 
+/* Is it announced? After a ticket: who picks it later wakes it after that. */
+static inline bool idlers_has(struct idlers *s, uint32_t i)
+{
+	/* ORDER(announce): seq_cst, after the ticket. */
+	return at_load(&s->word[i / 64], seq_cst, announce) >> (i % 64) & 1;
+}
+
 static inline bool idlers_any(struct idlers *s)
 {
 	/* ORDER(announce): seq_cst, C of the argument above. */

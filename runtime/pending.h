@@ -56,6 +56,12 @@ static ALWAYS_INLINE void group_count_in(weir_group *group, uint32_t n)
 		group_count_in_slow(group, n);
 }
 
+/* One task more, of a group that its thread submits to but once: no stock. */
+static inline void group_count_one(weir_group *group)
+{
+	at_add(&group->state, 1, relaxed, none);
+}
+
 /* One task less, told at once. The last one wakes who waits and starts who comes after. */
 void group_task_done(weir_group *group);
 

@@ -17,6 +17,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "private/membarrier.h"
+#include "runtime/guest.h"
 #include "runtime/keeper.h"
 #include "runtime/leftover.h"
 #include "runtime/options.h"
@@ -120,6 +121,7 @@ static weir_status make_queues(weir_pool *pool, const uint32_t *share, const wei
 	for (uint32_t n = 0; n < machine->nodes && !status; n++) {
 		if (share[n])
 			status = make_queue(pool, &pool->queue[n], share[n] + options->spares_max, options->lanes_max);
+		pool->queue[n].seats = share[n];
 		pool->queue[n].spinners_max = spinners_max(pool, n, share[n]);
 		const uint32_t *order = &machine->order[(size_t)n * machine->nodes];
 		uint32_t i = 0;
@@ -250,6 +252,8 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 		deal_workers(pool->machine, pool->workers, share);
 		status = make_queues(pool, share, options);
 	}
+	if (!status && !options->no_guests)
+		status = guests_create(pool);
 	if (!status)
 		status = start_workers(pool, share);
 	/* Last: what it looks at is all there. */
@@ -275,6 +279,7 @@ static void dismantle(weir_pool *pool)
 	free(pool->queue_of);
 	free(pool->worker);
 	producers_destroy(pool->producers);
+	guests_destroy(pool);
 	slots_destroy(pool->tasks);
 	slots_destroy(pool->needs);
 	slots_destroy(pool->groups);
@@ -493,6 +498,7 @@ weir_status weir_pool_counts_get(weir_pool *pool, weir_pool_counts *out)
 		.spares = at_load(&pool->worker_count, relaxed, none) - pool->workers,
 		.ran_home = tally_sum(tally, POOL_RAN_HOME),
 		.ran_away = tally_sum(tally, POOL_RAN_AWAY),
+		.lent = tally_sum(tally, POOL_LENT),
 	};
 	return WEIR_OK;
 }

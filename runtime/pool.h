@@ -46,6 +46,7 @@ _Static_assert(offsetof(struct task_need, waiter) == CACHE_LINE, "what every tas
  * node. Those before LANE_NORMAL are taken before a worker's own deque. */
 enum { LANE_FREE = 0, LANE_BOUND = 1, LANE_NORMAL = 2 * SERVICE_NORMAL, LANES = 2 * WEIR_CLASSES };
 
+struct guests;
 struct intake;
 struct producers;
 struct worker;
@@ -57,6 +58,7 @@ struct node_queues {
 	struct idlers resting;		  /* standing by: woken when a task blocks */
 	_Atomic(struct worker *) *member; /* by the numbers in these sets; NULL: not filled in yet */
 	_Atomic(uint32_t) members;
+	uint32_t seats; /* as dealt: the members below it are pinned to the node's cores in turn */
 	_Atomic(struct intake *) *intake; /* of producers that are near; NULL: not filled in yet */
 	_Atomic(uint32_t) intakes;
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
@@ -99,7 +101,8 @@ struct worker {
 	uint32_t blocked;	   /* depth of blocking sections */
 	struct wait_edge *waiting; /* the innermost group that the tasks on this stack wait for; NULL: none */
 	bool stood_in;		   /* somebody works in our stead */
-	_Atomic(uint32_t) awake;   /* runs something, or looks for it; who goes to sleep reads whether to search */
+	_Atomic(uint32_t) seat;	   /* enum seat: whether it sleeps, and whose it is (seat.h) */
+	_Atomic(uint32_t) lends;   /* how often it was lent; only who sits in it writes it */
 	uint32_t intake_turn;	   /* where its next look at the intakes begins */
 	struct worker *watched;	   /* whose hand did not move, */
 	uint64_t watched_next;	   /* from here on, */
@@ -125,6 +128,7 @@ enum pool_counter {
 	POOL_PARKED,
 	POOL_RAN_HOME,
 	POOL_RAN_AWAY,
+	POOL_LENT,
 	POOL_COUNTERS
 };
 
@@ -153,6 +157,7 @@ struct weir_pool {
 	weir_monitor *monitor;
 	struct keeper *keeper;
 	struct producers *producers;	  /* NULL: none */
+	struct guests *guests;		  /* NULL: threads outside that wait do not work */
 	struct node_queues *queue;	  /* by node; a node without workers has none in use */
 	uint32_t *queue_of;		  /* the node whose workers serve a node */
 	_Atomic(struct worker *) *worker; /* by number; grows by stand-ins; NULL: not filled in yet */

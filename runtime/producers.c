@@ -211,6 +211,12 @@ bool producers_have_mine(weir_pool *pool)
 	return pool->producers && find_mine(pool);
 }
 
+bool producers_only_mine(weir_pool *pool)
+{
+	/* ORDER(announce): seq_cst, pairs with make(): who has one from now on looks at the idle after this. */
+	return !pool->producers || at_load(&pool->producers->made, seq_cst, announce) <= (producers_mine(pool) != NULL);
+}
+
 void producers_hand_on(weir_pool *pool)
 {
 	uint32_t index = thread_index();

@@ -36,6 +36,15 @@ void producers_hand_on(weir_pool *pool);
 /* Are tasks_max tasks there, some of them in intakes or hands? */
 bool producers_are_full(weir_pool *pool);
 
+/* The calling thread's intake; NULL: it has none yet. */
+static inline struct intake *producers_mine(weir_pool *pool)
+{
+	return pool->producers ? at_load(&pool->producers->mine[thread_index_plus_one], relaxed, none) : NULL;
+}
+
+/* Has nobody an intake but perhaps the calling thread? To its own pushes it needs no barrier. */
+bool producers_only_mine(weir_pool *pool);
+
 /* As producers_ask(), where nothing is to be asked: a few loads. */
 static ALWAYS_INLINE struct intake *producers_at_hand(weir_pool *pool)
 {

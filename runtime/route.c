@@ -172,10 +172,15 @@ static weir_task *take_call(struct worker *worker)
 }
 
 /* The hand was filled: whoever sleeps may have looked at it before. C of the argument in park.h. */
-static weir_task *take_filled(struct worker *worker)
+static void tell_filled(struct worker *worker)
 {
 	if (handful_count(&worker->handful) > 1 && unlikely(route_idle(worker->pool, worker->node)))
 		route_wake(worker->pool, worker->node, false);
+}
+
+static weir_task *take_filled(struct worker *worker)
+{
+	tell_filled(worker);
 	return take_call(worker);
 }
 
@@ -208,6 +213,19 @@ static weir_task *take_outside(struct worker *worker, uint32_t node)
 		worker->intake_turn = (worker->intake_turn + i + 1) % count;
 	}
 	return entries ? take_filled(worker) : NULL;
+}
+
+bool route_take_of(struct worker *worker, struct intake *in, const weir_group *group)
+{
+	if (!handful_open(&worker->handful))
+		return false;
+	uint32_t entries = 0;
+	for (int tries = 0; tries < TAKE_TRIES && !entries; tries++)
+		entries = intake_take_of(in, worker->handful.call, share_of(worker->pool, in), group);
+	handful_close(&worker->handful, entries);
+	if (entries)
+		tell_filled(worker);
+	return entries != 0;
 }
 
 bool route_hint_outside(struct worker *worker)

@@ -46,6 +46,9 @@ static inline bool route_take_next_call(struct worker *worker)
 	return route_take_call(worker);
 }
 
+/* Into the own hand, which is empty: what comes next in an intake, if it is of this group. False: nothing. */
+bool route_take_of(struct worker *worker, struct intake *in, const weir_group *group);
+
 /* May there be something for this worker? For announce-then-re-check: no false "no". */
 bool route_any(struct worker *worker);
 

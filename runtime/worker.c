@@ -24,6 +24,7 @@
 #include "private/log.h"
 #include "runtime/leftover.h"
 #include "runtime/producers.h"
+#include "runtime/seat.h"
 
 enum {
 	DEQUE_CAPACITY = 4096,
@@ -297,7 +298,7 @@ static void rest(struct worker *worker)
 		route_wake(pool, worker->node, false);
 	struct idlers *resting = &pool->queue[worker->node].resting;
 	uint32_t ticket = park_ticket(&worker->park);
-	at_store(&worker->awake, 0, relaxed, none);
+	seat_leave(worker);
 	idlers_announce(resting, worker->member);
 	/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
 	while (!at_load(&pool->stopping, seq_cst, announce)) {
@@ -381,16 +382,14 @@ static void *worker_main(void *argument)
 	producers_hand_on(pool);
 	if (pool->pinned && pin_thread(pool->machine, worker->node, worker->core))
 		LOG(WEIR_LOG_WARN, "worker %u is not pinned: %s", worker->number, weir_error_text());
-	/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
-	at_store(&worker->awake, 1, seq_cst, announce);
+	seat_sit(worker);
 	/* Whoever was idle goes on as one until it has something: then it wakes the next (worker_idle()). */
 	bool idle = false;
 	while (!at_load(&pool->stopping, relaxed, none)) {
 		struct found found;
 		if (unlikely(give_up_seat(worker))) {
 			rest(worker);
-			/* ORDER(announce): seq_cst, as in sleep_for_work() (idle.c). */
-			at_store(&worker->awake, 1, seq_cst, announce);
+			seat_sit(worker);
 		} else if ((!idle && route_take(worker, &found)) || worker_idle(worker, &found)) {
 			worker_run_found(worker, &found);
 			worker->search_ns = 0;
@@ -399,7 +398,7 @@ static void *worker_main(void *argument)
 			idle = true;
 		}
 	}
-	at_store(&worker->awake, 0, relaxed, none);
+	seat_leave(worker);
 	return NULL;
 }
 

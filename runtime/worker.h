@@ -73,6 +73,15 @@ void worker_share(struct worker *worker);
 /* idle.c: nothing to do: look on, then sleep, as the policy has it. True: found something. */
 bool worker_idle(struct worker *worker, struct found *found);
 
+/* Is any worker awake, or lent? */
+bool worker_anyone_runs(weir_pool *pool);
+
+/* If somebody sleeps and nobody looks for private work now and then, ask all that are awake for some. */
+void worker_ask_for_sleepers(weir_pool *pool);
+
+/* The worker is not the one any more that looks for private work now and then. False: it was not. */
+bool worker_stop_searching(struct worker *worker);
+
 /* Join what was forked above head and not joined. */
 void worker_join_rest(struct worker *worker, const weir_fork_slot *head);
 

@@ -122,6 +122,7 @@ static void bad_variables_are_errors_that_say_what_would_do(void **state)
 		{"WEIR_ADMISSION", "soft", "WEIR_ADMISSION is \"soft\": give hard, watermark, adaptive, deadline or observe"},
 		{"WEIR_IDLE", "sleep", "WEIR_IDLE is \"sleep\": give hybrid, spin or block"},
 		{"WEIR_PINNING", "2", "WEIR_PINNING is \"2\": give 1 or 0"},
+		{"WEIR_GUESTS", "some", "WEIR_GUESTS is \"some\": give 1 or 0"},
 		{"WEIR_LOG", "loud", "WEIR_LOG is \"loud\": give off, error"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

@@ -73,7 +73,7 @@ WEIR_API void weir_share(void);
 #define WEIR_JOIN(f) (weir_h_--, f##_weir_join(weir_w_, weir_h_))
 
 /* From outside: as a task of the pool, waited for. Inside a task of the pool it runs at once. result: what f returns.
- * Returns WEIR_OK, or why it did not run. */
+ * Returns WEIR_OK, or why it did not run. Who runs it: as weir_pool_run(). */
 #define WEIR_RUN(pool, f, result, ...) f##_weir_run(pool, result, __VA_ARGS__)
 
 #ifdef __cplusplus

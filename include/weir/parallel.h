@@ -21,6 +21,7 @@ typedef weir_status (*weir_range_fn)(int64_t begin, int64_t end, void *argument)
  * Inside a task it runs within the task's grant, at most weir_task_cores() workers at once where the task has one; the
  * calling task works along. A piece is as a task: it may fork, block and wait, and joins what it forked. Cancelling the
  * group around it does not end a loop: ask weir_task_cancelled().
+ * From outside the caller works along too, on its own stack, in place of a worker that sleeps, if there is one (options.no_guests).
  * Returns: WEIR_OK, or the first error of a piece. Errors: WEIR_EINVAL; from outside a task also WEIR_ENOMEM, WEIR_EFULL
  *          (options.tasks_max), WEIR_ESHUTDOWN, WEIR_ECANCELED (the pool was shut down so). Thread: any. */
 WEIR_API weir_status weir_parallel_for(weir_pool *pool, int64_t begin, int64_t end, int64_t grain, weir_range_fn fn,
@@ -57,12 +58,13 @@ typedef struct weir_reduction {
  * Memory:  one accumulator more for each piece of the range that another worker has at the moment; with `deterministic` as
  *          many for each as the tree is high.
  * Returns: WEIR_OK, or the first error of a piece. Errors: WEIR_EINVAL (the text names the field), WEIR_ENOMEM, and
- *          those of weir_parallel_for(). Thread: any. */
+ *          those of weir_parallel_for(). The caller works along as there. Thread: any. */
 WEIR_API weir_status weir_parallel_reduce(weir_pool *pool, int64_t begin, int64_t end, const weir_reduction *how,
 					  void *result);
 
 /* Run fn as a task and wait for it: the way into fork-join (fork.h) from outside. Inside a task of the pool,
- * without a demand, it is called at once.
+ * without a demand, it is called at once; and by the calling thread too where that is outside and takes the place of a worker that
+ * sleeps (options.no_guests), whose worker it is meanwhile.
  * Returns: what fn returned, or why it did not run. Thread: any. */
 WEIR_API weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, const weir_demand *demand);
 

@@ -49,6 +49,10 @@ typedef struct weir_options {
 	weir_idle idle; /* 0: WEIR_IDLE_HYBRID */
 	uint32_t lanes_max; /* threads outside tasks that submit by a queue of their own (weir_submit()), 1 to 1,024; 0: 256; more share
 			     * one. A pool with tasks_max below 1,024 has none */
+	bool no_guests;	    /* a thread outside that waits (weir_group_wait(), weir_pool_run(), loops, WEIR_RUN) runs no tasks: only
+			     * threads of the pool do. Else it works meanwhile as one of the workers, if that sleeps: the one pinned to
+			     * its processor, or any of the node where none is; and if three quarters of stack_bytes are left of its
+			     * own stack */
 } weir_options;
 
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)
@@ -110,6 +114,7 @@ typedef struct weir_pool_counts {
 	uint64_t spares;   /* threads that stand or stood in for blocked tasks */
 	uint64_t ran_home; /* tasks with a home or near that ran there */
 	uint64_t ran_away;
+	uint64_t lent; /* how often a thread outside that waited worked in the place of a worker that slept (options.no_guests) */
 } weir_pool_counts;
 
 /* At rest, submitted == completed + failed + cancelled. Errors: WEIR_EINVAL. Thread: any. */

@@ -64,7 +64,8 @@ WEIR_API WEIR_MUST_USE weir_status weir_producer_register(weir_pool *pool);
 WEIR_API weir_status weir_producer_unregister(weir_pool *pool);
 
 /* Wait until no task of the group is pending. A worker runs tasks of the group meanwhile, or another thread stands in
- * for it.
+ * for it. A thread outside may run those that it submitted to the group itself, without a demand, on its own stack, in place of
+ * a worker that sleeps (options.no_guests): so let it hold no lock that they want.
  * Returns: the first error of the group, WEIR_ECANCELED if it was cancelled and no task failed before, WEIR_OK.
  * Errors:  WEIR_EDEADLK: the group is the caller's own, or waits for it, directly or by others; or the caller holds a
  *          grant, or is waited for by who holds one, and tasks of the group still wait for theirs; or spares_max
