@@ -65,7 +65,7 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	waiter->may_be_lent = false;
 	waiter->probe = 0;
 	waiter->tells_end = waiter->is_ahead = false;
-	waiter->granted_ns = 0;
+	waiter->is_timed = false;
 	waiter->demand = *demand;
 	waiter->wish = (struct wish){.demand = &waiter->demand,
 				     .units = units,

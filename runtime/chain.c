@@ -99,6 +99,11 @@ static inline struct hand *own_hand(struct weir_admission *admission)
 	return likely(hand) ? hand : make_hand(admission, index);
 }
 
+struct hand *chains_hand(struct weir_admission *admission)
+{
+	return own_hand(admission);
+}
+
 static uint32_t places(const struct weir_admission *admission)
 {
 	return admission->tracker->ledger.nodes;
@@ -153,29 +158,38 @@ static void keep_pace(struct hand *hand, uint32_t taken, uint64_t took_ns)
 	hand->pace = (uint32_t)(pace < 1 ? 1 : pace > most ? most : pace);
 }
 
-/* Those who were taken out leave the counts. When each was is not known: some time since it was lent, so half of it. */
+/* How long those who were taken out waited. When each was taken is not known: some time since it was lent, so half of it. */
+static void count_waits(struct weir_admission *admission, const struct hand *hand, uint32_t histogram, uint32_t taken,
+			uint64_t then_ns)
+{
+	uint64_t sum_ns = 0;
+	for (uint32_t i = 0, next; i < taken; i = next) {
+		uint64_t waited_ns = then_ns > hand->since_ns[i] ? then_ns - hand->since_ns[i] : 0;
+		uint32_t bucket = histogram_bucket(waited_ns);
+		/* Those who came one after another have waited about the same. */
+		uint64_t from_ns = bucket ? weir_histogram_bound_ns(bucket - 1) : 0;
+		uint64_t below_ns = weir_histogram_bound_ns(bucket) - from_ns;
+		sum_ns += waited_ns;
+		for (next = i + 1; next < taken; next++) {
+			waited_ns = then_ns - hand->since_ns[next];
+			if (waited_ns - from_ns >= below_ns || then_ns < hand->since_ns[next])
+				break;
+			sum_ns += waited_ns;
+		}
+		tally_add(&admission->tally, histogram + bucket, next - i);
+	}
+	tally_add(&admission->tally, histogram + WEIR_BUCKETS, sum_ns);
+}
+
+/* Those who were taken out leave the counts. */
 static void count_out(struct weir_admission *admission, struct hand *hand, uint32_t taken)
 {
 	struct lending *lent = &admission->lent[hand->place];
 	if (!taken)
 		return;
 	uint64_t took_ns = admission->now_ns > hand->filled_ns ? admission->now_ns - hand->filled_ns : 0;
-	uint64_t then_ns = hand->filled_ns + took_ns / 2;
-	uint32_t histogram = COUNT_WAIT + (uint32_t)lent->task_class * HISTOGRAM_COUNTERS;
-	/* Those who came one after another have waited about the same. */
-	uint64_t sum_ns = 0;
-	for (uint32_t i = 0, run = 0; i < taken; i++) {
-		uint64_t waited_ns = then_ns > hand->since_ns[i] ? then_ns - hand->since_ns[i] : 0;
-		uint64_t after_ns =
-			i + 1 < taken && then_ns > hand->since_ns[i + 1] ? then_ns - hand->since_ns[i + 1] : 0;
-		sum_ns += waited_ns;
-		run++;
-		if (i + 1 < taken && histogram_bucket(after_ns) == histogram_bucket(waited_ns))
-			continue;
-		tally_add(&admission->tally, histogram + histogram_bucket(waited_ns), run);
-		run = 0;
-	}
-	tally_add(&admission->tally, histogram + WEIR_BUCKETS, sum_ns);
+	count_waits(admission, hand, COUNT_WAIT + (uint32_t)lent->task_class * HISTOGRAM_COUNTERS, taken,
+		    hand->filled_ns + took_ns / 2);
 	rates_note_several(&admission->rates, &hand->held, taken);
 	tally_add(&admission->tally, COUNT_GRANTED_LATER, taken);
 	admission_count_grants(admission, hand->place, taken);
@@ -278,7 +292,8 @@ static void describe(struct lending *lent, const struct waiter *head)
 	lent->priority = head->demand.priority;
 }
 
-bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken)
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
+	       const struct taken *taken)
 {
 	struct lending *lent = &admission->lent[place];
 	pull_back(admission, hand);
@@ -302,6 +317,9 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	}
 	hand->place = place;
 	hand->units = taken->units;
+	hand->number = (uint32_t)(grant.handle & BOOK_SLOT_MASK);
+	hand->record = book_slot_of(admission->tracker->book, grant);
+	hand->cache = slots_cache(&admission->tracker->book->slots);
 	hand->held = *taken;
 	hand->filled = count;
 	hand->filled_ns = admission->now_ns;
@@ -326,7 +344,7 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 				 struct batch *batch, bool *kick, bool *stale)
 {
 	struct hand *hand = own_hand(admission);
-	struct packed units;
+	struct packed units = {0};
 	enum handing handing = HANDING_ON;
 	bool renewed = false;
 	int vain = 0;
@@ -342,7 +360,9 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 			handing = door_fill_hand(admission, hand, place, grant, batch, kick);
 			continue;
 		}
-		if (!renewed && !book_renew_at_once(admission->tracker->book, &grant, units.main, units.counted) &&
+		bool its_slot = hand->number == (grant.handle & BOOK_SLOT_MASK);
+		if (!renewed &&
+		    !(its_slot && book_renew_slot(hand->record, hand->cache, &grant, units.main, units.counted)) &&
 		    !book_renew(admission->tracker->book, &grant, units.main, units.counted)) {
 			/* Somebody releases it just now. */
 			*kick = true;

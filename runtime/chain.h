@@ -14,6 +14,7 @@
 
 #include "private/compiler.h"
 #include "private/thread.h"
+#include "runtime/book.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
 
@@ -32,6 +33,10 @@ struct hand {
 	uint32_t place;
 	struct packed units;	 /* what each of them needs */
 	_Atomic(uint64_t) taken; /* ever */
+	/* The book's slot of the grant that it was filled for, and the owner's cache of its slots. */
+	uint32_t number;
+	struct record_slot *record;
+	struct slot_cache *cache;
 	struct hand_slot slot[HAND_MAX];
 	/* The token holder's. */
 	CACHE_ALIGNED struct hand *after; /* of those that are filled for the place */
@@ -64,7 +69,7 @@ static inline void hand_fetch_ahead(struct hand *hand, uint32_t next, uint32_t e
 	struct waiter *waiter = hand->slot[next].waiter;
 	/* What its owner has before it. */
 	__builtin_prefetch((const char *)waiter - CACHE_LINE, 1);
-	__builtin_prefetch(at_load(&waiter->ahead, relaxed, none), 1);
+	__builtin_prefetch(at_load(&waiter->whose, relaxed, none), 1);
 }
 
 /* The owner's: take the oldest out: it is GRANTED then. NULL: there is none. */
@@ -90,6 +95,22 @@ static inline struct waiter *hand_take(struct hand *hand)
 	return NULL;
 }
 
+/* The owner's: it ends a grant on a place, which goes on to the oldest, if there is one, and the grant is what they need. *grant:
+ * the new handle, even if it is then found that all were decided by others. NULL: admission_hand_on() finds out. */
+static ALWAYS_INLINE struct waiter *hand_on_at_once(struct hand *hand, uint32_t place, weir_grant *grant)
+{
+	if (unlikely(at_load(&hand->next, relaxed, none) >= at_load(&hand->end, relaxed, none)) ||
+	    unlikely(hand->number != (grant->handle & BOOK_SLOT_MASK)) || unlikely(hand->place != place) ||
+	    unlikely(!book_renew_slot(hand->record, hand->cache, grant, hand->units.main, hand->units.counted)))
+		return NULL;
+	struct waiter *waiter = hand_take(hand);
+	if (unlikely(!waiter))
+		return NULL;
+	waiter->grant = *grant;
+	waiter->node = place;
+	return waiter;
+}
+
 struct weir_admission;
 struct batch;
 
@@ -97,7 +118,8 @@ struct batch;
 
 /* Fill the calling thread's hand with the first in line for a place, if what a grant took is just what they need. False: it
  * is not, or there is something that a scan has to decide. */
-bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken);
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
+	       const struct taken *taken);
 
 /* Take everybody back who was lent and not taken out, into their old places in the room; count those out who were. */
 void chains_pull_back(struct weir_admission *admission);
@@ -116,6 +138,9 @@ void chains_fini(struct weir_admission *admission);
 
 /* Of those who wait, how many have been taken out and are not counted out yet. Exact at rest. */
 uint64_t chains_taken(struct weir_admission *admission);
+
+/* The calling thread's hand, which stays where it is while the admission lives. NULL: it has none. */
+struct hand *chains_hand(struct weir_admission *admission);
 
 /* A grant on this place ends. The next in line gets it: returned, GRANTED, with its grant and node. NULL: nobody did, and it
  * was given back. *kick: somebody may have to be started, call admission_settle_rest() with the batch. *stale: the grant was

@@ -343,7 +343,7 @@ enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand,
 	say_due(admission);
 	struct taken taken;
 	const struct waiter *claimant = admission->claimant;
-	if (tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, &taken)) {
+	if (tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, grant, &taken)) {
 		/* The claim was fulfilled: what it kept is open to the others, as in scan(). */
 		*kick |= claimant && !admission->claimant;
 		*kick |= !let_go(admission, batch);

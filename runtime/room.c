@@ -86,7 +86,7 @@ static bool served_before(const struct waiter *a, const struct waiter *b)
 {
 	if (a->demand.priority != b->demand.priority)
 		return a->demand.priority > b->demand.priority;
-	return a->sequence < b->sequence;
+	return waiter_order(a) < waiter_order(b);
 }
 
 /* Put a leader after `place` (NULL: first). */
@@ -118,7 +118,7 @@ static void unlink_leader(struct room_class *class, struct waiter *leader)
 /* Whoever came a while before knows from now on who comes then. */
 static void note_latest(struct room *room, struct waiter *waiter)
 {
-	struct waiter **latest = &room->latest[waiter->sequence % ROOM_LATEST];
+	struct waiter **latest = &room->latest[waiter_order(waiter) % ROOM_LATEST];
 	if (*latest)
 		(*latest)->jump = waiter;
 	*latest = waiter;
@@ -127,7 +127,7 @@ static void note_latest(struct room *room, struct waiter *waiter)
 
 static void forget_latest(struct room *room, const struct waiter *waiter)
 {
-	struct waiter **latest = &room->latest[waiter->sequence % ROOM_LATEST];
+	struct waiter **latest = &room->latest[waiter_order(waiter) % ROOM_LATEST];
 	if (*latest == waiter)
 		*latest = NULL;
 }
@@ -142,21 +142,20 @@ void waiter_show(struct waiter *waiter)
 {
 	struct waiter_shown *shown = &waiter->shown;
 	const struct wish *wish = &waiter->wish;
-	uint64_t where =
-		(uint64_t)wish->home << 8 | (uint64_t)wish->home_only << 7 | (uint64_t)waiter->demand.task_class;
+	uint64_t home = wish->home == NO_NODE ? 0 : wish->home + 1;
+	uint64_t where = (uint64_t)(uint32_t)waiter->demand.priority << 32 | home << 8 | (uint64_t)wish->home_only << 7 |
+			 (uint64_t)waiter->demand.task_class;
 	/* ORDER(shown): release, pairs with the acquires in look() (why.c): who sees one of them sees that the use before is
 	 * over. */
 	at_store(&shown->main, wish->units.main, release, shown);
 	at_store(&shown->counted, wish->units.counted, release, shown);
 	at_store(&shown->where, where, release, shown);
-	at_store(&shown->priority, waiter->demand.priority, release, shown);
-	at_store(&shown->order, 0, release, shown);
+	at_store(&waiter->order, 0, release, shown);
 }
 
 bool room_add(struct room *room, struct waiter *waiter)
 {
-	waiter->sequence = room->sequence++;
-	at_store(&waiter->shown.order, waiter->sequence + 1, relaxed, none);
+	at_store(&waiter->order, ++room->order, relaxed, none);
 	waiter->next = NULL;
 	waiter->overtaken = 0;
 	waiter->outranked = 0;
@@ -314,7 +313,7 @@ void room_take_back(struct room *room, struct waiter **lent, uint32_t count)
 	struct waiter **link = find_shape(room, lent[0]);
 	struct waiter *old = *link;
 	struct waiter *last = old ? old->last : NULL;
-	bool leads = !old || lent[0]->sequence < old->sequence;
+	bool leads = !old || waiter_order(lent[0]) < waiter_order(old);
 	if (leads) {
 		lent[0]->chain = old ? old->chain : NULL;
 		*link = lent[0];
@@ -325,7 +324,7 @@ void room_take_back(struct room *room, struct waiter **lent, uint32_t count)
 	struct waiter *before = leads ? NULL : old;
 	struct waiter *next = leads ? old : old->next;
 	for (uint32_t i = 0; i < count; i++) {
-		for (; next && next->sequence < lent[i]->sequence; next = next->next)
+		for (; next && waiter_order(next) < waiter_order(lent[i]); next = next->next)
 			before = next;
 		lent[i]->place = PLACE_LISTED;
 		lent[i]->before = before;

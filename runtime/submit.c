@@ -45,8 +45,8 @@ static struct task_need *make_need(weir_pool *pool, weir_task *task)
 		return NULL;
 	struct task_need *need = slots_at(pool->needs, index, pool->needs->slot_shift);
 	need->index = index;
-	need->task = task;
-	need->granted = false;
+	need->waiter.grant = (weir_grant){0};
+	at_store(&need->waiter.whose, task, relaxed, none);
 	at_store(&need->shown_grant, 0, relaxed, none);
 	at_store(&need->used_bytes, 0, relaxed, none);
 	at_store(&need->declared_bytes, 0, relaxed, none);
@@ -101,7 +101,6 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		need->waiter.decided = task_decided;
 		need->waiter.may_be_lent = true;
 		need->waiter.tells_end = true;
-		at_store(&need->waiter.ahead, task, relaxed, none);
 		waiter_renew(&need->waiter);
 	} else {
 		status = carry_need(pool, need, demand);
