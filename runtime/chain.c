@@ -55,11 +55,13 @@ enum {
 	PACE_FIRST = 4,
 	VAIN_MAX = 2 /* hands of whom all were decided by others, before the grant is given back */
 };
-#define HAND_NS (25 * WEIR_NS_PER_US)
+#define HAND_NS (50 * WEIR_NS_PER_US)
 
 bool chains_init(struct weir_admission *admission, uint32_t nodes)
 {
-	admission->lent = calloc(nodes, sizeof(*admission->lent));
+	admission->lent = aligned_alloc(CACHE_LINE, nodes * sizeof(*admission->lent));
+	if (admission->lent)
+		memset(admission->lent, 0, nodes * sizeof(*admission->lent));
 	admission->hand = calloc(THREADS_MAX, sizeof(*admission->hand));
 	for (uint32_t n = 0; admission->lent && n < nodes; n++)
 		admission->lent[n].home = NO_NODE;
@@ -104,6 +106,14 @@ struct hand *chains_hand(struct weir_admission *admission)
 	return own_hand(admission);
 }
 
+void chains_fetch(struct weir_admission *admission, const struct hand *hand)
+{
+	__builtin_prefetch(&admission->token, 1);
+	__builtin_prefetch(&admission->now_ns, 1);
+	__builtin_prefetch(&admission->lent[hand->place], 1);
+	room_fetch(&admission->room);
+}
+
 static uint32_t places(const struct weir_admission *admission)
 {
 	return admission->tracker->ledger.nodes;
@@ -120,7 +130,7 @@ static bool is_of(const struct lending *lent, const struct waiter *waiter)
 bool chains_hold(const struct weir_admission *admission, const struct waiter *waiter)
 {
 	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++)
-		if (admission->lent[n].filled && is_of(&admission->lent[n], waiter))
+		if (admission->lent[n].hands && is_of(&admission->lent[n], waiter))
 			return true;
 	return false;
 }
@@ -201,23 +211,11 @@ static void count_out(struct weir_admission *admission, struct hand *hand, uint3
 	keep_pace(hand, taken, took_ns);
 }
 
-static void unlink_hand(struct weir_admission *admission, struct hand *hand)
+static void put_down(struct weir_admission *admission, struct hand *hand)
 {
-	*hand->link = hand->after;
-	if (hand->after)
-		hand->after->link = hand->link;
 	hand->filled = 0;
+	admission->lent[hand->place].hands--;
 	admission->hands_filled--;
-}
-
-static void link_hand(struct weir_admission *admission, struct lending *lent, struct hand *hand)
-{
-	hand->after = lent->filled;
-	hand->link = &lent->filled;
-	if (hand->after)
-		hand->after->link = &hand->after;
-	lent->filled = hand;
-	admission->hands_filled++;
 }
 
 static void pull_back(struct weir_admission *admission, struct hand *hand)
@@ -242,19 +240,25 @@ static void pull_back(struct weir_admission *admission, struct hand *hand)
 	count_out(admission, hand, taken);
 	if (count)
 		room_take_back(&admission->room, back, count);
-	unlink_hand(admission, hand);
+	put_down(admission, hand);
 }
 
-static void pull_back_all(struct weir_admission *admission, struct lending *lent)
+/* All of a place; NO_NODE: of all. */
+static void pull_back_all(struct weir_admission *admission, uint32_t place)
 {
-	while (lent->filled)
-		pull_back(admission, lent->filled);
+	const uint32_t *filled = place == NO_NODE ? &admission->hands_filled : &admission->lent[place].hands;
+	for (uint32_t i = 0; *filled; i++) {
+		CHECK("H3", i < THREADS_MAX);
+		/* ORDER(hands): acquire, pairs with the release in make_hand(): the hand is there. */
+		struct hand *hand = at_load(&admission->hand[i], acquire, hands);
+		if (hand && hand->filled && (place == NO_NODE || hand->place == place))
+			pull_back(admission, hand);
+	}
 }
 
 void chains_pull_back(struct weir_admission *admission)
 {
-	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++)
-		pull_back_all(admission, &admission->lent[n]);
+	pull_back_all(admission, NO_NODE);
 }
 
 /* May the head go to a hand, by what a scan would ask? */
@@ -275,9 +279,9 @@ static bool may_lend(struct weir_admission *admission, const struct waiter *head
 static struct waiter *first_in_line(struct weir_admission *admission, uint32_t place, struct lending *lent)
 {
 	struct waiter *head = room_first_at(&admission->room, place);
-	if (!lent->filled || (head && is_of(lent, head)))
+	if (!lent->hands || (head && is_of(lent, head)))
 		return head;
-	pull_back_all(admission, lent);
+	pull_back_all(admission, place);
 	return room_first_at(&admission->room, place);
 }
 
@@ -307,7 +311,8 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	uint32_t others = admission->hands_filled > places(admission) ? admission->hands_filled : places(admission);
 	uint32_t most = 1 + admission->room.count / (2 * others);
 	struct waiter *out[HAND_MAX];
-	uint32_t count = room_lend(&admission->room, head, place, out, most < hand->pace ? most : hand->pace);
+	uint32_t count = room_lend(&admission->room, head, place, !admission->hands_filled, out,
+				   most < hand->pace ? most : hand->pace);
 	for (uint32_t i = 0; i < count; i++) {
 		hand->slot[i].waiter = out[i];
 		/* Whoever cancels it meanwhile has it: WAITING is what it should be. */
@@ -327,7 +332,8 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	at_store(&hand->next, 0, relaxed, none);
 	at_store(&hand->passed, 0, relaxed, none);
 	at_store(&hand->end, count, relaxed, none);
-	link_hand(admission, lent, hand);
+	lent->hands++;
+	admission->hands_filled++;
 	hand_fetch_ahead(hand, 0, count);
 	return true;
 }

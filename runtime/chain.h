@@ -18,7 +18,7 @@
 #include "runtime/room.h"
 #include "runtime/tracker.h"
 
-enum { HAND_MAX = 32 };
+enum { HAND_MAX = 64, HAND_LOW = 1 };
 
 struct hand_slot {
 	struct waiter *waiter;
@@ -39,20 +39,18 @@ struct hand {
 	struct slot_cache *cache;
 	struct hand_slot slot[HAND_MAX];
 	/* The token holder's. */
-	CACHE_ALIGNED struct hand *after; /* of those that are filled for the place */
-	struct hand **link;		  /* to it */
-	uint32_t filled;		  /* slots; 0: nothing is lent, and the rest means nothing */
-	uint32_t pace;			  /* how many it gets */
-	_Atomic(uint64_t) counted;	  /* of those taken, ever */
-	struct taken held;		  /* what a grant of these units took, and from where */
+	CACHE_ALIGNED uint32_t filled; /* slots; 0: nothing is lent, and the rest means nothing */
+	uint32_t pace;		       /* how many it gets */
+	_Atomic(uint64_t) counted;     /* of those taken, ever */
+	struct taken held;	       /* what a grant of these units took, and from where */
 	uint64_t filled_ns;
 	uint64_t since_ns[HAND_MAX]; /* since when they wait */
 };
 
 /* What is lent to a place, or was last: the token holder's. */
 struct lending {
-	struct hand *filled;
-	struct packed units; /* of the shape, with what follows */
+	CACHE_ALIGNED uint32_t hands; /* that are filled */
+	struct packed units;	      /* of the shape, with what follows */
 	uint32_t home;
 	bool home_only;
 	weir_class task_class;
@@ -111,6 +109,12 @@ static ALWAYS_INLINE struct waiter *hand_on_at_once(struct hand *hand, uint32_t 
 	return waiter;
 }
 
+/* The owner's: is it the moment to fetch what filling it again will touch? */
+static inline bool hand_gets_low(struct hand *hand)
+{
+	return at_load(&hand->next, relaxed, none) + HAND_LOW == at_load(&hand->end, relaxed, none);
+}
+
 struct weir_admission;
 struct batch;
 
@@ -141,6 +145,9 @@ uint64_t chains_taken(struct weir_admission *admission);
 
 /* The calling thread's hand, which stays where it is while the admission lives. NULL: it has none. */
 struct hand *chains_hand(struct weir_admission *admission);
+
+/* A hand will have to be filled soon: fetch what others write as well. */
+void chains_fetch(struct weir_admission *admission, const struct hand *hand);
 
 /* A grant on this place ends. The next in line gets it: returned, GRANTED, with its grant and node. NULL: nobody did, and it
  * was given back. *kick: somebody may have to be started, call admission_settle_rest() with the batch. *stale: the grant was

@@ -34,7 +34,7 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 		return NULL;
 	}
 	size_t charge = (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-	uint32_t node = need ? need->memory_node : pool->machine->memory_near[task_node(task)];
+	uint32_t node = need ? need_memory_node(pool, need) : pool->machine->memory_near[task_node(task)];
 	if (need && need_is_granted(need)) {
 		uint64_t left = at_load(&need->memory_left_bytes, relaxed, none);
 		do {
@@ -109,7 +109,8 @@ uint32_t weir_task_memory_node(const weir_task *task)
 {
 	if (!task)
 		return 0;
-	return task->need ? task->need->memory_node : task->group->pool->machine->memory_near[task_node(task)];
+	const weir_pool *pool = task->group->pool;
+	return task->need ? need_memory_node(pool, task->need) : pool->machine->memory_near[task_node(task)];
 }
 
 weir_grant weir_task_grant(const weir_task *task)

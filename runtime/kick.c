@@ -30,7 +30,7 @@ enum {
 	TOKEN_TRIES = 64, /* for who would fill a hand */
 	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
-#define FULL_LOOK_NS (200 * WEIR_NS_PER_US) /* while grants are handed on, everybody is looked at so often */
+#define FULL_LOOK_NS WEIR_NS_PER_MS /* while grants are handed on, everybody is looked at so often */
 
 void door_deliver(struct weir_admission *admission, struct waiter *waiter, struct batch *batch)
 {

@@ -25,8 +25,8 @@
 struct task_need {
 	struct slot_link slot;
 	uint32_t index;
-	_Atomic(uint32_t) cores; /* rounded up; of a grant, once it is there */
-	uint32_t memory_node;
+	_Atomic(uint32_t) cores;	 /* rounded up; of a grant, once it is there */
+	uint32_t home_memory_node;	 /* without a grant */
 	bool asks;			 /* for a grant: not on a plain pool, and not if it asks for no amount */
 	_Atomic(uint8_t) resizing;	 /* somebody shrinks or grows it */
 	_Atomic(uint8_t) memory_refused; /* the host had none */
@@ -72,7 +72,8 @@ struct node_queues {
 	_Atomic(uint32_t) intakes;
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
 	uint32_t spinners_max;
-	CACHE_ALIGNED _Atomic(uint32_t) spinning; /* workers that look on and on: who pushes need not wake anybody then */
+	CACHE_ALIGNED _Atomic(uint32_t)
+		spinning; /* workers that look on and on: who pushes need not wake anybody then */
 };
 
 /* A forked child of another worker that runs here, inside of another perhaps. */
@@ -118,8 +119,8 @@ struct worker {
 	uint32_t takes;		   /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	struct untold untold;
-	struct hand *hand; /* what admission has for this thread (chain.h); NULL: it never ended a grant */
-	uint64_t look_ns; /* how long it will look for work before it sleeps */
+	struct hand *hand;  /* what admission has for this thread (chain.h); NULL: it never ended a grant */
+	uint64_t look_ns;   /* how long it will look for work before it sleeps */
 	uint64_t search_ns; /* how long it will sleep as the searcher; 0: it worked since it last did */
 	pthread_t thread;
 };
@@ -229,10 +230,15 @@ static ALWAYS_INLINE void task_bind(weir_pool *pool, weir_task *task, uint32_t n
 	}
 	if (unlikely(need->waiter.is_elastic))
 		task_measure(pool, task);
-	need->memory_node = pool->machine->memory_near[node];
 	/* A node of memory alone borrows its neighbour's cores. */
 	task_set_node(task, pool->machine->cores_near[node]);
 	task->flags |= TASK_BOUND;
+}
+
+/* Where its memory is. */
+static inline uint32_t need_memory_node(const weir_pool *pool, const struct task_need *need)
+{
+	return need_is_granted(need) ? pool->machine->memory_near[need->waiter.node] : need->home_memory_node;
 }
 
 static inline bool task_is_cancelled(const weir_task *task)

@@ -77,7 +77,7 @@ static struct waiter **chain_of(struct room *room, const struct waiter *waiter)
 static struct waiter **find_shape(struct room *room, const struct waiter *waiter)
 {
 	struct waiter **link = chain_of(room, waiter);
-	while (*link && !same_shape(*link, waiter))
+	while (*link && *link != waiter && !same_shape(*link, waiter))
 		link = &(*link)->chain;
 	return link;
 }
@@ -143,8 +143,8 @@ void waiter_show(struct waiter *waiter)
 	struct waiter_shown *shown = &waiter->shown;
 	const struct wish *wish = &waiter->wish;
 	uint64_t home = wish->home == NO_NODE ? 0 : wish->home + 1;
-	uint64_t where = (uint64_t)(uint32_t)waiter->demand.priority << 32 | home << 8 | (uint64_t)wish->home_only << 7 |
-			 (uint64_t)waiter->demand.task_class;
+	uint64_t where = (uint64_t)(uint32_t)waiter->demand.priority << 32 | home << 8 |
+			 (uint64_t)wish->home_only << 7 | (uint64_t)waiter->demand.task_class;
 	/* ORDER(shown): release, pairs with the acquires in look() (why.c): who sees one of them sees that the use before is
 	 * over. */
 	at_store(&shown->main, wish->units.main, release, shown);
@@ -280,8 +280,38 @@ static void link_behind(struct room_class *class, struct waiter *leader, struct 
 	link_after(class, leader, place);
 }
 
-uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most)
+/* What lending looks at in who leads a shape. */
+static inline void fetch_leader(const struct waiter *leader)
 {
+	if (!leader)
+		return;
+	__builtin_prefetch(&leader->last, 1);
+	__builtin_prefetch(&leader->wish.home);
+	__builtin_prefetch(&leader->demand.task_class);
+}
+
+static void fetch_soon(struct room *room)
+{
+	for (uint32_t i = 0; i < ROOM_LATEST; i++)
+		__builtin_prefetch(at_load(&room->soon[i], relaxed, none), 1);
+}
+
+void room_fetch(struct room *room)
+{
+	for (const char *line = (const char *)room->service; line < (const char *)room->shape; line += CACHE_LINE)
+		__builtin_prefetch(line, 1);
+	__builtin_prefetch(&room->count, 1);
+	fetch_soon(room);
+	fetch_leader(at_load(&room->heir, relaxed, none));
+}
+
+/* In a long queue who comes next is cold, and is found only by who comes before. So whoever passes one says who comes a while
+ * after it: who lends alone fetches that one for the next time, others leave it to whose turn it is then. */
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, bool alone, struct waiter **out,
+		   uint32_t most)
+{
+	if (!alone)
+		fetch_soon(room);
 	struct room_class *class = class_of(room, leader);
 	struct waiter **link = find_shape(room, leader);
 	struct waiter *rival = leader->after;
@@ -293,7 +323,10 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 		heir->place = PLACE_COMING;
 		out[lent++] = heir;
 		forget_latest(room, heir);
-		__builtin_prefetch(heir->jump, 1);
+		if (alone || lent + ROOM_LATEST <= most)
+			__builtin_prefetch(heir->jump, 1);
+		if (!alone)
+			at_store(&room->soon[lent % ROOM_LATEST], (struct waiter *)heir->jump, relaxed, none);
 		heir = heir->next;
 	}
 	struct waiter *before = leader->before;
@@ -303,6 +336,10 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 		heir->last = leader->last;
 		heir->chain = leader->chain;
 		link_behind(class, heir, before);
+		if (alone)
+			fetch_leader(heir);
+		else
+			at_store(&room->heir, heir, relaxed, none);
 	}
 	return lent;
 }

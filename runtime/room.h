@@ -71,9 +71,9 @@ struct waiter {
 	struct waiter *cancel; /* who was cancelled before and is not looked at yet */
 	struct wish wish;
 	struct waiter_shown shown;
-	uint64_t expires_ns;	/* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
-	uint32_t overtaken;	/* at the head of its class: grants of this and lower classes that passed it */
-	uint32_t outranked;	/* at the head: grants of higher classes */
+	uint64_t expires_ns; /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
+	uint32_t overtaken;  /* at the head of its class: grants of this and lower classes that passed it */
+	uint32_t outranked;  /* at the head: grants of higher classes */
 	union {
 		uint64_t head_since_ns; /* while it waits; 0: it never was */
 		uint64_t granted_ns;
@@ -112,7 +112,10 @@ struct room {
 	struct room_class service[WEIR_CLASSES]; /* in the order of service */
 	struct waiter *shape[ROOM_CHAINS];
 	struct waiter *latest[ROOM_LATEST]; /* by order; NULL: it is gone */
-	uint64_t order;			    /* of the latest */
+	_Atomic(struct waiter *)
+		soon[ROOM_LATEST];     /* those after whom was lent last, to be fetched before the next; may be gone */
+	_Atomic(struct waiter *) heir; /* who led their shape from then on; the same */
+	uint64_t order;		       /* of the latest */
 	uint32_t count;
 	uint32_t everywhere; /* waiters that any node would do for */
 	uint32_t *at_node;   /* waiters that only this node would do for */
@@ -142,8 +145,11 @@ struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waite
 struct waiter *room_first_at(const struct room *room, uint32_t place);
 
 /* Lending, for chain.h: that one, which must be lendable, and those of its shape who are next, go out of the lists but stay
- * in the counts; oldest first. Returns how many. */
-uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most);
+ * in the counts; oldest first. alone: nobody else lends. Returns how many. */
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, bool alone, struct waiter **out,
+		   uint32_t most);
+/* Who will lend soon: fetch what that touches. Anybody. */
+void room_fetch(struct room *room);
 /* Some of what was lent at one time go back to their old places. */
 void room_take_back(struct room *room, struct waiter **lent, uint32_t count);
 /* So many of a shape that were lent are gone. */

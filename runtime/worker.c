@@ -27,7 +27,7 @@
 
 enum {
 	DEQUE_CAPACITY = 4096,
-	HANDED_MAX = 16	  /* tasks in a row that a grant is handed to, before the worker looks at its queues */
+	HANDED_MAX = 16 /* tasks in a row that a grant is handed to, before the worker looks at its queues */
 };
 
 _Thread_local struct worker *worker_self;
@@ -94,6 +94,8 @@ static ALWAYS_INLINE struct waiter *hand_on(weir_pool *pool, struct worker *work
 	if (unlikely(!next)) {
 		next = admission_hand_on(pool->admission, waiter->node, grant, batch, kick, stale);
 		worker->hand = chains_hand(pool->admission);
+	} else if (unlikely(hand_gets_low(worker->hand))) {
+		chains_fetch(pool->admission, worker->hand);
 	}
 	return next;
 }
@@ -372,9 +374,9 @@ void worker_block_end(struct worker *worker)
 
 void worker_sleep_in_join(struct worker *worker, uint32_t ticket)
 {
-	bool lent = !worker->blocked && (at_load(&worker->pool->blocked, relaxed, none)
-						 ? lend_seat(worker)
-						 : take_surplus(&worker->pool->queue[worker->node]));
+	bool lent = !worker->blocked &&
+		    (at_load(&worker->pool->blocked, relaxed, none) ? lend_seat(worker)
+								    : take_surplus(&worker->pool->queue[worker->node]));
 	park_wait(&worker->park, ticket, 0);
 	if (lent)
 		take_seat_again(worker);
