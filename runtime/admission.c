@@ -65,7 +65,7 @@ weir_status admission_prepare(struct weir_admission *admission, struct waiter *w
 	waiter->may_be_lent = false;
 	waiter->probe = 0;
 	waiter->tells_end = waiter->is_ahead = false;
-	waiter->granted_ns = 0;
+	waiter->is_timed = false;
 	waiter->demand = *demand;
 	waiter->wish = (struct wish){.demand = &waiter->demand,
 				     .units = units,
@@ -252,7 +252,8 @@ static void name_shortage(const struct weir_admission *admission, weir_decision 
 			 limits_resource_name(&admission->tracker->ledger.limits, first));
 }
 
-bool admission_is_infeasible(const struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
+bool admission_is_infeasible(const struct weir_admission *admission, const struct waiter *waiter,
+			     weir_decision *decision)
 {
 	struct shortage never = {0};
 	if (wish_is_feasible(&admission->tracker->ledger, &waiter->wish, &never))
@@ -269,7 +270,8 @@ bool admission_is_infeasible(const struct weir_admission *admission, const struc
 
 bool admission_refuse_infeasible(struct weir_admission *admission, const struct waiter *waiter, weir_decision *decision)
 {
-	if (at_load(&admission->gates, relaxed, none) & GATE_OBSERVE || !admission_is_infeasible(admission, waiter, decision))
+	if (at_load(&admission->gates, relaxed, none) & GATE_OBSERVE ||
+	    !admission_is_infeasible(admission, waiter, decision))
 		return false;
 	decide(decision, WEIR_REJECTED, WEIR_CAUSE_INFEASIBLE);
 	admission_count(admission, waiter->demand.task_class, decision);

@@ -257,34 +257,32 @@ static ALWAYS_INLINE bool book_glance(struct book *book, weir_grant grant, uint6
  * live, or its slot makes no more handles; it stays what it was. */
 bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t counted);
 
-/* The same where the calling thread owns it, as who renewed it before does. False: nothing happened, and book_renew() must be
- * called next. */
-static ALWAYS_INLINE bool book_renew_at_once(struct book *book, weir_grant *grant, uint64_t main, uint64_t counted)
+/* The same where the calling thread owns it, as who renewed it before does; slot: of the grant, cache: the caller's, or NULL. False:
+ * nothing happened, and book_renew() must be called next. */
+static ALWAYS_INLINE bool book_renew_slot(struct record_slot *slot, struct slot_cache *cache, weir_grant *grant,
+					  uint64_t main, uint64_t counted)
 {
-	uint32_t number = (uint32_t)(grant->handle & BOOK_SLOT_MASK);
-	uint64_t generation = grant->handle >> SLOTS_BITS;
-	struct record_slot *slot = book_slot_of(book, *grant);
+	uint64_t live = grant->handle >> SLOTS_BITS << 1;
 	/* ORDER(book_state): acquire, pairs with the release in book_publish_at(): the owner is this grant's. */
-	if (unlikely(!slot || generation >= BOOK_GENERATION_LAST ||
-		     at_load(&slot->state, acquire, book_state) != 2 * generation ||
-		     where_owner(at_load(&slot->where, relaxed, none)) != thread_index_plus_one))
-		return false;
-	struct slot_cache *cache = slots_cache(&book->slots);
-	if (unlikely(!cache))
+	if (unlikely(at_load(&slot->state, acquire, book_state) != live) ||
+	    unlikely(where_owner(at_load(&slot->where, relaxed, none)) != thread_index_plus_one) ||
+	    unlikely(live >= 2 * BOOK_GENERATION_LAST) || unlikely(!cache))
 		return false;
 	/* See "Bias" in book.c: others who want to strike it out, or change it, see us at it, and are too late. With others at
 	 * work book_renew() decides: what it held may be changed between two looks of ours. */
-	at_store(&cache->busy, (number + 1) | BOOK_BUSY_ALONE, relaxed, none);
+	at_store(&cache->busy, (uint32_t)((grant->handle & BOOK_SLOT_MASK) + 1) | BOOK_BUSY_ALONE, relaxed, none);
 	at_signal_fence();
 	bool won = likely(!(at_load(&cache->attention, relaxed, none) & BOOK_BIAS)) &&
-		   at_load(&slot->state, relaxed, none) == 2 * generation &&
-		   at_load(&slot->main, relaxed, none) == main && at_load(&slot->counted, relaxed, none) == counted;
+		   likely(at_load(&slot->state, relaxed, none) == live) &&
+		   likely(at_load(&slot->main, relaxed, none) == main) &&
+		   likely(at_load(&slot->counted, relaxed, none) == counted);
 	if (likely(won))
 		/* ORDER(book_state): release, as in book_renew(). */
-		at_store(&slot->state, 2 * generation + 2, release, book_state);
+		at_store(&slot->state, live + 2, release, book_state);
 	/* ORDER(bias): release, pairs with the acquire in change_foreign(). */
 	at_store(&cache->busy, 0, release, bias);
-	grant->handle += (uint64_t)won << SLOTS_BITS;
+	if (likely(won))
+		grant->handle += UINT64_C(1) << SLOTS_BITS;
 	return won;
 }
 

@@ -55,11 +55,13 @@ enum {
 	PACE_FIRST = 4,
 	VAIN_MAX = 2 /* hands of whom all were decided by others, before the grant is given back */
 };
-#define HAND_NS (25 * WEIR_NS_PER_US)
+#define HAND_NS (50 * WEIR_NS_PER_US)
 
 bool chains_init(struct weir_admission *admission, uint32_t nodes)
 {
-	admission->lent = calloc(nodes, sizeof(*admission->lent));
+	admission->lent = aligned_alloc(CACHE_LINE, nodes * sizeof(*admission->lent));
+	if (admission->lent)
+		memset(admission->lent, 0, nodes * sizeof(*admission->lent));
 	admission->hand = calloc(THREADS_MAX, sizeof(*admission->hand));
 	for (uint32_t n = 0; admission->lent && n < nodes; n++)
 		admission->lent[n].home = NO_NODE;
@@ -99,6 +101,19 @@ static inline struct hand *own_hand(struct weir_admission *admission)
 	return likely(hand) ? hand : make_hand(admission, index);
 }
 
+struct hand *chains_hand(struct weir_admission *admission)
+{
+	return own_hand(admission);
+}
+
+void chains_fetch(struct weir_admission *admission, const struct hand *hand)
+{
+	__builtin_prefetch(&admission->token, 1);
+	__builtin_prefetch(&admission->now_ns, 1);
+	__builtin_prefetch(&admission->lent[hand->place], 1);
+	room_fetch(&admission->room);
+}
+
 static uint32_t places(const struct weir_admission *admission)
 {
 	return admission->tracker->ledger.nodes;
@@ -115,7 +130,7 @@ static bool is_of(const struct lending *lent, const struct waiter *waiter)
 bool chains_hold(const struct weir_admission *admission, const struct waiter *waiter)
 {
 	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++)
-		if (admission->lent[n].filled && is_of(&admission->lent[n], waiter))
+		if (admission->lent[n].hands && is_of(&admission->lent[n], waiter))
 			return true;
 	return false;
 }
@@ -153,29 +168,38 @@ static void keep_pace(struct hand *hand, uint32_t taken, uint64_t took_ns)
 	hand->pace = (uint32_t)(pace < 1 ? 1 : pace > most ? most : pace);
 }
 
-/* Those who were taken out leave the counts. When each was is not known: some time since it was lent, so half of it. */
+/* How long those who were taken out waited. When each was taken is not known: some time since it was lent, so half of it. */
+static void count_waits(struct weir_admission *admission, const struct hand *hand, uint32_t histogram, uint32_t taken,
+			uint64_t then_ns)
+{
+	uint64_t sum_ns = 0;
+	for (uint32_t i = 0, next; i < taken; i = next) {
+		uint64_t waited_ns = then_ns > hand->since_ns[i] ? then_ns - hand->since_ns[i] : 0;
+		uint32_t bucket = histogram_bucket(waited_ns);
+		/* Those who came one after another have waited about the same. */
+		uint64_t from_ns = bucket ? weir_histogram_bound_ns(bucket - 1) : 0;
+		uint64_t below_ns = weir_histogram_bound_ns(bucket) - from_ns;
+		sum_ns += waited_ns;
+		for (next = i + 1; next < taken; next++) {
+			waited_ns = then_ns - hand->since_ns[next];
+			if (waited_ns - from_ns >= below_ns || then_ns < hand->since_ns[next])
+				break;
+			sum_ns += waited_ns;
+		}
+		tally_add(&admission->tally, histogram + bucket, next - i);
+	}
+	tally_add(&admission->tally, histogram + WEIR_BUCKETS, sum_ns);
+}
+
+/* Those who were taken out leave the counts. */
 static void count_out(struct weir_admission *admission, struct hand *hand, uint32_t taken)
 {
 	struct lending *lent = &admission->lent[hand->place];
 	if (!taken)
 		return;
 	uint64_t took_ns = admission->now_ns > hand->filled_ns ? admission->now_ns - hand->filled_ns : 0;
-	uint64_t then_ns = hand->filled_ns + took_ns / 2;
-	uint32_t histogram = COUNT_WAIT + (uint32_t)lent->task_class * HISTOGRAM_COUNTERS;
-	/* Those who came one after another have waited about the same. */
-	uint64_t sum_ns = 0;
-	for (uint32_t i = 0, run = 0; i < taken; i++) {
-		uint64_t waited_ns = then_ns > hand->since_ns[i] ? then_ns - hand->since_ns[i] : 0;
-		uint64_t after_ns =
-			i + 1 < taken && then_ns > hand->since_ns[i + 1] ? then_ns - hand->since_ns[i + 1] : 0;
-		sum_ns += waited_ns;
-		run++;
-		if (i + 1 < taken && histogram_bucket(after_ns) == histogram_bucket(waited_ns))
-			continue;
-		tally_add(&admission->tally, histogram + histogram_bucket(waited_ns), run);
-		run = 0;
-	}
-	tally_add(&admission->tally, histogram + WEIR_BUCKETS, sum_ns);
+	count_waits(admission, hand, COUNT_WAIT + (uint32_t)lent->task_class * HISTOGRAM_COUNTERS, taken,
+		    hand->filled_ns + took_ns / 2);
 	rates_note_several(&admission->rates, &hand->held, taken);
 	tally_add(&admission->tally, COUNT_GRANTED_LATER, taken);
 	admission_count_grants(admission, hand->place, taken);
@@ -187,23 +211,11 @@ static void count_out(struct weir_admission *admission, struct hand *hand, uint3
 	keep_pace(hand, taken, took_ns);
 }
 
-static void unlink_hand(struct weir_admission *admission, struct hand *hand)
+static void put_down(struct weir_admission *admission, struct hand *hand)
 {
-	*hand->link = hand->after;
-	if (hand->after)
-		hand->after->link = hand->link;
 	hand->filled = 0;
+	admission->lent[hand->place].hands--;
 	admission->hands_filled--;
-}
-
-static void link_hand(struct weir_admission *admission, struct lending *lent, struct hand *hand)
-{
-	hand->after = lent->filled;
-	hand->link = &lent->filled;
-	if (hand->after)
-		hand->after->link = &hand->after;
-	lent->filled = hand;
-	admission->hands_filled++;
 }
 
 static void pull_back(struct weir_admission *admission, struct hand *hand)
@@ -228,19 +240,25 @@ static void pull_back(struct weir_admission *admission, struct hand *hand)
 	count_out(admission, hand, taken);
 	if (count)
 		room_take_back(&admission->room, back, count);
-	unlink_hand(admission, hand);
+	put_down(admission, hand);
 }
 
-static void pull_back_all(struct weir_admission *admission, struct lending *lent)
+/* All of a place; NO_NODE: of all. */
+static void pull_back_all(struct weir_admission *admission, uint32_t place)
 {
-	while (lent->filled)
-		pull_back(admission, lent->filled);
+	const uint32_t *filled = place == NO_NODE ? &admission->hands_filled : &admission->lent[place].hands;
+	for (uint32_t i = 0; *filled; i++) {
+		CHECK("H3", i < THREADS_MAX);
+		/* ORDER(hands): acquire, pairs with the release in make_hand(): the hand is there. */
+		struct hand *hand = at_load(&admission->hand[i], acquire, hands);
+		if (hand && hand->filled && (place == NO_NODE || hand->place == place))
+			pull_back(admission, hand);
+	}
 }
 
 void chains_pull_back(struct weir_admission *admission)
 {
-	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++)
-		pull_back_all(admission, &admission->lent[n]);
+	pull_back_all(admission, NO_NODE);
 }
 
 /* May the head go to a hand, by what a scan would ask? */
@@ -261,9 +279,9 @@ static bool may_lend(struct weir_admission *admission, const struct waiter *head
 static struct waiter *first_in_line(struct weir_admission *admission, uint32_t place, struct lending *lent)
 {
 	struct waiter *head = room_first_at(&admission->room, place);
-	if (!lent->filled || (head && is_of(lent, head)))
+	if (!lent->hands || (head && is_of(lent, head)))
 		return head;
-	pull_back_all(admission, lent);
+	pull_back_all(admission, place);
 	return room_first_at(&admission->room, place);
 }
 
@@ -278,7 +296,8 @@ static void describe(struct lending *lent, const struct waiter *head)
 	lent->priority = head->demand.priority;
 }
 
-bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken)
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
+	       const struct taken *taken)
 {
 	struct lending *lent = &admission->lent[place];
 	pull_back(admission, hand);
@@ -292,7 +311,8 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	uint32_t others = admission->hands_filled > places(admission) ? admission->hands_filled : places(admission);
 	uint32_t most = 1 + admission->room.count / (2 * others);
 	struct waiter *out[HAND_MAX];
-	uint32_t count = room_lend(&admission->room, head, place, out, most < hand->pace ? most : hand->pace);
+	uint32_t count = room_lend(&admission->room, head, place, !admission->hands_filled, out,
+				   most < hand->pace ? most : hand->pace);
 	for (uint32_t i = 0; i < count; i++) {
 		hand->slot[i].waiter = out[i];
 		/* Whoever cancels it meanwhile has it: WAITING is what it should be. */
@@ -302,6 +322,9 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	}
 	hand->place = place;
 	hand->units = taken->units;
+	hand->number = (uint32_t)(grant.handle & BOOK_SLOT_MASK);
+	hand->record = book_slot_of(admission->tracker->book, grant);
+	hand->cache = slots_cache(&admission->tracker->book->slots);
 	hand->held = *taken;
 	hand->filled = count;
 	hand->filled_ns = admission->now_ns;
@@ -309,7 +332,8 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	at_store(&hand->next, 0, relaxed, none);
 	at_store(&hand->passed, 0, relaxed, none);
 	at_store(&hand->end, count, relaxed, none);
-	link_hand(admission, lent, hand);
+	lent->hands++;
+	admission->hands_filled++;
 	hand_fetch_ahead(hand, 0, count);
 	return true;
 }
@@ -326,7 +350,7 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 				 struct batch *batch, bool *kick, bool *stale)
 {
 	struct hand *hand = own_hand(admission);
-	struct packed units;
+	struct packed units = {0};
 	enum handing handing = HANDING_ON;
 	bool renewed = false;
 	int vain = 0;
@@ -342,7 +366,9 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 			handing = door_fill_hand(admission, hand, place, grant, batch, kick);
 			continue;
 		}
-		if (!renewed && !book_renew_at_once(admission->tracker->book, &grant, units.main, units.counted) &&
+		bool its_slot = hand->number == (grant.handle & BOOK_SLOT_MASK);
+		if (!renewed &&
+		    !(its_slot && book_renew_slot(hand->record, hand->cache, &grant, units.main, units.counted)) &&
 		    !book_renew(admission->tracker->book, &grant, units.main, units.counted)) {
 			/* Somebody releases it just now. */
 			*kick = true;

@@ -14,10 +14,11 @@
 
 #include "private/compiler.h"
 #include "private/thread.h"
+#include "runtime/book.h"
 #include "runtime/room.h"
 #include "runtime/tracker.h"
 
-enum { HAND_MAX = 32 };
+enum { HAND_MAX = 64, HAND_LOW = 1 };
 
 struct hand_slot {
 	struct waiter *waiter;
@@ -32,22 +33,24 @@ struct hand {
 	uint32_t place;
 	struct packed units;	 /* what each of them needs */
 	_Atomic(uint64_t) taken; /* ever */
+	/* The book's slot of the grant that it was filled for, and the owner's cache of its slots. */
+	uint32_t number;
+	struct record_slot *record;
+	struct slot_cache *cache;
 	struct hand_slot slot[HAND_MAX];
 	/* The token holder's. */
-	CACHE_ALIGNED struct hand *after; /* of those that are filled for the place */
-	struct hand **link;		  /* to it */
-	uint32_t filled;		  /* slots; 0: nothing is lent, and the rest means nothing */
-	uint32_t pace;			  /* how many it gets */
-	_Atomic(uint64_t) counted;	  /* of those taken, ever */
-	struct taken held;		  /* what a grant of these units took, and from where */
+	CACHE_ALIGNED uint32_t filled; /* slots; 0: nothing is lent, and the rest means nothing */
+	uint32_t pace;		       /* how many it gets */
+	_Atomic(uint64_t) counted;     /* of those taken, ever */
+	struct taken held;	       /* what a grant of these units took, and from where */
 	uint64_t filled_ns;
 	uint64_t since_ns[HAND_MAX]; /* since when they wait */
 };
 
 /* What is lent to a place, or was last: the token holder's. */
 struct lending {
-	struct hand *filled;
-	struct packed units; /* of the shape, with what follows */
+	CACHE_ALIGNED uint32_t hands; /* that are filled */
+	struct packed units;	      /* of the shape, with what follows */
 	uint32_t home;
 	bool home_only;
 	weir_class task_class;
@@ -64,7 +67,7 @@ static inline void hand_fetch_ahead(struct hand *hand, uint32_t next, uint32_t e
 	struct waiter *waiter = hand->slot[next].waiter;
 	/* What its owner has before it. */
 	__builtin_prefetch((const char *)waiter - CACHE_LINE, 1);
-	__builtin_prefetch(at_load(&waiter->ahead, relaxed, none), 1);
+	__builtin_prefetch(at_load(&waiter->whose, relaxed, none), 1);
 }
 
 /* The owner's: take the oldest out: it is GRANTED then. NULL: there is none. */
@@ -90,6 +93,28 @@ static inline struct waiter *hand_take(struct hand *hand)
 	return NULL;
 }
 
+/* The owner's: it ends a grant on a place, which goes on to the oldest, if there is one, and the grant is what they need. *grant:
+ * the new handle, even if it is then found that all were decided by others. NULL: admission_hand_on() finds out. */
+static ALWAYS_INLINE struct waiter *hand_on_at_once(struct hand *hand, uint32_t place, weir_grant *grant)
+{
+	if (unlikely(at_load(&hand->next, relaxed, none) >= at_load(&hand->end, relaxed, none)) ||
+	    unlikely(hand->number != (grant->handle & BOOK_SLOT_MASK)) || unlikely(hand->place != place) ||
+	    unlikely(!book_renew_slot(hand->record, hand->cache, grant, hand->units.main, hand->units.counted)))
+		return NULL;
+	struct waiter *waiter = hand_take(hand);
+	if (unlikely(!waiter))
+		return NULL;
+	waiter->grant = *grant;
+	waiter->node = place;
+	return waiter;
+}
+
+/* The owner's: is it the moment to fetch what filling it again will touch? */
+static inline bool hand_gets_low(struct hand *hand)
+{
+	return at_load(&hand->next, relaxed, none) + HAND_LOW == at_load(&hand->end, relaxed, none);
+}
+
 struct weir_admission;
 struct batch;
 
@@ -97,7 +122,8 @@ struct batch;
 
 /* Fill the calling thread's hand with the first in line for a place, if what a grant took is just what they need. False: it
  * is not, or there is something that a scan has to decide. */
-bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken);
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
+	       const struct taken *taken);
 
 /* Take everybody back who was lent and not taken out, into their old places in the room; count those out who were. */
 void chains_pull_back(struct weir_admission *admission);
@@ -116,6 +142,12 @@ void chains_fini(struct weir_admission *admission);
 
 /* Of those who wait, how many have been taken out and are not counted out yet. Exact at rest. */
 uint64_t chains_taken(struct weir_admission *admission);
+
+/* The calling thread's hand, which stays where it is while the admission lives. NULL: it has none. */
+struct hand *chains_hand(struct weir_admission *admission);
+
+/* A hand will have to be filled soon: fetch what others write as well. */
+void chains_fetch(struct weir_admission *admission, const struct hand *hand);
 
 /* A grant on this place ends. The next in line gets it: returned, GRANTED, with its grant and node. NULL: nobody did, and it
  * was given back. *kick: somebody may have to be started, call admission_settle_rest() with the batch. *stale: the grant was

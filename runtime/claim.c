@@ -162,7 +162,7 @@ static struct waiter *choose(struct weir_admission *admission)
 			continue;
 		uint32_t service = aged_service(admission, head);
 		bool older = best && best != admission->claimant && service == best_service &&
-			     head->sequence < best->sequence;
+			     waiter_order(head) < waiter_order(best);
 		if ((service < best_service || older) && claim_place(admission, head) != NO_NODE) {
 			best = head;
 			best_service = service;

@@ -409,7 +409,7 @@ void gate_ended(struct weir_admission *admission, struct waiter *waiter, bool ra
 void gate_started(struct weir_admission *admission, const struct waiter *waiter)
 {
 	uint64_t now_ns = clock_now_ns(&admission->clock);
-	if (waiter->granted_ns)
+	if (waiter->is_timed)
 		law_note(&admission->gate.law, now_ns > waiter->granted_ns ? now_ns - waiter->granted_ns : 0);
 }
 

@@ -15,6 +15,12 @@ weir_task *weir_task_self(void)
 	return worker_self ? at_load(&worker_self->root, relaxed, none) : NULL;
 }
 
+/* What it uses is known from now on. */
+static void show(struct task_need *need)
+{
+	at_store(&need->shown_grant, need->waiter.grant.handle, relaxed, none);
+}
+
 void *weir_task_alloc(weir_task *task, size_t bytes)
 {
 	if (!task) {
@@ -28,8 +34,8 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 		return NULL;
 	}
 	size_t charge = (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-	uint32_t node = need ? need->memory_node : pool->machine->memory_near[task_node(task)];
-	if (need && need->granted) {
+	uint32_t node = need ? need_memory_node(pool, need) : pool->machine->memory_near[task_node(task)];
+	if (need && need_is_granted(need)) {
 		uint64_t left = at_load(&need->memory_left_bytes, relaxed, none);
 		do {
 			if (charge > left) {
@@ -42,21 +48,24 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 	}
 	void *block = task_add_block(task, pool->arenas, node, bytes);
 	if (!block) {
-		if (need && need->granted) {
+		if (need && need_is_granted(need)) {
 			at_add(&need->memory_left_bytes, charge, relaxed, none);
 			at_store(&need->memory_refused, 1, relaxed, none);
 		}
 		error_set(WEIR_ENOMEM, "the host has no %zu bytes on node %u", bytes, node);
-	} else if (need && need->granted) {
+	} else if (need && need_is_granted(need)) {
 		at_add(&need->used_bytes, charge, relaxed, none);
+		show(need);
 	}
 	return block;
 }
 
 void weir_task_declare(weir_task *task, uint64_t bytes)
 {
-	if (task && task->need)
-		at_store(&task->need->declared_bytes, bytes, relaxed, none);
+	if (!task || !task->need)
+		return;
+	at_store(&task->need->declared_bytes, bytes, relaxed, none);
+	show(task->need);
 }
 
 /* Slots are type-stable, so all of them can be looked at while tasks come and go; what a handle was granted is the book's to
@@ -100,12 +109,13 @@ uint32_t weir_task_memory_node(const weir_task *task)
 {
 	if (!task)
 		return 0;
-	return task->need ? task->need->memory_node : task->group->pool->machine->memory_near[task_node(task)];
+	const weir_pool *pool = task->group->pool;
+	return task->need ? need_memory_node(pool, task->need) : pool->machine->memory_near[task_node(task)];
 }
 
 weir_grant weir_task_grant(const weir_task *task)
 {
-	return task && task->need && task->need->granted ? task->need->waiter.grant : (weir_grant){0};
+	return task && task->need && need_is_granted(task->need) ? task->need->waiter.grant : (weir_grant){0};
 }
 
 bool weir_task_cancelled(const weir_task *task)

@@ -30,7 +30,7 @@ enum {
 	TOKEN_TRIES = 64, /* for who would fill a hand */
 	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
-#define FULL_LOOK_NS (200 * WEIR_NS_PER_US) /* while grants are handed on, everybody is looked at so often */
+#define FULL_LOOK_NS WEIR_NS_PER_MS /* while grants are handed on, everybody is looked at so often */
 
 void door_deliver(struct weir_admission *admission, struct waiter *waiter, struct batch *batch)
 {
@@ -343,7 +343,7 @@ enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand,
 	say_due(admission);
 	struct taken taken;
 	const struct waiter *claimant = admission->claimant;
-	if (tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, &taken)) {
+	if (tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, grant, &taken)) {
 		/* The claim was fulfilled: what it kept is open to the others, as in scan(). */
 		*kick |= claimant && !admission->claimant;
 		*kick |= !let_go(admission, batch);

@@ -56,7 +56,7 @@ static bool too_much_in_all(const weir_pool *pool, const struct ledger *ledger)
 void leftover_yield_slow(weir_pool *pool, const struct task_need *need)
 {
 	const struct ledger *ledger = &pool->tracker->ledger;
-	uint32_t node = need->memory_node;
+	uint32_t node = need_memory_node(pool, need);
 	uint64_t spare = spare_bytes(ledger, LEDGER_FIRST_NODE + node);
 	if (arenas_kept(pool->arenas, node) > spare)
 		arenas_purge(pool->arenas, node);

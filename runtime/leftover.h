@@ -18,7 +18,8 @@ void leftover_yield_slow(weir_pool *pool, const struct task_need *need);
 /* Before a task that holds a grant begins. Two loads where nothing is left over. */
 static ALWAYS_INLINE void leftover_yield(weir_pool *pool, const struct task_need *need)
 {
-	if (at_load(&need->memory_left_bytes, relaxed, none) && unlikely(arenas_kept(pool->arenas, need->memory_node)))
+	if (unlikely(at_load(&need->memory_left_bytes, relaxed, none)) &&
+	    unlikely(arenas_kept(pool->arenas, need_memory_node(pool, need))))
 		leftover_yield_slow(pool, need);
 }
 

@@ -92,18 +92,6 @@ void group_task_done(weir_group *group)
 
 /* Out, by workers. ------------------------------------------------------------------------------------------------ */
 
-void group_task_ended(struct worker *worker, weir_group *group)
-{
-	struct untold *untold = &worker->untold;
-	worker_tell_others(worker, group);
-	uint32_t ended = at_load(&untold->ended, relaxed, none) + 1;
-	at_store(&untold->ended, ended, relaxed, none);
-	/* ORDER(untold): release, here and below, pairs with the acquire in untold_grants(): grants of the group before are told. */
-	at_store(&untold->group, group, release, untold);
-	if (ended >= UNTOLD_MAX || group_pending(at_load(&group->state, relaxed, none)) <= ended)
-		worker_tell_slow(worker);
-}
-
 static void tell_grants(struct untold *untold, weir_group *group)
 {
 	uint32_t granted = at_load(&untold->granted, relaxed, none);
@@ -365,15 +353,8 @@ void group_count_ungranted(weir_group *group, uint32_t n)
 	at_add(&group->ungranted, n, seq_cst, ungranted);
 }
 
-void group_granted(weir_group *group)
+void group_granted_slow(weir_group *group)
 {
-	struct worker *worker = worker_self;
-	if (worker && at_load(&worker->untold.group, relaxed, none) == group && worker->pool->asymmetric) {
-		uint32_t granted = at_load(&worker->untold.granted, relaxed, none) + 1;
-		/* ORDER(untold): release, pairs with the acquire in untold_grants(): who sees it sees it counted before. */
-		at_store(&worker->untold.granted, granted, release, untold);
-		return;
-	}
 	/* ORDER(ungranted): seq_cst, as above. */
 	at_sub(&group->ungranted, 1, seq_cst, ungranted);
 }
@@ -387,7 +368,7 @@ static bool untold_grants(const weir_group *group, uint32_t *granted, uint32_t *
 		struct worker *worker = pool_worker(group->pool, i);
 		if (!worker)
 			continue;
-		/* ORDER(untold): acquire, pairs with the releases in tell_grants() and group_granted(). */
+		/* ORDER(untold): acquire, pairs with the releases in tell_grants() and group_granted_by(). */
 		uint32_t telling = at_load(&worker->untold.telling, acquire, untold);
 		uint32_t one = at_load(&worker->untold.granted, acquire, untold);
 		if (telling & 1)

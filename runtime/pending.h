@@ -65,10 +65,6 @@ static inline void group_count_one(weir_group *group)
 /* One task less, told at once. The last one wakes who waits and starts who comes after. */
 void group_task_done(weir_group *group);
 
-/* One task less, ended by the calling worker, which tells of it in worker_tell() at the latest. Until then it may run only
- * what the group cannot be done without. */
-void group_task_ended(struct worker *worker, weir_group *group);
-
 /* Tell of the ends, and the grants, that the worker has not told of yet. */
 void worker_tell_slow(struct worker *worker);
 
@@ -83,6 +79,20 @@ static ALWAYS_INLINE void worker_tell_others(struct worker *worker, const weir_g
 {
 	if (at_load(&worker->untold.group, relaxed, none) != group)
 		worker_tell(worker);
+}
+
+/* One task less, ended by the calling worker, which tells of it in worker_tell() at the latest. Until then it may run only
+ * what the group cannot be done without. */
+static ALWAYS_INLINE void group_task_ended(struct worker *worker, weir_group *group)
+{
+	struct untold *untold = &worker->untold;
+	worker_tell_others(worker, group);
+	uint32_t ended = at_load(&untold->ended, relaxed, none) + 1;
+	at_store(&untold->ended, ended, relaxed, none);
+	/* ORDER(untold): release, pairs with the acquire in untold_grants(): grants of the group before are told. */
+	at_store(&untold->group, group, release, untold);
+	if (ended >= UNTOLD_MAX || group_pending(at_load(&group->state, relaxed, none)) <= ended)
+		worker_tell_slow(worker);
 }
 
 /* Give back what the calling thread has in stock, before it does nothing for a while. */
@@ -105,7 +115,24 @@ uint32_t group_pending_now(weir_group *group);
 /* n of the tasks counted in wait for a grant; before the look at the group's holders. */
 void group_count_ungranted(weir_group *group, uint32_t n);
 /* One of them no longer does: it was granted, or ends without. */
-void group_granted(weir_group *group);
+void group_granted_slow(weir_group *group);
+
+/* The same, by a worker, or by a thread that is none (NULL). */
+static ALWAYS_INLINE void group_granted_by(struct worker *worker, weir_group *group)
+{
+	if (unlikely(!worker || at_load(&worker->untold.group, relaxed, none) != group || !worker->pool->asymmetric)) {
+		group_granted_slow(group);
+		return;
+	}
+	uint32_t granted = at_load(&worker->untold.granted, relaxed, none) + 1;
+	/* ORDER(untold): release, pairs with the acquire in untold_grants(): who sees it sees it counted before. */
+	at_store(&worker->untold.granted, granted, release, untold);
+}
+
+static inline void group_granted(weir_group *group)
+{
+	group_granted_by(worker_self, group);
+}
 /* Does any? No false no to who has raised the group's holders before; no false yes but while one is being told of. */
 bool group_any_ungranted(weir_group *group);
 

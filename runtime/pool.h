@@ -20,27 +20,38 @@
 #include "runtime/task.h"
 
 /* A task's demand, and what became of it. On a plain pool only cores and nodes mean something. In a long queue all of it is
- * cold: from grant to end a task that does nothing but run touches the first line, and that of the waiter. */
+ * cold: from grant to end a task that does nothing but run touches the first line, and that of the waiter. The task itself is
+ * waiter.whose. */
 struct task_need {
 	struct slot_link slot;
 	uint32_t index;
-	_Atomic(uint32_t) cores; /* rounded up; of a grant, once it is there */
-	uint32_t memory_node;
-	bool asks;			  /* for a grant: not on a plain pool, and not if it asks for no amount */
-	bool granted;			  /* holds a grant: waiter.grant */
-	_Atomic(uint32_t) resizing;	  /* somebody shrinks or grows it */
-	_Atomic(uint32_t) memory_refused; /* the host had none */
-	weir_task *task;
-	_Atomic(uint64_t) memory_bytes; /* what weir_task_alloc() may give out in all */
+	_Atomic(uint32_t) cores;	 /* rounded up; of a grant, once it is there */
+	uint32_t home_memory_node;	 /* without a grant */
+	bool asks;			 /* for a grant: not on a plain pool, and not if it asks for no amount */
+	_Atomic(uint8_t) resizing;	 /* somebody shrinks or grows it */
+	_Atomic(uint8_t) memory_refused; /* the host had none */
+	_Atomic(uint64_t) memory_bytes;	 /* what weir_task_alloc() may give out in all */
 	_Atomic(uint64_t) memory_left_bytes;
-	_Atomic(uint64_t) shown_grant; /* for who looks for the largest over-user (inside.c); 0: none */
-	CACHE_ALIGNED struct waiter waiter;
-	/* For the same. */
+	/* For who looks for the largest over-user (inside.c). */
+	_Atomic(uint64_t) shown_grant;	  /* 0: it uses nothing that is known */
 	_Atomic(uint64_t) used_bytes;	  /* weir_task_alloc() */
 	_Atomic(uint64_t) declared_bytes; /* weir_task_declare() */
+	CACHE_ALIGNED struct waiter waiter;
 };
 
 _Static_assert(offsetof(struct task_need, waiter) == CACHE_LINE, "what every task touches is one line");
+_Static_assert(sizeof(struct task_need) == 8 * CACHE_LINE, "it fills its slot");
+
+/* It holds a grant: waiter.grant. For who runs the task, or ends it. */
+static inline bool need_is_granted(const struct task_need *need)
+{
+	return need->waiter.grant.handle != 0;
+}
+
+static inline weir_task *need_task(struct task_need *need)
+{
+	return at_load(&need->waiter.whose, relaxed, none);
+}
 
 /* Two lanes for each class, in the order of service: for tasks that may run anywhere, for tasks that are bound to the
  * node. Those before LANE_NORMAL are taken before a worker's own deque. */
@@ -63,7 +74,8 @@ struct node_queues {
 	_Atomic(uint32_t) intakes;
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
 	uint32_t spinners_max;
-	CACHE_ALIGNED _Atomic(uint32_t) spinning; /* workers that look on and on: who pushes need not wake anybody then */
+	CACHE_ALIGNED _Atomic(uint32_t)
+		spinning; /* workers that look on and on: who pushes need not wake anybody then */
 };
 
 /* A forked child of another worker that runs here, inside of another perhaps. */
@@ -110,7 +122,8 @@ struct worker {
 	uint32_t takes;		   /* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	struct untold untold;
-	uint64_t look_ns; /* how long it will look for work before it sleeps */
+	struct hand *hand;  /* what admission has for this thread (chain.h); NULL: it never ended a grant */
+	uint64_t look_ns;   /* how long it will look for work before it sleeps */
 	uint64_t search_ns; /* how long it will sleep as the searcher; 0: it worked since it last did */
 	pthread_t thread;
 };
@@ -213,18 +226,24 @@ static inline void task_set_memory(struct task_need *need, uint64_t bytes)
 void task_measure(weir_pool *pool, weir_task *task);
 
 /* A grant: the task runs on this node and nowhere else. Without one (the observe rule) it runs where it likes. */
-static inline void task_bind(weir_pool *pool, weir_task *task, uint32_t node)
+static ALWAYS_INLINE void task_bind(weir_pool *pool, weir_task *task, uint32_t node)
 {
-	if (unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE))
-		task->need->waiter.granted_ns = clock_now_ns(&pool->admission->clock);
-	if (unlikely(task->need->waiter.is_elastic))
+	struct task_need *need = task->need;
+	if (unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE)) {
+		need->waiter.granted_ns = clock_now_ns(&pool->admission->clock);
+		need->waiter.is_timed = true;
+	}
+	if (unlikely(need->waiter.is_elastic))
 		task_measure(pool, task);
-	task->need->granted = true;
-	at_store(&task->need->shown_grant, task->need->waiter.grant.handle, relaxed, none);
-	task->need->memory_node = pool->machine->memory_near[node];
 	/* A node of memory alone borrows its neighbour's cores. */
 	task_set_node(task, pool->machine->cores_near[node]);
 	task->flags |= TASK_BOUND;
+}
+
+/* Where its memory is. */
+static inline uint32_t need_memory_node(const weir_pool *pool, const struct task_need *need)
+{
+	return need_is_granted(need) ? pool->machine->memory_near[need->waiter.node] : need->home_memory_node;
 }
 
 static inline bool task_is_cancelled(const weir_task *task)

@@ -43,7 +43,7 @@ static weir_status begin(weir_task *task, const weir_amount *amount, struct pack
 	if (!task || !amount)
 		return error_set(WEIR_EINVAL, "task or amount is NULL");
 	struct task_need *need = task->need;
-	if (!need || !need->granted)
+	if (!need || !need_is_granted(need))
 		return error_set(WEIR_EINVAL, "the task holds no grant: give it a demand, in a resource-aware pool");
 	weir_status status = tracker_pack_amount(task->group->pool->tracker, amount, units);
 	/* ORDER(resizing): acquire, pairs with the release in finish(). */

@@ -77,7 +77,7 @@ static struct waiter **chain_of(struct room *room, const struct waiter *waiter)
 static struct waiter **find_shape(struct room *room, const struct waiter *waiter)
 {
 	struct waiter **link = chain_of(room, waiter);
-	while (*link && !same_shape(*link, waiter))
+	while (*link && *link != waiter && !same_shape(*link, waiter))
 		link = &(*link)->chain;
 	return link;
 }
@@ -86,7 +86,7 @@ static bool served_before(const struct waiter *a, const struct waiter *b)
 {
 	if (a->demand.priority != b->demand.priority)
 		return a->demand.priority > b->demand.priority;
-	return a->sequence < b->sequence;
+	return waiter_order(a) < waiter_order(b);
 }
 
 /* Put a leader after `place` (NULL: first). */
@@ -118,7 +118,7 @@ static void unlink_leader(struct room_class *class, struct waiter *leader)
 /* Whoever came a while before knows from now on who comes then. */
 static void note_latest(struct room *room, struct waiter *waiter)
 {
-	struct waiter **latest = &room->latest[waiter->sequence % ROOM_LATEST];
+	struct waiter **latest = &room->latest[waiter_order(waiter) % ROOM_LATEST];
 	if (*latest)
 		(*latest)->jump = waiter;
 	*latest = waiter;
@@ -127,7 +127,7 @@ static void note_latest(struct room *room, struct waiter *waiter)
 
 static void forget_latest(struct room *room, const struct waiter *waiter)
 {
-	struct waiter **latest = &room->latest[waiter->sequence % ROOM_LATEST];
+	struct waiter **latest = &room->latest[waiter_order(waiter) % ROOM_LATEST];
 	if (*latest == waiter)
 		*latest = NULL;
 }
@@ -142,21 +142,20 @@ void waiter_show(struct waiter *waiter)
 {
 	struct waiter_shown *shown = &waiter->shown;
 	const struct wish *wish = &waiter->wish;
-	uint64_t where =
-		(uint64_t)wish->home << 8 | (uint64_t)wish->home_only << 7 | (uint64_t)waiter->demand.task_class;
+	uint64_t home = wish->home == NO_NODE ? 0 : wish->home + 1;
+	uint64_t where = (uint64_t)(uint32_t)waiter->demand.priority << 32 | home << 8 |
+			 (uint64_t)wish->home_only << 7 | (uint64_t)waiter->demand.task_class;
 	/* ORDER(shown): release, pairs with the acquires in look() (why.c): who sees one of them sees that the use before is
 	 * over. */
 	at_store(&shown->main, wish->units.main, release, shown);
 	at_store(&shown->counted, wish->units.counted, release, shown);
 	at_store(&shown->where, where, release, shown);
-	at_store(&shown->priority, waiter->demand.priority, release, shown);
-	at_store(&shown->order, 0, release, shown);
+	at_store(&waiter->order, 0, release, shown);
 }
 
 bool room_add(struct room *room, struct waiter *waiter)
 {
-	waiter->sequence = room->sequence++;
-	at_store(&waiter->shown.order, waiter->sequence + 1, relaxed, none);
+	at_store(&waiter->order, ++room->order, relaxed, none);
 	waiter->next = NULL;
 	waiter->overtaken = 0;
 	waiter->outranked = 0;
@@ -281,8 +280,38 @@ static void link_behind(struct room_class *class, struct waiter *leader, struct 
 	link_after(class, leader, place);
 }
 
-uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most)
+/* What lending looks at in who leads a shape. */
+static inline void fetch_leader(const struct waiter *leader)
 {
+	if (!leader)
+		return;
+	__builtin_prefetch(&leader->last, 1);
+	__builtin_prefetch(&leader->wish.home);
+	__builtin_prefetch(&leader->demand.task_class);
+}
+
+static void fetch_soon(struct room *room)
+{
+	for (uint32_t i = 0; i < ROOM_LATEST; i++)
+		__builtin_prefetch(at_load(&room->soon[i], relaxed, none), 1);
+}
+
+void room_fetch(struct room *room)
+{
+	for (const char *line = (const char *)room->service; line < (const char *)room->shape; line += CACHE_LINE)
+		__builtin_prefetch(line, 1);
+	__builtin_prefetch(&room->count, 1);
+	fetch_soon(room);
+	fetch_leader(at_load(&room->heir, relaxed, none));
+}
+
+/* In a long queue who comes next is cold, and is found only by who comes before. So whoever passes one says who comes a while
+ * after it: who lends alone fetches that one for the next time, others leave it to whose turn it is then. */
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, bool alone, struct waiter **out,
+		   uint32_t most)
+{
+	if (!alone)
+		fetch_soon(room);
 	struct room_class *class = class_of(room, leader);
 	struct waiter **link = find_shape(room, leader);
 	struct waiter *rival = leader->after;
@@ -294,7 +323,10 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 		heir->place = PLACE_COMING;
 		out[lent++] = heir;
 		forget_latest(room, heir);
-		__builtin_prefetch(heir->jump, 1);
+		if (alone || lent + ROOM_LATEST <= most)
+			__builtin_prefetch(heir->jump, 1);
+		if (!alone)
+			at_store(&room->soon[lent % ROOM_LATEST], (struct waiter *)heir->jump, relaxed, none);
 		heir = heir->next;
 	}
 	struct waiter *before = leader->before;
@@ -304,6 +336,10 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 		heir->last = leader->last;
 		heir->chain = leader->chain;
 		link_behind(class, heir, before);
+		if (alone)
+			fetch_leader(heir);
+		else
+			at_store(&room->heir, heir, relaxed, none);
 	}
 	return lent;
 }
@@ -314,7 +350,7 @@ void room_take_back(struct room *room, struct waiter **lent, uint32_t count)
 	struct waiter **link = find_shape(room, lent[0]);
 	struct waiter *old = *link;
 	struct waiter *last = old ? old->last : NULL;
-	bool leads = !old || lent[0]->sequence < old->sequence;
+	bool leads = !old || waiter_order(lent[0]) < waiter_order(old);
 	if (leads) {
 		lent[0]->chain = old ? old->chain : NULL;
 		*link = lent[0];
@@ -325,7 +361,7 @@ void room_take_back(struct room *room, struct waiter **lent, uint32_t count)
 	struct waiter *before = leads ? NULL : old;
 	struct waiter *next = leads ? old : old->next;
 	for (uint32_t i = 0; i < count; i++) {
-		for (; next && next->sequence < lent[i]->sequence; next = next->next)
+		for (; next && waiter_order(next) < waiter_order(lent[i]); next = next->next)
 			before = next;
 		lent[i]->place = PLACE_LISTED;
 		lent[i]->before = before;

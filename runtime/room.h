@@ -42,10 +42,10 @@ struct expiry_link {
 /* What anybody may read of a waiter that waits (why.c): written as it is pushed, and its order as it is fetched. */
 struct waiter_shown {
 	_Atomic(uint64_t) main, counted;
-	_Atomic(uint64_t) where; /* home << 8 | home_only << 7 | class */
-	_Atomic(int64_t) priority;
-	_Atomic(uint64_t) order; /* of its fetch, from 1; 0: not fetched yet */
+	_Atomic(uint64_t) where; /* priority << 32 | (home + 1) << 8 | home_only << 7 | class */
 };
+
+_Static_assert(WEIR_NODES_MAX < 1 << 24, "a home fits");
 
 /* A demand on its way through admission; part of a task, or of a ticket. What is touched when a grant is handed on comes
  * first, one line, as in a long queue all of it is cold. */
@@ -53,14 +53,15 @@ struct waiter {
 	struct waiter *next;	    /* of the arrivals, of its shape, of a batch: one after another */
 	_Atomic(uint64_t) state;    /* turn, tag and waiter_state; the tag, the owner's, makes it nameable */
 	_Atomic(uint64_t) since_ns; /* shown, too */
-	uint64_t sequence;
-	const struct waiter *jump;   /* one that comes a while after it, to be fetched while it is lent; may be gone */
-	_Atomic(const void *) ahead; /* what its owner touches first when it is granted */
+	_Atomic(uint64_t) order;    /* shown, too: of its fetch, from 1; 0: not fetched yet */
+	const struct waiter *jump;  /* one that comes a while after it, to be fetched while it is lent; may be gone */
+	_Atomic(void *) whose;	    /* the owner's: what it touches first when the waiter is granted */
 	weir_grant grant;
 	uint32_t node;
 	uint8_t place;			    /* enum waiter_place */
 	bool may_be_lent;		    /* to a chain (chain.h) */
 	bool is_elastic;		    /* wish.elastic says how */
+	bool is_timed;			    /* granted_ns is there: it was granted under the adaptive rule */
 	const _Atomic(uint32_t) *cancelled; /* its group's flag; NULL: none */
 	struct waiter *last;		    /* leader of a shape: its youngest */
 	struct waiter
@@ -70,10 +71,13 @@ struct waiter {
 	struct waiter *cancel; /* who was cancelled before and is not looked at yet */
 	struct wish wish;
 	struct waiter_shown shown;
-	uint64_t expires_ns;	/* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
-	uint32_t overtaken;	/* at the head of its class: grants of this and lower classes that passed it */
-	uint32_t outranked;	/* at the head: grants of higher classes */
-	uint64_t head_since_ns; /* 0: it never was */
+	uint64_t expires_ns; /* given up from then on; EXPIRY_NEVER: it waits as long as it takes */
+	uint32_t overtaken;  /* at the head of its class: grants of this and lower classes that passed it */
+	uint32_t outranked;  /* at the head: grants of higher classes */
+	union {
+		uint64_t head_since_ns; /* while it waits; 0: it never was */
+		uint64_t granted_ns;
+	};
 	const _Atomic(uint32_t) *holders;	/* of a grant, that wait for its group; NULL: none */
 	weir_cause cause;			/* REFUSED: why */
 	uint32_t probe;				/* of a breaker; 0: none */
@@ -81,7 +85,6 @@ struct waiter {
 	bool short_total;			/* a total was short for it when it was tried last */
 	bool tells_end;				/* gate_ended() will be called */
 	bool is_ahead;				/* counted in gate.ahead */
-	uint64_t granted_ns;			/* under the adaptive rule */
 	void (*decided)(struct waiter *waiter); /* the owner's: called by whoever got it in a batch; state says how */
 	struct expiry_link expiry;
 	weir_demand demand;
@@ -108,8 +111,11 @@ static inline struct packed room_less_of_each(struct packed a, struct packed b)
 struct room {
 	struct room_class service[WEIR_CLASSES]; /* in the order of service */
 	struct waiter *shape[ROOM_CHAINS];
-	struct waiter *latest[ROOM_LATEST]; /* by sequence; NULL: it is gone */
-	uint64_t sequence;
+	struct waiter *latest[ROOM_LATEST]; /* by order; NULL: it is gone */
+	_Atomic(struct waiter *)
+		soon[ROOM_LATEST];     /* those after whom was lent last, to be fetched before the next; may be gone */
+	_Atomic(struct waiter *) heir; /* who led their shape from then on; the same */
+	uint64_t order;		       /* of the latest */
 	uint32_t count;
 	uint32_t everywhere; /* waiters that any node would do for */
 	uint32_t *at_node;   /* waiters that only this node would do for */
@@ -139,8 +145,11 @@ struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waite
 struct waiter *room_first_at(const struct room *room, uint32_t place);
 
 /* Lending, for chain.h: that one, which must be lendable, and those of its shape who are next, go out of the lists but stay
- * in the counts; oldest first. Returns how many. */
-uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most);
+ * in the counts; oldest first. alone: nobody else lends. Returns how many. */
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, bool alone, struct waiter **out,
+		   uint32_t most);
+/* Who will lend soon: fetch what that touches. Anybody. */
+void room_fetch(struct room *room);
 /* Some of what was lent at one time go back to their old places. */
 void room_take_back(struct room *room, struct waiter **lent, uint32_t count);
 /* So many of a shape that were lent are gone. */
@@ -163,6 +172,12 @@ static inline enum waiter_state waiter_state(const struct waiter *waiter)
 static inline uint64_t waiter_since_ns(const struct waiter *waiter)
 {
 	return at_load(&((struct waiter *)waiter)->since_ns, relaxed, none);
+}
+
+/* How old it is: less is older. Of one that was fetched. */
+static inline uint64_t waiter_order(const struct waiter *waiter)
+{
+	return at_load(&((struct waiter *)waiter)->order, relaxed, none);
 }
 
 /* From one state to another, tag and turn stay. False: it was in another state. */

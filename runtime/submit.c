@@ -45,8 +45,8 @@ static struct task_need *make_need(weir_pool *pool, weir_task *task)
 		return NULL;
 	struct task_need *need = slots_at(pool->needs, index, pool->needs->slot_shift);
 	need->index = index;
-	need->task = task;
-	need->granted = false;
+	need->waiter.grant = (weir_grant){0};
+	at_store(&need->waiter.whose, task, relaxed, none);
 	at_store(&need->shown_grant, 0, relaxed, none);
 	at_store(&need->used_bytes, 0, relaxed, none);
 	at_store(&need->declared_bytes, 0, relaxed, none);
@@ -76,9 +76,10 @@ static weir_status carry_need(weir_pool *pool, struct task_need *need, const wei
 	if (status)
 		return status;
 	if (demand->reservation.handle)
-		return error_set(WEIR_EINVAL,
-				 "demand.reservation is %#llx: a plain pool has none; set options.resource_aware, or leave it 0",
-				 (unsigned long long)demand->reservation.handle);
+		return error_set(
+			WEIR_EINVAL,
+			"demand.reservation is %#llx: a plain pool has none; set options.resource_aware, or leave it 0",
+			(unsigned long long)demand->reservation.handle);
 	need->waiter.demand = *demand;
 	need->waiter.wish.home = admission_home(pool->machine, demand);
 	at_store(&need->memory_left_bytes, UINT64_MAX, relaxed, none);
@@ -91,7 +92,8 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 	if (!need)
 		return error_set(WEIR_EFULL, "options.tasks_max tasks with demands are there: wait for some");
 	weir_status status;
-	need->asks = pool->aware && (demand->size != sizeof(*demand) || demand->reservation.handle || !limits_is_empty(demand));
+	need->asks = pool->aware &&
+		     (demand->size != sizeof(*demand) || demand->reservation.handle || !limits_is_empty(demand));
 	if (need->asks) {
 		status = admission_prepare(pool->admission, &need->waiter, demand);
 		/* Blocks are in steps of a line: the last one may fill it. The ledger's unit is a multiple of that. */
@@ -101,7 +103,6 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		need->waiter.decided = task_decided;
 		need->waiter.may_be_lent = true;
 		need->waiter.tells_end = true;
-		at_store(&need->waiter.ahead, task, relaxed, none);
 		waiter_renew(&need->waiter);
 	} else {
 		status = carry_need(pool, need, demand);
@@ -114,7 +115,7 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 		task_set_node(task, need->waiter.wish.home);
 		task->flags |= TASK_HOMED;
 	}
-	need->memory_node = pool->machine->memory_near[task_node(task)];
+	need->home_memory_node = pool->machine->memory_near[task_node(task)];
 	return WEIR_OK;
 }
 
@@ -126,7 +127,8 @@ static weir_status refusal(const weir_decision *decision, bool asked_to_be_defer
 	if (decision->verdict != WEIR_DEFERRED || asked_to_be_deferred || !for_room)
 		return admission_refusal(decision);
 	weir_decision_text(decision, text, sizeof(text));
-	return error_set(WEIR_EDEADLK, "a task that holds a grant waits for this group, and there is no room: %s", text);
+	return error_set(WEIR_EDEADLK, "a task that holds a grant waits for this group, and there is no room: %s",
+			 text);
 }
 
 /* A demand of no amount has those of the reservation. */
@@ -219,7 +221,9 @@ static weir_status check_submit(const weir_group *group, weir_task_fn fn, weir_d
 	if (!group || !fn || !group->alive)
 		return refuse(decision,
 			      error_set(WEIR_EINVAL, "%s",
-					!group ? "group is NULL" : !fn ? "fn is NULL" : "the group was destroyed"),
+					!group ? "group is NULL"
+					: !fn  ? "fn is NULL"
+					       : "the group was destroyed"),
 			      WEIR_CAUSE_INVALID);
 	weir_pool *pool = group->pool;
 	uint32_t closed = at_load(&pool->closed, relaxed, none);
@@ -229,10 +233,10 @@ static weir_status check_submit(const weir_group *group, weir_task_fn fn, weir_d
 					closed == POOL_CANCELS ? "" : " from outside"),
 			      WEIR_CAUSE_SHUTDOWN);
 	if (unlikely(at_load(&((weir_group *)group)->cancelled, relaxed, none)))
-		return refuse(decision,
-			      error_set(WEIR_ECANCELED,
-					"the group was cancelled: weir_group_reset() makes it usable again"),
-			      WEIR_CAUSE_NONE);
+		return refuse(
+			decision,
+			error_set(WEIR_ECANCELED, "the group was cancelled: weir_group_reset() makes it usable again"),
+			WEIR_CAUSE_NONE);
 	return WEIR_OK;
 }
 
@@ -483,9 +487,11 @@ weir_status weir_producer_register(weir_pool *pool)
 {
 	weir_status status = check_producer(pool);
 	if (!status && !producers_have_mine(pool))
-		status = error_set(WEIR_EFULL, "%u threads have a queue of their own (options.lanes_max), or more than %u use weir, "
-				   "or options.tasks_max is below that: this one shares one",
-				   pool->producers ? pool->producers->lanes_max : 0, THREADS_MAX);
+		status =
+			error_set(WEIR_EFULL,
+				  "%u threads have a queue of their own (options.lanes_max), or more than %u use weir, "
+				  "or options.tasks_max is below that: this one shares one",
+				  pool->producers ? pool->producers->lanes_max : 0, THREADS_MAX);
 	return status;
 }
 

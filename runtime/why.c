@@ -28,7 +28,7 @@ struct view {
 	uint32_t home;
 	bool home_only;
 	weir_class task_class;
-	int64_t priority;
+	int32_t priority;
 	uint64_t since_ns;
 	uint64_t order;
 };
@@ -42,12 +42,13 @@ static bool look(struct waiter *waiter, struct view *view)
 	view->units.main = at_load(&shown->main, acquire, shown);
 	view->units.counted = at_load(&shown->counted, acquire, shown);
 	uint64_t where = at_load(&shown->where, acquire, shown);
-	view->home = (uint32_t)(where >> 8);
+	uint32_t home = where >> 8 & 0xffffff;
+	view->home = home ? home - 1 : NO_NODE;
 	view->home_only = where >> 7 & 1;
 	view->task_class = (weir_class)(where & 0x7f);
-	view->priority = at_load(&shown->priority, acquire, shown);
+	view->priority = (int32_t)(where >> 32);
 	view->since_ns = at_load(&waiter->since_ns, acquire, shown);
-	view->order = at_load(&shown->order, acquire, shown);
+	view->order = at_load(&waiter->order, acquire, shown);
 	return at_load(&waiter->state, relaxed, none) == view->state;
 }
 

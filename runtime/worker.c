@@ -28,7 +28,7 @@
 
 enum {
 	DEQUE_CAPACITY = 4096,
-	HANDED_MAX = 16	  /* tasks in a row that a grant is handed to, before the worker looks at its queues */
+	HANDED_MAX = 16 /* tasks in a row that a grant is handed to, before the worker looks at its queues */
 };
 
 _Thread_local struct worker *worker_self;
@@ -75,25 +75,44 @@ void worker_share(struct worker *worker)
 }
 
 /* Whoever got a grant is READY, and whoever ended the one before it has it in hand. */
-static weir_task *handed_to(weir_pool *pool, struct waiter *waiter)
+static ALWAYS_INLINE weir_task *handed_to(weir_pool *pool, struct worker *worker, struct waiter *waiter)
 {
-	weir_task *task = container_of(waiter, struct task_need, waiter)->task;
-	group_granted(task->group);
+	weir_task *task = need_task(container_of(waiter, struct task_need, waiter));
+	group_granted_by(worker, task->group);
 	task_bind(pool, task, waiter->node);
 	return task;
 }
 
+/* Most often the next is in hand already. */
+static ALWAYS_INLINE struct waiter *hand_on(weir_pool *pool, struct worker *worker, const struct waiter *waiter,
+					    struct batch *batch, bool *kick, bool *stale)
+{
+	weir_grant grant = waiter->grant;
+	struct waiter *next = NULL;
+	/* What is owed to a limit is paid by what comes back. */
+	if (likely(worker->hand) && likely(!at_load(&pool->tracker->ledger.owed, relaxed, none)))
+		next = hand_on_at_once(worker->hand, waiter->node, &grant);
+	if (unlikely(!next)) {
+		next = admission_hand_on(pool->admission, waiter->node, grant, batch, kick, stale);
+		worker->hand = chains_hand(pool->admission);
+	} else if (unlikely(hand_gets_low(worker->hand))) {
+		chains_fetch(pool->admission, worker->hand);
+	}
+	return next;
+}
+
 static void end_grant(weir_pool *pool, struct task_need *need, bool ran)
 {
-	at_store(&need->shown_grant, 0, relaxed, none);
+	if (unlikely(at_load(&need->shown_grant, relaxed, none)))
+		at_store(&need->shown_grant, 0, relaxed, none);
 	if (unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_BREAKER))
 		gate_ended(pool->admission, &need->waiter, ran, at_load(&need->memory_refused, relaxed, none) != 0);
 }
 
 /* The end of a task. worker: that took it from its queue; NULL: nobody did. It inherits if it may go on with the next that gets
  * its grant. Returns that one. */
-static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *worker, bool inherits, bool ran,
-			 weir_status status)
+static ALWAYS_INLINE weir_task *settle(weir_pool *pool, weir_task *task, struct worker *worker, bool inherits, bool ran,
+				       weir_status status)
 {
 	weir_group *group = task->group;
 	struct task_need *need = task->need;
@@ -101,17 +120,16 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *worker
 	struct batch batch;
 	bool kick = false;
 	batch_init(&batch);
-	if (at_load(&task->blocks, relaxed, none))
+	if (unlikely(at_load(&task->blocks, relaxed, none)))
 		task_free_blocks(task, pool->arenas);
 	if (need) {
 		bool stale = false;
-		if (need->granted)
+		if (need_is_granted(need))
 			end_grant(pool, need, ran);
-		if (need->granted && inherits) {
-			struct waiter *waiter = admission_hand_on(pool->admission, need->waiter.node,
-								  need->waiter.grant, &batch, &kick, &stale);
-			next = waiter ? handed_to(pool, waiter) : NULL;
-		} else if (need->granted) {
+		if (need_is_granted(need) && inherits) {
+			struct waiter *waiter = hand_on(pool, worker, &need->waiter, &batch, &kick, &stale);
+			next = waiter ? handed_to(pool, worker, waiter) : NULL;
+		} else if (need_is_granted(need)) {
 			stale = admission_give(pool->admission, need->waiter.grant, &kick) != WEIR_OK;
 		}
 		if (unlikely(stale))
@@ -119,7 +137,7 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *worker
 		slots_put(pool->needs, need->index);
 	}
 	slots_put(pool->tasks, task->index);
-	if (status)
+	if (unlikely(status))
 		group_set_error(group, status);
 	tally_add(&pool->tally, !ran ? POOL_CANCELLED : status ? POOL_FAILED : POOL_COMPLETED, 1);
 	if (worker)
@@ -131,27 +149,21 @@ static weir_task *settle(weir_pool *pool, weir_task *task, struct worker *worker
 	return next;
 }
 
-/* Run a task. Returns who got its grant, if this is to run it next; it is granted. */
-static weir_task *run_one(struct worker *worker, weir_task *task)
+/* From its start to its end. outer: the task that it lies on top of, or NULL. */
+static ALWAYS_INLINE weir_status run_body(struct worker *worker, weir_task *task, weir_task *outer)
 {
 	weir_pool *pool = worker->pool;
-	weir_task *outer = at_load(&worker->root, relaxed, none);
-	/* On top of another task only that one's descendants may run. */
-	bool inherits = !outer;
-	worker_tell_others(worker, task->group);
-	if (unlikely(task_is_cancelled(task)))
-		return settle(pool, task, worker, inherits, false, WEIR_ECANCELED);
 	count_home(pool, worker, task);
 	if (!(task->flags & TASK_BOUND))
 		task_set_node(task, worker->node);
-	bool granted = task->need && task->need->granted;
+	bool granted = task->need && need_is_granted(task->need);
 	if (granted)
 		leftover_yield(pool, task->need);
 	task_open_help(task, granted ? at_load(&task->need->cores, relaxed, none) - 1 : TASK_HELP_ANY);
 	weir_fork_slot *head = worker->forks.face.head;
 	if (granted && unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE))
 		gate_started(pool->admission, &task->need->waiter);
-	if (outer)
+	if (unlikely(outer))
 		worker_share(worker);
 	/* Relaxed: thieves take it as a hint; what they take is decided by the slot's tag. */
 	at_store(&worker->root, task, relaxed, none);
@@ -166,7 +178,18 @@ static weir_task *run_one(struct worker *worker, weir_task *task)
 	worker_join_rest(worker, head);
 	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
-	return settle(pool, task, worker, inherits, true, status);
+	return status;
+}
+
+/* Run a task. Returns who got its grant, if this is to run it next; it is granted. */
+static ALWAYS_INLINE weir_task *run_one(struct worker *worker, weir_task *task)
+{
+	weir_task *outer = at_load(&worker->root, relaxed, none);
+	worker_tell_others(worker, task->group);
+	bool ran = likely(!task_is_cancelled(task));
+	weir_status status = ran ? run_body(worker, task, outer) : WEIR_ECANCELED;
+	/* On top of another task only that one's descendants may run. */
+	return settle(worker->pool, task, worker, !outer, ran, status);
 }
 
 /* Something else that this worker should do before it goes on with whom a grant was handed to. */
@@ -175,6 +198,8 @@ static bool is_wanted_elsewhere(struct worker *worker)
 	struct node_queues *queue = &worker->pool->queue[worker->node];
 	if (unlikely(at_load(&queue->surplus, relaxed, none)))
 		return true;
+	if (likely(!at_load(&worker->pool->urgent, relaxed, none)))
+		return false;
 	for (uint32_t lane = 0; lane < LANE_NORMAL; lane++)
 		if (unlikely(inbox_hint(&queue->lane[lane])))
 			return true;
@@ -193,14 +218,12 @@ static bool has_other_work(struct worker *worker)
 
 void worker_run(struct worker *worker, weir_task *task)
 {
-	weir_task *next = run_one(worker, task);
-	for (int handed = 1; next; handed++) {
-		if (unlikely(is_wanted_elsewhere(worker) || (handed % HANDED_MAX == 0 && has_other_work(worker)))) {
-			route_push(worker->pool, next, worker);
+	for (uint32_t handed = 1; (task = run_one(worker, task)); handed++)
+		if (unlikely(is_wanted_elsewhere(worker) ||
+			     unlikely(handed % HANDED_MAX == 0 && has_other_work(worker)))) {
+			route_push(worker->pool, task, worker);
 			return;
 		}
-		next = run_one(worker, next);
-	}
 }
 
 static void run_fork(struct worker *worker, const struct found *found)
@@ -213,7 +236,7 @@ static void run_fork(struct worker *worker, const struct found *found)
 	worker_tell_others(worker, found->root->group);
 	at_store(&worker->root, found->root, relaxed, none);
 	worker->task_head = head;
-	bool granted = found->root->need && found->root->need->granted;
+	bool granted = found->root->need && need_is_granted(found->root->need);
 	struct stolen here = {
 		.slot = found->fork, .victim = found->victim, .root = found->root, .outer = worker->stolen};
 	worker->stolen = &here;
@@ -259,7 +282,7 @@ static weir_status status_of(const struct waiter *waiter)
 void task_decided(struct waiter *waiter)
 {
 	struct task_need *need = container_of(waiter, struct task_need, waiter);
-	weir_task *task = need->task;
+	weir_task *task = need_task(need);
 	weir_pool *pool = task->group->pool;
 	group_granted(task->group);
 	if (waiter_state(waiter) != WAITER_GRANTED) {
@@ -352,9 +375,9 @@ void worker_block_end(struct worker *worker)
 
 void worker_sleep_in_join(struct worker *worker, uint32_t ticket)
 {
-	bool lent = !worker->blocked && (at_load(&worker->pool->blocked, relaxed, none)
-						 ? lend_seat(worker)
-						 : take_surplus(&worker->pool->queue[worker->node]));
+	bool lent = !worker->blocked &&
+		    (at_load(&worker->pool->blocked, relaxed, none) ? lend_seat(worker)
+								    : take_surplus(&worker->pool->queue[worker->node]));
 	park_wait(&worker->park, ticket, 0);
 	if (lent)
 		take_seat_again(worker);

@@ -31,7 +31,7 @@ static weir_status begin(weir_task *task, void *argument)
 {
 	struct step *step = argument;
 	weir_pool *pool = task->group->pool;
-	step->kept_at_start = arenas_kept(pool->arenas, task->need->memory_node);
+	step->kept_at_start = arenas_kept(pool->arenas, need_memory_node(pool, task->need));
 	for (uint64_t drawn = 0; step->draws && drawn < step->bytes; drawn += step->piece) {
 		uint64_t left = step->bytes - drawn;
 		char *block = weir_task_alloc(task, left < step->piece ? left : step->piece);

@@ -53,10 +53,10 @@ static void check(const struct room *room, uint32_t lent)
 			if (before)
 				assert_true(before->demand.priority > leader->demand.priority ||
 					    (before->demand.priority == leader->demand.priority &&
-					     before->sequence < leader->sequence));
+					     waiter_order(before) < waiter_order(leader)));
 			const struct waiter *last = leader;
 			for (const struct waiter *one = leader->next; one; last = one, one = one->next)
-				assert_true(one->sequence > last->sequence &&
+				assert_true(waiter_order(one) > waiter_order(last) &&
 					    one->wish.units.main == leader->wish.units.main);
 			assert_ptr_equal(leader->last, last);
 			before = leader;
@@ -179,7 +179,7 @@ static bool served_before(const struct waiter *a, const struct waiter *b)
 		return s < t;
 	if (a->demand.priority != b->demand.priority)
 		return a->demand.priority > b->demand.priority;
-	return a->sequence < b->sequence;
+	return waiter_order(a) < waiter_order(b);
 }
 
 static void the_room_agrees_with_a_plain_list(void **state)
@@ -269,7 +269,7 @@ static void what_is_lent_is_next_and_comes_back_to_its_place(void **state)
 				left--;
 				continue;
 			}
-			count[turn] = room_lend(&room, head, place, lent[turn], 1 + (uint32_t)(r >> 8) % 8);
+			count[turn] = room_lend(&room, head, place, r % 2, lent[turn], 1 + (uint32_t)(r >> 8) % 8);
 			assert_in_range(count[turn], 1, 8);
 			assert_ptr_equal(lent[turn][0], head);
 			for (uint32_t l = 0; l < count[turn]; l++)
