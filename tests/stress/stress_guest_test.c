@@ -77,7 +77,7 @@ static weir_status one_turn(struct outsider *outsider)
 	struct crowd *crowd = outsider->crowd;
 	uint64_t random = fixture_random(&outsider->random);
 	weir_status status = WEIR_OK;
-	int tasks = (int)(random >> 8) % 40;
+	int tasks = (int)((random >> 8) % 40);
 	switch (random % 8) {
 	case 0:
 		atomic_fetch_add(&crowd->wanted, 1);
