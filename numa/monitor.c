@@ -41,6 +41,9 @@
 /* A grace period is a quarter of what a reading costs; one for several readings will do. */
 enum { READINGS = 8 };
 
+/* A monitor that lives shorter needs no early reading: the kernel makes who gives a trigger back wait for many ms. */
+#define WATCH_AFTER_NS (100 * WEIR_NS_PER_MS)
+
 struct weir_monitor {
 	uint32_t nodes;
 	bool lent;
@@ -175,15 +178,32 @@ static void take(weir_monitor *m, bool early)
 	}
 }
 
+/* Ask the source once what is to bring an early reading. */
+static void watch(weir_monitor *m)
+{
+	if (!m->source.watch)
+		return;
+	sampling = m;
+	uint32_t watches = m->source.watch(m->source.context, m->watch, WEIR_MONITOR_WATCHES);
+	sampling = NULL;
+	m->watches = watches < WEIR_MONITOR_WATCHES ? watches : WEIR_MONITOR_WATCHES;
+}
+
 static void *run(void *argument)
 {
 	weir_monitor *m = argument;
-	uint64_t due = weir_clock_monotonic_ns() + m->interval_ns;
+	uint64_t begun = weir_clock_monotonic_ns(), due = begun + m->interval_ns, watch_at = begun + WATCH_AFTER_NS;
 	bool watching = true;
 	for (;;) {
-		enum wake wake = sleep_until(m, due, watching);
+		uint64_t until = due < watch_at ? due : watch_at;
+		enum wake wake = sleep_until(m, until, watching);
 		if (wake == WAKE_STOP)
 			return NULL;
+		if (wake == WAKE_DUE && until == watch_at) {
+			watch(m);
+			watch_at = UINT64_MAX;
+			continue;
+		}
 		take(m, wake == WAKE_STALL);
 		/* At most every other reading is early, whatever rings. */
 		watching = wake != WAKE_STALL;
@@ -219,9 +239,7 @@ static weir_status start_sampling(weir_monitor *m)
 {
 	m->said_failed = false;
 	m->readings = m->early_readings = 0;
-	m->watches = m->source.watch ? m->source.watch(m->source.context, m->watch, WEIR_MONITOR_WATCHES) : 0;
-	if (m->watches > WEIR_MONITOR_WATCHES)
-		m->watches = WEIR_MONITOR_WATCHES;
+	m->watches = 0;
 	weir_status status = sample(m, false);
 	if (status)
 		return status;

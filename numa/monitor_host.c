@@ -247,14 +247,14 @@ uint32_t monitor_host_watch(void *context, weir_monitor_watch *out, uint32_t cap
 		host->last.known |= WEIR_KNOWN_TRIGGERS;
 	else
 		LOG(WEIR_LOG_INFO, "monitor: no stall triggers here: stalls are seen at the next reading");
+	host->ended_cpu_ns = 0; /* what this took is no part of the next reading */
 	return host->triggers;
 }
 
 void monitor_host_stop(void *context)
 {
 	struct monitor_host *host = context;
-	for (uint32_t i = 0; i < host->triggers; i++)
-		close(host->trigger[i].fd);
+	stall_close(host->trigger, host->triggers);
 	host->triggers = 0;
 	host->last.known &= ~(uint32_t)WEIR_KNOWN_TRIGGERS;
 }

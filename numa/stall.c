@@ -3,6 +3,7 @@
  * stall.c - triggers on pressure files: the kernel says when tasks stood still for longer than so much in a window.
  *
  * Holds:     nothing; an open descriptor is a trigger.
+ * Together:  anything.
  * Not here:  who waits for it (monitor.c), pressure read now and then (monitor_host.c).
  *
  * CPU: a full pool is short of CPU by design, so only the control group's "full" is watched: all of it standing still is
@@ -13,6 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,4 +70,29 @@ uint32_t stall_triggers(const char *root, const char *group, weir_monitor_watch 
 			close(fd);
 	}
 	return count;
+}
+
+static void *close_one(void *trigger)
+{
+	close(((const weir_monitor_watch *)trigger)->fd);
+	return NULL;
+}
+
+void stall_close(const weir_monitor_watch *trigger, uint32_t count)
+{
+	pthread_t thread[WEIR_MONITOR_WATCHES];
+	bool threaded[WEIR_MONITOR_WATCHES] = {false};
+	sigset_t all, before;
+	/* Signals are the application's threads' business. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (uint32_t i = 1; i < count; i++)
+		threaded[i] = pthread_create(&thread[i], NULL, close_one, (void *)&trigger[i]) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	for (uint32_t i = 0; i < count; i++)
+		if (!threaded[i])
+			close(trigger[i].fd);
+	for (uint32_t i = 1; i < count; i++)
+		if (threaded[i])
+			pthread_join(thread[i], NULL);
 }

@@ -127,8 +127,9 @@ enum { WEIR_MONITOR_WATCHES = 8 };
 
 /* Where readings come from. All are called from one thread at a time; all but read may be NULL. read finds *out zero but
  * for size, early, node and nodes_capacity; where it leaves taken_at_ns at 0, the monitor sets it. When it fails, the last
- * good reading stays. watch, called once after start, fills in at most `capacity` descriptors that are to bring an early
- * reading, and returns how many; they stay the source's, read is to take away what made them ready, and stop closes them.
+ * good reading stays. watch, called once when a tenth of a second has passed since start, fills in at most `capacity`
+ * descriptors that are to bring an early reading, and returns how many; they stay the source's, read is to take away what
+ * made them ready, and stop closes them.
  * None of these may start, stop or destroy the monitor. */
 typedef struct weir_monitor_source {
 	size_t size;
