@@ -59,6 +59,22 @@ static int tell(const struct kept_row *a, const struct kept_row *b, bool by_rati
 	return verdict;
 }
 
+/* What is told once: with a value, and not with another peer's row before. */
+static bool is_told(const struct kept *in, size_t at, bool by_ratio)
+{
+	const struct kept_row *row = &in->rows[at];
+	return !isnan(by_ratio ? row->ratio : row->weir) && !find(in, row, by_ratio, at);
+}
+
+/* Of one report alone. */
+static void tell_alone(const struct kept_row *row, bool by_ratio, bool is_new, FILE *out)
+{
+	char value[24];
+	show_number(by_ratio ? row->ratio : row->weir, value);
+	fprintf(out, "%-19s %3u %-15s %-13s %9s %9s  %s\n", row->workload, row->threads, row->unit,
+		by_ratio ? row->peer : "", is_new ? "-" : value, is_new ? value : "-", is_new ? "new" : "gone");
+}
+
 struct compared compare(const struct kept *a, const struct kept *b, FILE *out)
 {
 	bool by_ratio = strcmp(a->machine, b->machine) != 0;
@@ -69,14 +85,14 @@ struct compared compare(const struct kept *a, const struct kept *b, FILE *out)
 	fprintf(out, "\n%-19s %3s %-15s %-13s %9s %9s  %9s  %9s\n", "workload", "thr", "unit",
 		by_ratio ? "weir over" : "", "A", "B", "change", "spread");
 	struct compared result = {0};
-	size_t gone = 0;
 	for (size_t i = 0; i < a->count; i++) {
 		const struct kept_row *row = &a->rows[i];
-		if (isnan(by_ratio ? row->ratio : row->weir) || find(a, row, by_ratio, i))
-			continue; /* not measured, or told with another peer's row */
+		if (!is_told(a, i, by_ratio))
+			continue;
 		const struct kept_row *other = find(b, row, by_ratio, b->count);
 		if (!other) {
-			gone++;
+			tell_alone(row, by_ratio, false, out);
+			result.gone++;
 			continue;
 		}
 		int verdict = tell(row, other, by_ratio, out);
@@ -84,8 +100,13 @@ struct compared compare(const struct kept *a, const struct kept *b, FILE *out)
 		result.slower += verdict > 0;
 		result.faster += verdict < 0;
 	}
-	fprintf(out, "\n%zu compared: %zu slower, %zu faster; %zu are in A alone\n", result.both, result.slower,
-		result.faster, gone);
+	for (size_t i = 0; i < b->count; i++)
+		if (is_told(b, i, by_ratio) && !find(a, &b->rows[i], by_ratio, a->count)) {
+			tell_alone(&b->rows[i], by_ratio, true, out);
+			result.news++;
+		}
+	fprintf(out, "\n%zu compared: %zu slower, %zu faster; %zu gone (in A alone), %zu new (in B alone)\n",
+		result.both, result.slower, result.faster, result.gone, result.news);
 	return result;
 }
 

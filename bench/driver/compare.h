@@ -16,6 +16,8 @@ struct compared {
 	size_t both;   /* rows that are in both reports */
 	size_t slower; /* by more than the joint spread */
 	size_t faster;
+	size_t gone; /* in a alone */
+	size_t news; /* in b alone */
 };
 
 /* Tell what is slower in b and what is faster. On one machine weir's own values are compared, else its ratios to peers. */

@@ -122,7 +122,7 @@ static bool run(const struct options *options, const struct programs *programs, 
 	machine_date(report.date, sizeof(report.date));
 	machine_line(report.machine, sizeof(report.machine));
 	machine_load(report.load_before);
-	bool good = measure(&samples, programs, options, &noise, why) || wrong(why);
+	bool good = measure(&samples, programs, promises, options, &noise, why) || wrong(why);
 	if (good) {
 		report_make(&report, &samples, programs, promises, options, &noise);
 		good = tell(&report, options);

@@ -3,7 +3,8 @@
  * measure.c - rounds of A B A B.
  *
  * Invariant: in a round each program that has the workload runs once, in the order of the list; who failed once does not
- *            run again in that workload with those threads.
+ *            run again in that workload with those threads. When time is short (quick), rounds up to JUDGED_ROUNDS are of
+ *            weir and whom a promise names alone, so that what is promised can be judged.
  * Together:  one thread; nothing else runs while a program does.
  * Not here:  what the values come to (report.c).
  */
@@ -139,6 +140,7 @@ static bool make_plan(struct plan *plan, const struct programs *programs, const 
 struct run {
 	struct samples *samples;
 	const struct programs *programs;
+	const struct promises *promises;
 	const struct options *options;
 	struct noise *noise;
 	struct child *child;
@@ -169,8 +171,22 @@ static bool run_one(struct run *run, const struct program *program, const struct
 		}
 	if (!why)
 		return true;
-	fprintf(stderr, "bench: %s, %s, %u threads: %s\n", program->peer, todo->workload, todo->threads, why);
+	fprintf(stderr, "bench: %s, %s, %u thread%s: %s\n", program->peer, todo->workload, todo->threads,
+		todo->threads == 1 ? "" : "s", why);
 	samples_fail(run->samples, program->peer, todo->workload, todo->threads, why);
+	return false;
+}
+
+/* Whether a promise is judged by what the program measures; program NULL: whether any is. */
+static bool is_judged(const struct run *run, const struct todo *todo, const struct program *program)
+{
+	for (size_t i = 0; i < run->promises->count; i++) {
+		const struct promise *promise = &run->promises->all[i];
+		if (strcmp(promise->workload, todo->workload) == 0 &&
+		    (!promise->threads || promise->threads == todo->threads) &&
+		    (!program || strcmp(program->peer, "weir") == 0 || strcmp(program->peer, promise->peer) == 0))
+			return true;
+	}
 	return false;
 }
 
@@ -193,20 +209,24 @@ static void run_cell(struct run *run, const struct todo *todo, size_t cells_left
 	if (!failed)
 		abort();
 	uint64_t begun = weir_clock_monotonic_ns();
-	uint32_t rounds = run->rounds;
+	uint32_t rounds = run->rounds, of_all = rounds;
 	double before = noise_look(run->noise);
 	for (uint32_t round = 0; round < rounds; round++) {
 		for (size_t p = 0; p < run->programs->count; p++) {
 			const struct offer *offer = program_offer(&run->programs->all[p], todo->workload);
-			if (offer && protocol_offers(offer, todo->threads) && !failed[p])
+			bool chosen = round < of_all || is_judged(run, todo, &run->programs->all[p]);
+			if (offer && chosen && protocol_offers(offer, todo->threads) && !failed[p])
 				failed[p] = !run_one(run, &run->programs->all[p], todo, round);
 		}
 		double after = noise_look(run->noise);
 		cell->rounds++;
 		cell->noisy_rounds += before > NOISE_LIMIT || after > NOISE_LIMIT;
 		before = after;
-		if (!round)
-			rounds = rounds_in_time(run, begun, cells_left);
+		if (!round) {
+			of_all = rounds = rounds_in_time(run, begun, cells_left);
+			if (rounds < JUDGED_ROUNDS && rounds < run->rounds && is_judged(run, todo, NULL))
+				rounds = run->rounds < JUDGED_ROUNDS ? run->rounds : JUDGED_ROUNDS;
+		}
 	}
 	free(failed);
 	fprintf(stderr, "bench: %s, %u thread%s: %u round%s in %.1f s%s\n", todo->workload, todo->threads,
@@ -215,8 +235,8 @@ static void run_cell(struct run *run, const struct todo *todo, size_t cells_left
 		cell->noisy_rounds ? ", noisy" : "");
 }
 
-bool measure(struct samples *samples, const struct programs *programs, const struct options *options,
-	     struct noise *noise, char why[static WHY_BYTES])
+bool measure(struct samples *samples, const struct programs *programs, const struct promises *promises,
+	     const struct options *options, struct noise *noise, char why[static WHY_BYTES])
 {
 	*samples = (struct samples){0};
 	for (size_t p = 0; p < programs->count; p++)
@@ -225,6 +245,7 @@ bool measure(struct samples *samples, const struct programs *programs, const str
 	struct plan *plan = malloc(sizeof(*plan));
 	struct run run = {.samples = samples,
 			  .programs = programs,
+			  .promises = promises,
 			  .options = options,
 			  .noise = noise,
 			  .child = malloc(sizeof(*run.child)),
@@ -239,7 +260,9 @@ bool measure(struct samples *samples, const struct programs *programs, const str
 	bool good = make_plan(plan, programs, options, why);
 	if (good)
 		noise_create(noise);
-	if (options->quick && !options->rounds)
+	if (options->budget_ns)
+		run.deadline_ns = weir_clock_monotonic_ns() + options->budget_ns;
+	else if (options->quick && !options->rounds)
 		run.deadline_ns = weir_clock_monotonic_ns() + QUICK_BUDGET_S * WEIR_NS_PER_S;
 	for (size_t i = 0; good && i < plan->count; i++)
 		run_cell(&run, &plan->todo[i], plan->count - i);

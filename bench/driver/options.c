@@ -30,18 +30,21 @@ enum key {
 	KEY_OUT,
 	KEY_RESULTS,
 	KEY_COMMIT,
-	KEY_CHECK
+	KEY_CHECK,
+	KEY_BUDGET
 };
 
 static const struct argp_option table[] = {
-	{"quick", KEY_QUICK, NULL, 0, "All workloads in less than 3 minutes: short runs, at most 5 rounds", 0},
+	{"quick", KEY_QUICK, NULL, 0,
+	 "All workloads in less than 3 minutes: short runs, 3 to 5 rounds of what is promised, 1 to 5 of the rest", 0},
 	{"peer", KEY_PEER, "NAME=PREFIX", 0,
 	 "Where a peer is installed that Debian does not have (lace, enkits, taskflow, argobots; its program is "
 	 "compiled against "
 	 "it), or a finished program of a peer that speaks bench/PROTOCOL.md. Again for each peer",
 	 0},
 	{"only", KEY_ONLY, "WORKLOAD,...", 0, "Only these workloads", 0},
-	{"rounds", KEY_ROUNDS, "N", 0, "Rounds of A B A B, 1 to 64 (default: 9; quick: up to 5, as time allows)", 0},
+	{"rounds", KEY_ROUNDS, "N", 0,
+	 "Rounds of A B A B, 1 to 64 (default: 9; quick: up to 5, as time allows); fewer than 3 judge no promise", 0},
 	{"threads", KEY_THREADS, "N,...", 0, "Only these thread counts (default: all that the programs name)", 0},
 	{"keep", KEY_KEEP, NULL, 0, "Keep the report as bench/results/DATE-bench.json and .txt", 0},
 	{"strict", KEY_STRICT, NULL, 0, "Exit status 1 if a promise is missed", 0},
@@ -52,6 +55,7 @@ static const struct argp_option table[] = {
 	{"results", KEY_RESULTS, "FOLDER", OPTION_HIDDEN, NULL, 0},
 	{"commit", KEY_COMMIT, "TEXT", OPTION_HIDDEN, NULL, 0},
 	{"check", KEY_CHECK, NULL, OPTION_HIDDEN, NULL, 0},
+	{"budget", KEY_BUDGET, "MS", OPTION_HIDDEN, NULL, 0},
 	{0}};
 
 static void parse_peer(struct argp_state *state, struct options *o, const char *text)
@@ -133,6 +137,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_COMMIT:
 		o->commit = argument;
 		return 0;
+	case KEY_BUDGET:
+		o->budget_ns = parse_whole(state, "--budget", argument, 3600000) * WEIR_NS_PER_MS;
+		return 0;
 	case KEY_CHECK:
 		o->check = true;
 		return 0;
@@ -160,7 +167,8 @@ void options_parse(struct options *out, int argc, char **argv)
 		       "are counted, and rows with many of them are marked noisy.\n\n"
 		       "`compare` marks what is slower in B than in A by more than the spread of both, and exits with "
 		       "1 "
-		       "if anything is; one round says nothing. On two different machines it compares the ratios to "
+		       "if anything is; one round says nothing. What is in A alone is gone, what is in B alone new. On "
+		       "two different machines it compares the ratios to "
 		       "the peers instead.\n\n"
 		       "Exit status: 0 measured; 1 with --strict, a promise is missed (compare: something is slower); "
 		       "2 "

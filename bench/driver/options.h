@@ -33,7 +33,8 @@ struct options {
 	const char *out;     /* folder of report.json and report.html */
 	const char *results; /* folder for --keep */
 	const char *commit;
-	bool check; /* only whether the options are right */
+	uint64_t budget_ns; /* for all runs, as quick has one; 0: as quick says */
+	bool check;	    /* only whether the options are right */
 };
 
 /* Ends the process after --help, and with EXIT_WRONG after what cannot be meant. Owns: nothing; the text is argv's. */

@@ -16,6 +16,9 @@ struct promise {
 	char unit[UNIT_BYTES];
 };
 
+/* By fewer, nothing is judged. */
+enum { JUDGED_ROUNDS = 3 };
+
 struct promises {
 	struct promise *all;
 	size_t count;

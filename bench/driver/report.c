@@ -3,9 +3,10 @@
  * report.c - from samples to rows and judgements.
  *
  * Invariant: each series of a peer is in exactly one row; weir's is in the rows of all peers of its workload, threads and
- *            unit, or in one without a peer. A judgement is made by a measured row, or not at all.
+ *            unit, or in one without a peer. A judgement is made by a row that was measured in
+ *            three rounds at least, or not at all.
  * Together:  one thread.
- * Not here:  how it is shown (table.c, json.c, html.c).
+ * Not here:  how it is shown (show.c, json.c, html.c).
  */
 #include "report.h"
 
@@ -132,6 +133,10 @@ static void add_judgement(struct report *report, const struct promise *promise, 
 	if (isnan(j->measured)) {
 		if (row && row->state != ROW_MEASURED)
 			j->reason = row->reason;
+		return;
+	}
+	if ((promise->ratio ? row->ratio.count : row->weir.count) < JUDGED_ROUNDS) {
+		j->reason = "fewer than 3 rounds";
 		return;
 	}
 	j->reason = "";

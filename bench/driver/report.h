@@ -33,7 +33,7 @@ enum verdict { KEPT, MISSED, NOT_JUDGED };
 struct judgement {
 	const struct promise *promise;
 	uint32_t threads;
-	double measured; /* NaN: not judged */
+	double measured; /* NaN: not measured */
 	enum verdict verdict;
 	const char *reason; /* why it was not judged */
 	bool noisy;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS_MOST = COUNTS_MOST, NAME_WIDTH = 18, VALUE_WIDTH = 16 };
+enum { COLUMNS_MOST = COUNTS_MOST, NAME_WIDTH = 18, VALUE_WIDTH = 16, NOTE_WIDTH = 19, NOTE_BYTES = 80 };
 
 void show_number(double value, char text[static 24])
 {
@@ -33,6 +33,9 @@ struct block {
 	const char *unit;
 	uint32_t threads[COLUMNS_MOST];
 	size_t columns;
+	/* As wide as what stands in them. */
+	int name_width;
+	int note_width;
 };
 
 static bool in_block(const struct block *block, const struct row *row)
@@ -60,39 +63,83 @@ static void print_value(const struct summary *s, FILE *out)
 	fprintf(out, "%9s %-6s", text, spread);
 }
 
+static const char *head_note(const struct block *block, uint32_t threads)
+{
+	return find(block, threads, NULL)->noisy ? "weir / it  (noisy)" : "weir / it";
+}
+
+/* Beside weir's value: what is promised of it alone. */
+static void weir_note(const struct block *block, const struct row *row, char note[static NOTE_BYTES])
+{
+	*note = '\0';
+	for (size_t i = 0; i < block->report->judgements_count; i++) {
+		const struct judgement *j = &block->report->judgements[i];
+		if (!j->promise->ratio && j->threads == row->threads &&
+		    strcmp(j->promise->workload, row->workload) == 0 && strcmp(j->promise->unit, row->unit) == 0) {
+			snprintf(note, NOTE_BYTES, "<= %.4g %s", j->promise->most, report_verdict_text(j->verdict));
+			return;
+		}
+	}
+}
+
+/* Beside a peer's value: weir's over it, and what is promised of that. */
+static void peer_note(const struct block *block, const struct row *row, char note[static NOTE_BYTES])
+{
+	const struct judgement *j = report_judgement(block->report, row);
+	char ratio[24];
+	show_number(row->ratio.median, ratio);
+	snprintf(note, NOTE_BYTES, "%s", ratio);
+	if (j && j->promise->ratio)
+		snprintf(note, NOTE_BYTES, "%s <=%.4g %s", ratio, j->promise->most, report_verdict_text(j->verdict));
+}
+
+static void widen(int *width, size_t bytes)
+{
+	*width = (int)bytes > *width ? (int)bytes : *width;
+}
+
+static void measure_block(struct block *block)
+{
+	block->name_width = NAME_WIDTH;
+	block->note_width = NOTE_WIDTH;
+	/* The title has the room of the name and of the first value's number. */
+	size_t title = strlen(block->workload) + strlen(block->unit) + 2, threads = sizeof("65535 threads");
+	if (title + threads > NAME_WIDTH + VALUE_WIDTH)
+		widen(&block->name_width, title + threads - VALUE_WIDTH);
+	for (size_t i = 0; i < block->report->rows_count; i++) {
+		const struct row *row = &block->report->rows[i];
+		char note[NOTE_BYTES];
+		if (!in_block(block, row))
+			continue;
+		widen(&block->name_width, strlen(row->peer));
+		weir_note(block, row, note);
+		widen(&block->note_width, strlen(note));
+		peer_note(block, row, note);
+		widen(&block->note_width, strlen(note));
+	}
+}
+
 static void print_head(const struct block *block, FILE *out)
 {
-	char title[NAME_BYTES + UNIT_BYTES + 4], head[40];
-	snprintf(title, sizeof(title), "%s, %s ", block->workload, block->unit);
-	int at = fprintf(out, "\n%s", title) - 1;
+	char head[40];
+	int at = fprintf(out, "\n%s, %s", block->workload, block->unit) - 1;
 	for (size_t c = 0; c < block->columns; c++) {
 		snprintf(head, sizeof(head), "%u thread%s", block->threads[c], block->threads[c] == 1 ? "" : "s");
-		fprintf(out, "%*s  %-19s", c ? VALUE_WIDTH : NAME_WIDTH + 2 + VALUE_WIDTH - at, head,
-			find(block, block->threads[c], NULL)->noisy ? "weir / it  (noisy)" : "weir / it");
+		fprintf(out, "%*s  %-*s", c ? VALUE_WIDTH : block->name_width + 2 + VALUE_WIDTH - at, head,
+			block->note_width, head_note(block, block->threads[c]));
 	}
 	fprintf(out, "\n");
 }
 
 static void print_weir(const struct block *block, FILE *out)
 {
-	fprintf(out, "  %-*s", NAME_WIDTH, "weir");
+	fprintf(out, "  %-*s", block->name_width, "weir");
 	for (size_t c = 0; c < block->columns; c++) {
 		const struct row *row = find(block, block->threads[c], NULL);
+		char note[NOTE_BYTES];
+		weir_note(block, row, note);
 		print_value(&row->weir, out);
-		const struct judgement *j = NULL;
-		for (size_t i = 0; i < block->report->judgements_count && !j; i++) {
-			const struct judgement *each = &block->report->judgements[i];
-			if (!each->promise->ratio && each->threads == row->threads &&
-			    strcmp(each->promise->workload, row->workload) == 0 &&
-			    strcmp(each->promise->unit, row->unit) == 0)
-				j = each;
-		}
-		char note[40] = "", most[24];
-		if (j) {
-			snprintf(most, sizeof(most), "%.4g", j->promise->most);
-			snprintf(note, sizeof(note), "<= %s %s", most, report_verdict_text(j->verdict));
-		}
-		fprintf(out, "  %-19s", note);
+		fprintf(out, "  %-*s", block->note_width, note);
 	}
 	fprintf(out, "\n");
 }
@@ -100,29 +147,18 @@ static void print_weir(const struct block *block, FILE *out)
 static void print_peer(const struct block *block, const char *peer, FILE *out)
 {
 	const char *reason = "";
-	fprintf(out, "  %-*s", NAME_WIDTH, peer);
+	fprintf(out, "  %-*s", block->name_width, peer);
 	for (size_t c = 0; c < block->columns; c++) {
 		const struct row *row = find(block, block->threads[c], peer);
-		if (!row) {
-			fprintf(out, "%9s %6s  %-19s", "-", "", "");
-			continue;
+		char note[NOTE_BYTES] = "";
+		if (row && row->state == ROW_MEASURED) {
+			peer_note(block, row, note);
+			print_value(&row->other, out);
+		} else {
+			fprintf(out, "%9s %6s", !row ? "-" : row->state == ROW_FAILED ? "failed" : "not run", "");
+			reason = row && row->state == ROW_FAILED ? row->reason : reason;
 		}
-		if (row->state != ROW_MEASURED) {
-			fprintf(out, "%9s %6s  %-19s", row->state == ROW_FAILED ? "failed" : "not run", "", "");
-			reason = row->state == ROW_FAILED ? row->reason : reason;
-			continue;
-		}
-		print_value(&row->other, out);
-		const struct judgement *j = report_judgement(block->report, row);
-		char ratio[24], note[72];
-		show_number(row->ratio.median, ratio);
-		snprintf(note, sizeof(note), "%s", ratio);
-		if (j && j->promise->ratio) {
-			char most[24];
-			snprintf(most, sizeof(most), "%.4g", j->promise->most);
-			snprintf(note, sizeof(note), "%s <=%s %s", ratio, most, report_verdict_text(j->verdict));
-		}
-		fprintf(out, "  %-19s", note);
+		fprintf(out, "  %-*s", block->note_width, note);
 	}
 	fprintf(out, "%s\n", reason);
 }
@@ -137,6 +173,7 @@ static void print_block(const struct report *report, const struct row *first, FI
 		if (!known)
 			block.threads[block.columns++] = row->threads;
 	}
+	measure_block(&block);
 	print_head(&block, out);
 	print_weir(&block, out);
 	for (const struct row *row = first; row < report->rows + report->rows_count; row++) {
@@ -176,7 +213,8 @@ static void print_peers(const struct report *report, FILE *out)
 	for (size_t i = 0; i < report->failures_count; i++) {
 		const struct failure *f = &report->failures[i];
 		if (*f->workload)
-			fprintf(out, "failed: %s, %s, %u threads: %s\n", f->peer, f->workload, f->threads, f->why);
+			fprintf(out, "failed: %s, %s, %u thread%s: %s\n", f->peer, f->workload, f->threads,
+				f->threads == 1 ? "" : "s", f->why);
 		else
 			fprintf(out, "failed: %s: %s\n", f->peer, f->why);
 	}

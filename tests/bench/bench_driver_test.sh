@@ -1,71 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The driver beside programs that are none: they print rows, fail, hang, print rubbish. Each must cost its own column and no
-# other, be told with the reason, and be seen in the exit status. Fails if a failing program is believed, or if it takes others
-# with it.
-set -u
-DRIVER=$BUILD/bench/bench_driver
-[ -x "$DRIVER" ] || {
-	echo "there is no $DRIVER"
-	exit 1
-}
-scratch=$(mktemp -d) || exit 1
-cd "$scratch" || exit 1
-trap 'rm -rf "$scratch"' EXIT
-failures=0
-
-fail() {
-	echo "FAILED: $*"
-	failures=$((failures + 1))
-}
-
-# holds <what> <file> <extended regular expression>
-holds() {
-	grep -Eq -- "$3" "$2" || fail "$1: no line of $2 matches '$3': $(cat "$2")"
-}
-
-# program <name> <what `run` does>: $2 is the workload, $3 the threads
-program() {
-	{
-		printf '#!/bin/sh\n'
-		printf '[ "$1" = list ] && { printf "fib 1,2\\nuts 1\\n"; exit 0; }\n'
-		printf '%s\n' "$2"
-	} >"$1"
-	chmod +x "$1"
-}
-
-# row <peer> <value>: what prints it
-row() {
-	printf 'printf %s "$2" "$3"' "'{\"workload\":\"%s\",\"peer\":\"$1\",\"threads\":%s,\"value\":$2}\\n'"
-}
-
-program good "$(row weir 2)"
-program slow "$(row slow 8)"
-program fails 'echo first >&2; echo "the answer is wrong" >&2; exit 1'
-program dies 'kill -SEGV $$'
-program hangs 'sleep 60 & sleep 60'
-program rubbish 'echo hello'
-program odd "[ \"\$2\" = uts ] && exit 3; $(row odd 4)"
-printf '#!/bin/sh\necho no list\n' >nolist
-chmod +x nolist
-printf 'fib * slow ratio 0.5\nfib 1 - value 1\nuts 1 lace ratio 1\n' >promises
-
-# run <wanted status> <programs> <options>...: report.json, table, told are files
-run() {
-	wanted=$1 list=$2
-	shift 2
-	: >programs
-	for name in $list; do
-		case $name in
-		good) peer=weir ;;
-		*) peer=$name ;;
-		esac
-		printf 'program\t%s\t%s/%s\n' "$peer" "$scratch" "$name" >>programs
-	done
-	printf 'missing\tlace\tfib,uts\tnot given\n' >>programs
-	"$DRIVER" --programs=programs --promises=promises --out=. --results=. --commit=abc --quick --rounds=2 "$@" >table 2>told
-	status=$?
-	[ $status = "$wanted" ] || fail "$list $*: wanted status $wanted, found $status: $(cat told)"
-}
+# The driver beside programs that only print rows: table, JSON, page, what is kept, and two reports compared. Fails if a row
+# or a verdict is lost, if a promise is judged by fewer than three rounds, or if a regression is overlooked or invented.
+. tests/bench/driver_lib.sh
 
 run 0 "good slow"
 holds "rows" report.json '"workload": "fib"'
@@ -81,37 +17,22 @@ if grep -Eq 'https?:|<script|<link|@import|url\(' report.html; then fail "the pa
 [ ! -e "$(echo *-bench.json)" ] || fail "kept without --keep"
 cp report.json before.json
 
+# With no time left, what is promised is run in 3 rounds by weir and whom the promise names; who else there is, once.
+program other "echo >>other_runs; $(row other 4)"
+run 0 "good slow other" --only fib --threads 1 --budget 1
+[ "$(wc -l <other_runs)" = 1 ] || fail "no time: who is not judged ran $(wc -l <other_runs) times"
+holds "no time: who is judged" table '^  slow .* 0.25 <=0.5 kept'
+holds "no time: who is not judged" table '^  other +4.00 +0.50$'
+run 0 "good slow" --only fib --rounds 2
+holds "two rounds" table 'at most 0.5 x slow: not judged \(fewer than 3 rounds\)'
+if grep -Eq 'kept$|missed$' table; then fail "two rounds are judged: $(cat table)"; fi
+
 run 1 "good slow" --strict --only fib --threads 1
 holds "only one count" table '^fib, ns +1 thread +weir / it( +\(noisy\))?$'
 if grep -q uts table; then fail "--only fib: uts was run"; fi
 
 run 0 "good slow" --keep --only fib
 [ -s "$(echo *-bench.json)" ] && [ -s "$(echo *-bench.txt)" ] || fail "--keep: nothing is kept"
-
-run 0 "good slow fails dies rubbish odd nolist"
-holds "who fails says why" told 'fails, fib, 1 threads: exit status 1: the answer is wrong'
-holds "a signal" told 'dies, fib, 1 threads: ended by signal 11'
-holds "rubbish" told "rubbish, fib, 1 threads: no JSON object: 'hello'"
-holds "no list" table 'failed: nolist: list: .no list. is no WORKLOAD THREADS'
-holds "in one workload alone" told 'odd, uts, 1 threads: exit status 3'
-holds "the others go on" table '^  slow .* 8.00'
-holds "and so does who fails elsewhere" table '^  odd .* 4.00'
-holds "a failure as JSON" report.json '"state": "failed"'
-[ "$(grep -c '^bench: fails, fib, 1 threads' told)" = 1 ] || fail "who failed was run again"
-
-run 0 "good hangs" --only uts --timeout 1
-holds "who hangs" told 'hangs, uts, 1 threads: not done after 1'
-
-run 0 "slow"
-holds "without weir" report.json '"weir_ns": null'
-
-# Weir's own failure is the run's; the peer of the first program is weir.
-program bad_good 'exit 1'
-mv good kept_good
-mv bad_good good
-run 2 "good slow" --only uts
-holds "weir fails" table 'failed: weir, uts, 1 threads: exit status 1'
-mv kept_good good
 
 # A finished program from outside takes the place of what is missing.
 program outside "$(row lace 2)"
@@ -122,26 +43,12 @@ holds "a peer from outside" table '^  lace .* 1.00 <=1 kept'
 program a_name_of_thirty_letters_and_1 "$(row a_name_of_thirty_letters_and_1 4)"
 run 0 "good a_name_of_thirty_letters_and_1" --only uts
 holds "a long name" report.html 'textLength="120" .*>a_name_of_thirty_letters_and_1<'
-
-run 2 "good" --only nothing
-holds "an unknown workload, and those there are" told '^bench: --only nothing: no program has that workload; there are fib uts$'
-run 2 "good" --threads 7
-run 2 "good" --rounds 0
-holds "rounds" told '^bench: --rounds 0: give a whole number from 1 to 64'
-run 2 "good" --threads 1,x
-run 2 "good" --peer lace
-holds "a peer without a prefix" told '^bench: --peer lace: give NAME=PREFIX'
-run 2 "good" --peer lace=/nowhere
-holds "a prefix that is not there" told '/nowhere: No such file'
-run 2 "good" --peer mine=/tmp
-holds "a peer without a program" told 'there is no program to compile for a peer of that name'
-run 2 "good" --no-such-option
-run 2 "good" compile
-"$DRIVER" --help >help || fail "--help"
-for option in $(grep -oE '^ +-?-?,? *--[a-z]+' help | tr -d ' ,'); do
-	"$DRIVER" "$option=x" >/dev/null 2>told || :
-	if grep -q unrecognized told; then fail "--help names $option, which there is not"; fi
-done
+# ... and does not push its column out of line: every number ends where weir's does.
+awk '/^uts/ { block = 1; next } /^$/ { block = 0 } block && match($0, /[0-9]+\.[0-9][0-9] /) {
+	if (!end) end = RSTART + RLENGTH
+	lines++
+	if (RSTART + RLENGTH != end) bad = 1
+} END { exit bad || lines != 2 }' table || fail "a long name: numbers are not below each other: $(cat table)"
 
 # compare: two reports, the second slower.
 sed 's/"weir_ns": 2.0/"weir_ns": 3.0/' before.json >after.json
@@ -158,6 +65,11 @@ holds "one round" table '^fib +1 ns .* - +one round says nothing'
 if grep -q nan table; then fail "one round: a spread that is no number is shown: $(cat table)"; fi
 "$DRIVER" compare before.json elsewhere.json >table
 holds "another machine" table '^Not the same machine'
+sed 's/"workload": "uts"/"workload": "sort"/' before.json >renamed.json
+"$DRIVER" compare before.json renamed.json >table || fail "compare: what is new or gone is no regression"
+holds "gone" table '^uts +1 ns +2.00 +- +gone$'
+holds "new" table '^sort +1 ns +- +2.00 +new$'
+holds "how many" table '; 1 gone \(in A alone\), 1 new \(in B alone\)$'
 echo '{' >broken.json
 "$DRIVER" compare before.json broken.json >table 2>told
 [ $? = 2 ] || fail "compare: a broken file is not status 2"

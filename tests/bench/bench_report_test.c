@@ -139,6 +139,19 @@ static void promises_are_judged_by_what_was_measured_alone(void **state)
 	assert_int_equal(report_count(&m->report, MISSED), 2);
 }
 
+/* The same values, but the last round's are not there. */
+static void two_rounds_judge_nothing(void **state)
+{
+	struct made *m = *state;
+	for (size_t i = 0; i < m->samples.series_count; i++)
+		m->samples.series[i].value[2] = NAN;
+	report_free(&m->report);
+	m->report = (struct report){.version = "0.1.0"};
+	report_make(&m->report, &m->samples, &m->programs, &m->promises, &m->options, &m->noise);
+	assert_int_equal(report_count(&m->report, NOT_JUDGED), 5);
+	assert_string_equal(m->report.judgements[0].reason, "fewer than 3 rounds");
+}
+
 static char *scratch(void)
 {
 	static char path[32];
@@ -228,7 +241,7 @@ static void the_table_says_what_was_not_run(void **state)
 	fclose(out);
 	const char *table = text_of(path);
 	assert_non_null(strstr(table, "not run: lace ("));
-	assert_non_null(strstr(table, "failed: starpu, fib, 1 threads"));
+	assert_non_null(strstr(table, "failed: starpu, fib, 1 thread"));
 	assert_non_null(strstr(table, "Promises: 2 kept, 2 missed, 1 not judged"));
 	assert_non_null(strstr(table, "noisy"));
 }
@@ -281,6 +294,27 @@ static void one_round_says_nothing(void **state)
 	FILE *out = fopen("/dev/null", "w");
 	assert_int_equal(compare(&a, &b, out).slower, 0);
 	fclose(out);
+}
+
+/* A row that only one report has is said to be new or gone, once for all peers, and is neither slower nor faster. */
+static void what_is_in_one_report_alone_is_told(void **state)
+{
+	(void)state;
+	struct kept a, b;
+	struct kept_row rows[4];
+	make_pair(&a, &b, rows, 4, 1);
+	strcpy(rows[2].workload, "uts");
+	strcpy(rows[3].workload, "uts");
+	char *path = scratch();
+	FILE *out = fopen(path, "w");
+	struct compared result = compare(&a, &b, out);
+	fclose(out);
+	const char *told = text_of(path);
+	assert_int_equal(result.both + result.slower + result.faster, 0);
+	assert_int_equal(result.gone, 1);
+	assert_int_equal(result.news, 1);
+	assert_non_null(strstr(told, "  gone\n"));
+	assert_non_null(strstr(told, "  new\n"));
 }
 
 /* Twice as slow a machine is no regression, twice the ratio is. */
@@ -361,11 +395,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_peer_has_a_row_beside_weir, make, unmake),
 		cmocka_unit_test_setup_teardown(promises_are_judged_by_what_was_measured_alone, make, unmake),
+		cmocka_unit_test_setup_teardown(two_rounds_judge_nothing, make, unmake),
 		cmocka_unit_test_setup_teardown(the_json_has_what_its_readers_count_on, make, unmake),
 		cmocka_unit_test_setup_teardown(the_page_takes_no_text_for_markup, make, unmake),
 		cmocka_unit_test_setup_teardown(the_table_says_what_was_not_run, make, unmake),
 		cmocka_unit_test(a_regression_is_what_exceeds_both_spreads),
 		cmocka_unit_test(one_round_says_nothing),
+		cmocka_unit_test(what_is_in_one_report_alone_is_told),
 		cmocka_unit_test(on_two_machines_the_ratios_are_compared),
 		cmocka_unit_test_setup_teardown(what_was_written_can_be_compared, make, unmake),
 		cmocka_unit_test(a_broken_report_is_refused),
