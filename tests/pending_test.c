@@ -215,9 +215,34 @@ static void a_pool_stays_while_somebody_gives_a_stock_of_it_back(void **state)
 	assert_int_equal(pthread_join(other, NULL), 0);
 }
 
+static weir_status write_plainly(weir_task *task, void *argument)
+{
+	(void)task;
+	*(int *)argument = 1;
+	return WEIR_OK;
+}
+
+/* Who is about to sleep for a group closes it, and once did not acquire where that told him that nothing is pending. It would fail
+ * under ThreadSanitizer. */
+static void who_closes_a_group_that_is_done_sees_what_its_tasks_wrote(void **state)
+{
+	(void)state;
+	weir_pool *pool = two_workers();
+	weir_group *group = hostile_group(pool);
+	int wrote = 0;
+	assert_ok(weir_submit(group, write_plainly, &wrote, NULL));
+	while (group_close(group))
+		usleep(100);
+	assert_int_equal(wrote, 1);
+	assert_ok(weir_group_wait(group));
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_closes_a_group_that_is_done_sees_what_its_tasks_wrote),
 		cmocka_unit_test(what_is_left_in_a_stock_keeps_nobody_waiting),
 		cmocka_unit_test(waits_return_in_the_middle_of_submitting),
 		cmocka_unit_test(ends_that_no_worker_told_of_do_not_count_as_pending),
