@@ -77,6 +77,7 @@ struct weir_admission {
 	/* The waiting room and its door. */
 	CACHE_ALIGNED _Atomic(uint32_t) token;
 	_Atomic(uint32_t) look_all; /* the next look is a scan: there was a kick for more than an arrival */
+	_Atomic(uint32_t) given;    /* the next look is a scan: who could not fill his hand gave back */
 	_Atomic(uint32_t) sweep;    /* groups were cancelled, or limits changed (leave.c) */
 	_Atomic(struct waiter *) cancels;
 	_Atomic(uint64_t) waiting;
@@ -103,6 +104,7 @@ struct weir_admission {
 	bool news;	      /* somebody was fetched who may fit */
 	struct lending *lent; /* by place */
 	uint32_t hands_filled;
+	_Atomic(uint32_t) hands_of_late; /* the most that were, halved whenever all are pulled back */
 	struct waiter *claimant;
 	uint32_t claimed_place;
 	struct rank *permitted; /* room for all nodes */
@@ -171,7 +173,7 @@ bool admission_refuse_infeasible(struct weir_admission *admission, const struct 
 				 weir_decision *decision);
 
 /* What there may be to look at. */
-enum kick { KICK_NONE, KICK_ARRIVAL, KICK_ALL };
+enum kick { KICK_NONE, KICK_ARRIVAL, KICK_GIVEN, KICK_ALL };
 
 /* Look at the room. Decided waiters are added to the batch; the caller delivers them (waiter->decided). True: there may
  * be more, deliver and call again. */

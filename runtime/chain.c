@@ -6,8 +6,8 @@
  * Invariant: H2  who is lent is served before everybody else who waits and may start there: a scan would have granted it.
  *            H3  a waiter that is lent is in one place: in one hand, or with the one who took it out.
  *            H4  while anybody is lent, WAIT is set on the words that it needs.
- * Progress:  handing on is lock-free. It tries for the token a few times, and gives the grant back to the ledger if another has
- *            it all the while.
+ * Progress:  handing on is lock-free. It tries for the token a few times for each hand that is filled, and gives the grant back to
+ *            the ledger if another has it all the while.
  *
  * Why nobody is passed by. Lent are only those who come first in the whole room (less who may start elsewhere only), of one shape, and the units that they need
  * are those of the grant that ends, on a place that they are permitted on. If the grant were given back, a scan would find
@@ -16,6 +16,9 @@
  *	              pulls all back first. Until then it is passed by, as by takers in flight.
  *	other room    a give on any word where somebody waits kicks: the scan pulls all back, and all are tried where
  *	              there is room. So nobody waits in a hand beside room that it would fit in (H4).
+ *	              who gave back only because it could not have the token: then those in hands stay there, as long as others of
+ *	              each shape that is lent stand first in the room, and of these at last one is left for whom there is no room.
+ *	              FULL_LOOK_NS after all were pulled back they are again, as below.
  *	a claim       nothing is lent while there is one, but to the claimant itself, whose claim is then dropped. A head
  *	              whose shape is being handed grants is not late: chains_served_ns().
  *	rules, levels and whatever else is in use of the gate (gate.h), a strategy of the user's own: nothing is lent. A change of
@@ -26,7 +29,8 @@
  *	other hands   those of one place hold one shape: who would fill another with the next shape has all of the place pulled
  *	              back first, and who finds the room empty too. So what is out of turn is the age within a shape: a hand is
  *	              passed by what is in the others, and fills again, at most HAND_MAX each. They get as many as are served in
- *	              HAND_NS, by how it went the last time: tasks that run for longer than that are lent one by one, in their order.
+ *	              HAND_NS, or with more than seven hands up to ten times that, by how it went the last time: tasks that run for
+ *	              longer are lent one by one, in their order.
  *	a long task   in front of a hand keeps it waiting while others are handed grants, where a hand was filled for short tasks
  *	              and long ones came: until whoever fills its own finds nobody else in the room, room comes back in any other
  *	              way, or a hand is used up FULL_LOOK_NS after the last full look. Order within a shape suffers, room is not
@@ -53,7 +57,9 @@
 
 enum {
 	PACE_FIRST = 4,
-	VAIN_MAX = 2 /* hands of whom all were decided by others, before the grant is given back */
+	CROWD = 4,	     /* hands, for which one lasts HAND_NS once more */
+	HAND_TIMES_MAX = 10, /* by no more than so often */
+	VAIN_MAX = 2	     /* hands of whom all were decided by others, before the grant is given back */
 };
 #define HAND_NS (50 * WEIR_NS_PER_US)
 
@@ -160,10 +166,13 @@ uint64_t chains_taken(struct weir_admission *admission)
 	return (int64_t)taken < 0 ? 0 : taken;
 }
 
-/* How many are served in HAND_NS, by how many it took how long for; no more than twice as many as before. */
-static void keep_pace(struct hand *hand, uint32_t taken, uint64_t took_ns)
+/* How many are served while a hand should last, by how many it took how long for; no more than twice as many as before.
+ * Where many fill their hands, each has to come more seldom. */
+static void keep_pace(const struct weir_admission *admission, struct hand *hand, uint32_t taken, uint64_t took_ns)
 {
-	uint64_t pace = took_ns ? (uint64_t)taken * HAND_NS / took_ns : HAND_MAX;
+	uint64_t times = at_load(&((struct weir_admission *)admission)->hands_of_late, relaxed, none) / CROWD;
+	uint64_t last_ns = HAND_NS * (times < 1 ? 1 : times > HAND_TIMES_MAX ? HAND_TIMES_MAX : times);
+	uint64_t pace = took_ns ? taken * last_ns / took_ns : HAND_MAX;
 	uint64_t most = hand->pace * 2 < HAND_MAX ? hand->pace * 2 : HAND_MAX;
 	hand->pace = (uint32_t)(pace < 1 ? 1 : pace > most ? most : pace);
 }
@@ -208,7 +217,7 @@ static void count_out(struct weir_admission *admission, struct hand *hand, uint3
 	claim_note_handed(admission, room_service(lent->task_class), taken);
 	room_lent_gone(&admission->room, lent->home, lent->home_only, taken);
 	lent->moved_ns = admission->now_ns;
-	keep_pace(hand, taken, took_ns);
+	keep_pace(admission, hand, taken, took_ns);
 }
 
 static void put_down(struct weir_admission *admission, struct hand *hand)
@@ -243,6 +252,13 @@ static void pull_back(struct weir_admission *admission, struct hand *hand)
 	put_down(admission, hand);
 }
 
+/* Those that are filled are some that will be again. */
+static void note_hands(struct weir_admission *admission)
+{
+	if (admission->hands_filled > at_load(&admission->hands_of_late, relaxed, none))
+		at_store(&admission->hands_of_late, admission->hands_filled, relaxed, none);
+}
+
 /* All of a place; NO_NODE: of all. */
 static void pull_back_all(struct weir_admission *admission, uint32_t place)
 {
@@ -258,7 +274,21 @@ static void pull_back_all(struct weir_admission *admission, uint32_t place)
 
 void chains_pull_back(struct weir_admission *admission)
 {
+	at_store(&admission->hands_of_late, at_load(&admission->hands_of_late, relaxed, none) / 2, relaxed, none);
+	note_hands(admission);
 	pull_back_all(admission, NO_NODE);
+}
+
+bool chains_are_behind(const struct weir_admission *admission)
+{
+	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++) {
+		if (!admission->lent[n].hands)
+			continue;
+		const struct waiter *head = room_first_at(&admission->room, n);
+		if (!head || !is_of(&admission->lent[n], head))
+			return false;
+	}
+	return !admission->claimant;
 }
 
 /* May the head go to a hand, by what a scan would ask? */
@@ -281,6 +311,7 @@ static struct waiter *first_in_line(struct weir_admission *admission, uint32_t p
 	struct waiter *head = room_first_at(&admission->room, place);
 	if (!lent->hands || (head && is_of(lent, head)))
 		return head;
+	note_hands(admission);
 	pull_back_all(admission, place);
 	return room_first_at(&admission->room, place);
 }
@@ -307,8 +338,10 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	describe(lent, head);
 	if (admission->claimant)
 		claim_drop(admission);
+	note_hands(admission);
 	/* Some for the others: their hands, and other nodes' where any would do. */
-	uint32_t others = admission->hands_filled > places(admission) ? admission->hands_filled : places(admission);
+	uint32_t others = at_load(&admission->hands_of_late, relaxed, none);
+	others = others > places(admission) ? others : places(admission);
 	uint32_t most = 1 + admission->room.count / (2 * others);
 	struct waiter *out[HAND_MAX];
 	uint32_t count = room_lend(&admission->room, head, place, !admission->hands_filled, out,
@@ -387,8 +420,14 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 		if (++vain == VAIN_MAX)
 			break;
 	}
-	if (handing == HANDING_ON || handing == HANDING_BUSY)
-		handing = admission_give(admission, grant, kick) ? HANDING_STALE : HANDING_GIVEN;
+	if (handing == HANDING_ON || handing == HANDING_BUSY) {
+		bool waiters = false, busy = handing == HANDING_BUSY;
+		handing = admission_give(admission, grant, &waiters) ? HANDING_STALE : HANDING_GIVEN;
+		if (waiters && busy)
+			*kick |= admission_kick(admission, KICK_GIVEN, batch);
+		else
+			*kick |= waiters;
+	}
 	*stale = handing == HANDING_STALE;
 	return NULL;
 }

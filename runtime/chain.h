@@ -128,6 +128,10 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 /* Take everybody back who was lent and not taken out, into their old places in the room; count those out who were. */
 void chains_pull_back(struct weir_admission *admission);
 
+/* Does somebody of each shape that is lent stand first in the room, with nobody claiming? Then whoever is lent does not fit if
+ * that one does not. */
+bool chains_are_behind(const struct weir_admission *admission);
+
 /* Is the shape of a waiter lent? Then it does not fit now, and one more of it changes nothing. */
 bool chains_hold(const struct weir_admission *admission, const struct waiter *waiter);
 

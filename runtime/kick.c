@@ -15,7 +15,9 @@
  *            WAIT, not the waiter as in the first design: the waiter's kick makes sure that a holder comes after its
  *            push (tests/models/room.pml).
  * Looks:     a kick for a waiter that has just arrived looks at arrivals only, where nothing else has changed since all were
- *            found not to fit: one more of a shape that waits changes nothing. Every other kick says so (look_all).
+ *            found not to fit: one more of a shape that waits changes nothing. A kick of who gave back because it found the token taken
+ *            while it would fill its hand (given) leaves hands as they are, if that changes nothing: see scan(). Every other
+ *            kick says that it wants all (look_all).
  * Due:       after each look the holder says when the first of those who wait gives up; who keeps time settles then (tick.c).
  * Not here:  first verdicts (admission.c), who leaves without a grant (leave.c), claims (claim.c), delivering what was decided
  *            (whoever kicked).
@@ -27,7 +29,7 @@ enum {
 	TOKEN_BUSY,
 	TOKEN_AGAIN,
 	BATCH_MAX = 32,	  /* decisions at one scan: then they are delivered first */
-	TOKEN_TRIES = 64, /* for who would fill a hand */
+	TOKEN_TRIES = 64, /* for who would fill a hand, for each of those who do */
 	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
 #define FULL_LOOK_NS WEIR_NS_PER_MS /* while grants are handed on, everybody is looked at so often */
@@ -223,14 +225,23 @@ static bool admit_all(struct weir_admission *admission, struct batch *batch)
 	return true;
 }
 
+/* Is it time to look at everybody again? */
+static bool is_late(const struct weir_admission *admission)
+{
+	return admission->now_ns - admission->looked_ns >= FULL_LOOK_NS;
+}
+
 /* One look at the room. False: the batch is full and there may be more. */
-static bool scan(struct weir_admission *admission, struct batch *batch)
+static bool scan(struct weir_admission *admission, enum kick kick, struct batch *batch)
 {
 	for (;;) {
 		admission->now_ns = clock_now_ns(&admission->clock);
-		admission->looked_ns = admission->now_ns;
 		(void)ledger_collect(&admission->tracker->ledger);
-		chains_pull_back(admission);
+		/* Of each shape that is lent somebody stands first in the room, and tells whether there is room for it. */
+		if (kick != KICK_GIVEN || is_late(admission) || !chains_are_behind(admission)) {
+			chains_pull_back(admission);
+			admission->looked_ns = admission->now_ns;
+		}
 		leave_and_fetch(admission, batch);
 		admission->news = false;
 		update_wait(admission);
@@ -242,6 +253,8 @@ static bool scan(struct weir_admission *admission, struct batch *batch)
 			continue; /* the claim was fulfilled: what it kept is open to the others */
 		if (claim_update(admission))
 			continue;
+		if (unlikely(admission->hands_filled) && !chains_are_behind(admission))
+			continue; /* all others of the shape found room: so may those who are lent */
 		bool cleared = update_wait(admission);
 		/* Places share words (a node without memory): what was cleared for one place was set again for another,
 		 * and a release between the two kicked nobody. Who still waits is tried once more; the next round
@@ -276,7 +289,10 @@ static bool must_scan(struct weir_admission *admission, struct batch *batch)
  * kick again. */
 static bool look(struct weir_admission *admission, struct batch *batch)
 {
-	bool done = !must_scan(admission, batch) || scan(admission, batch);
+	/* ORDER(token): acquire, pairs with the release in admission_kick(). Exchanged, so that none is lost. */
+	bool given = at_load(&admission->given, relaxed, none) && at_swap(&admission->given, 0, acquire, token);
+	bool all = must_scan(admission, batch);
+	bool done = !(all || given) || scan(admission, all ? KICK_ALL : KICK_GIVEN, batch);
 	say_due(admission);
 	if (done)
 		return true;
@@ -326,20 +342,27 @@ bool admission_kick(struct weir_admission *admission, enum kick kick, struct bat
 	/* Relaxed: the token's exchange hands it on. */
 	if (kick == KICK_ALL)
 		at_store(&admission->look_all, 1, relaxed, none);
+	/* ORDER(token): release, pairs with the acquire in look(): who sees it sees what was given. */
+	if (kick == KICK_GIVEN)
+		at_store(&admission->given, 1, release, token);
 	return take_token(admission) && !(look(admission, batch) && let_go(admission, batch));
 }
 
 enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
 			    struct batch *batch, bool *kick)
 {
-	/* Another fills his hand, most likely: that is short, and a give while somebody waits is not. */
-	for (int tries = TOKEN_TRIES; !try_token(admission); at_pause())
-		if (!--tries)
+	/* Another fills his hand, most likely: that is short, and a give while somebody waits is not. As many may come first as
+	 * have hands; how many is read once, as the line is the holder's. */
+	uint32_t most = TOKEN_TRIES;
+	for (uint32_t tries = 0; !try_token(admission); at_pause()) {
+		if (++tries == TOKEN_TRIES)
+			most *= at_load(&admission->hands_of_late, relaxed, none);
+		if (tries >= most)
 			return HANDING_BUSY;
+	}
 	admission->now_ns = clock_now_ns(&admission->clock);
-	bool late = admission->now_ns - admission->looked_ns >= FULL_LOOK_NS;
-	if (late || must_scan(admission, batch))
-		*kick |= !scan(admission, batch);
+	if (is_late(admission) || must_scan(admission, batch))
+		*kick |= !scan(admission, KICK_ALL, batch);
 	say_due(admission);
 	struct taken taken;
 	const struct waiter *claimant = admission->claimant;
