@@ -12,7 +12,7 @@
  *            alloc       -     -      -      X       "-" safe together, "X" the caller must exclude
  *            free        -     -      -      X
  *            purge       -     -      -      X
- * Not here:  what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
+ * Not here:  blocks of more than 32 KiB (large.c), what a task may have (runtime/task.c), the mmap form (arena_mmap.c).
  *
  * Why pages are unmapped at the very end only, when jemalloc has forgotten all of them (until then they go back by
  * purge): jemalloc 5.3.0 joins two free neighbours if the upper one is not the head of a mapping, and takes that for
@@ -34,15 +34,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "numa/large.h"
 #include "numa/pages.h"
 #include "private/atomics.h"
 #include "private/check.h"
 #include "private/error.h"
 #include "private/log.h"
 #include "private/thread.h"
-
-/* Blocks from here on may lie in huge pages. */
-enum { HUGE_BLOCK_BYTES = 2 * PAGES_HUGE_BYTES };
 
 /* A thread number's way to a node's arena. */
 struct way {
@@ -64,15 +62,16 @@ struct node_arena {
 	bool ending;	/* nobody uses it any more */
 	unsigned arena; /* jemalloc's number */
 	struct grave *graves;
-	CACHE_ALIGNED _Atomic(uint64_t) freed; /* bytes, ever */
+	CACHE_ALIGNED _Atomic(uint64_t) freed; /* bytes of small blocks, ever */
 	_Atomic(uint64_t) purged;	       /* of these, what a purge has covered since */
+	struct large large;
 };
 
 struct arenas {
 	const struct weir_machine *machine;
 	bool bound;
 	bool keep_pages;
-	bool huge_inside;	/* a huge page lies inside one block, or it is none: see arenas_alloc() */
+	bool small_pages;	/* no huge ones for small blocks: one would hold more than one block */
 	pthread_mutex_t making; /* guards node[] while arenas are made; ways are their thread's own */
 	pthread_mutex_t
 		purging; /* one purge at a time: jemalloc returns at once from a second, before the first is done */
@@ -91,7 +90,7 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t bytes, siz
 		return NULL; /* we never extend in place: jemalloc asks again without an address */
 	void *start = pages_map(n->arenas->machine, n->node, bytes, alignment, n->arenas->bound);
 	if (start) {
-		if (n->arenas->huge_inside)
+		if (n->arenas->small_pages)
 			pages_set_huge(start, bytes, false);
 		*zero = true;
 		*commit = true;
@@ -163,7 +162,7 @@ static bool extent_merge(extent_hooks_t *hooks, void *a, size_t a_bytes, void *b
 
 /* Making and looking up. ---------------------------------------------------------------------------------------- */
 
-/* For ever, and large blocks like others: jemalloc purges those of 8 MiB and more as they are freed, unless told. */
+/* For ever: until arenas_purge(). */
 static void keep_pages(const struct node_arena *n)
 {
 	char name[40];
@@ -254,6 +253,8 @@ struct arenas *arenas_create(const struct weir_machine *machine)
 	arenas->machine = machine;
 	arenas->bound = pages_can_bind(machine);
 	arenas->node = node;
+	for (uint32_t i = 0; i < machine->nodes; i++)
+		large_init(&node[i].large, machine, i, arenas->bound);
 	pthread_mutex_init(&arenas->making, NULL);
 	pthread_mutex_init(&arenas->purging, NULL);
 	return arenas;
@@ -293,8 +294,10 @@ void arenas_destroy(struct arenas *arenas)
 	if (!arenas)
 		return;
 	destroy_caches(arenas);
-	for (uint32_t i = 0; i < arenas->machine->nodes; i++)
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++) {
 		destroy_arena(&arenas->node[i]);
+		large_fini(&arenas->node[i].large);
+	}
 	pthread_mutex_destroy(&arenas->making);
 	pthread_mutex_destroy(&arenas->purging);
 	free(arenas->node);
@@ -306,50 +309,24 @@ bool arenas_bound(const struct arenas *arenas)
 	return arenas->bound;
 }
 
-/* Where a huge page holds more than one block, or the end of one and nothing, touching a byte takes 2 MiB that no task was
- * charged for, and what is purged of it stays until the kernel splits it. So large blocks begin with a huge page and have
- * them up to their last whole one; all else has small pages. */
-static ALWAYS_INLINE bool has_huge_pages(const struct arenas *arenas, size_t bytes)
-{
-	return unlikely(bytes >= HUGE_BLOCK_BYTES) && arenas->huge_inside;
-}
-
-static int huge_flags(int flags)
-{
-	return (flags & ~MALLOCX_ALIGN(ARENA_ALIGNMENT)) | MALLOCX_ALIGN(PAGES_HUGE_BYTES);
-}
-
-static size_t huge_part(size_t bytes)
-{
-	return bytes / PAGES_HUGE_BYTES * PAGES_HUGE_BYTES;
-}
-
-static COLD void *alloc_huge(size_t bytes, int flags)
-{
-	void *block = mallocx(bytes, huge_flags(flags));
-	if (block)
-		pages_set_huge(block, huge_part(bytes), true);
-	return block;
-}
-
 void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
 {
+	if (bytes > LARGE_ABOVE_BYTES)
+		return large_alloc(&arenas->node[node].large, bytes);
 	int flags = way_to(arenas, node);
-	if (has_huge_pages(arenas, bytes))
-		return flags ? alloc_huge(bytes, flags) : NULL;
 	return likely(flags) ? mallocx(bytes ? bytes : 1, flags) : NULL;
 }
 
-void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)
+size_t arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)
 {
 	if (!block)
-		return;
-	int flags = way_to(arenas, node);
-	if (has_huge_pages(arenas, bytes)) {
-		pages_set_huge(block, huge_part(bytes), false);
-		flags = huge_flags(flags);
+		return 0;
+	if (bytes > LARGE_ABOVE_BYTES) {
+		large_free(&arenas->node[node].large, block);
+		return 0;
 	}
-	sdallocx(block, bytes ? bytes : 1, flags);
+	sdallocx(block, bytes ? bytes : 1, way_to(arenas, node));
+	return bytes;
 }
 
 /* Pages. -------------------------------------------------------------------------------------------------------- */
@@ -357,29 +334,37 @@ void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes
 void arenas_keep_pages(struct arenas *arenas)
 {
 	arenas->keep_pages = true;
-	arenas->huge_inside = pages_huge_when("") != PAGES_HUGE_NEVER;
+	arenas->small_pages = pages_huge_when("") != PAGES_HUGE_NEVER;
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++)
+		large_keep(&arenas->node[i].large);
 }
 
 void arenas_count_freed(struct arenas *arenas, uint32_t node, size_t bytes)
 {
-	/* ORDER(freed): release, pairs with the acquire in arenas_purge(): what a purge counts as covered was free
+	if (!bytes)
+		return;
+	/* ORDER(freed): release, pairs with the acquire in purge_small(): what a purge counts as covered was free
 	 * before. */
 	at_add(&arenas->node[node].freed, bytes, release, freed);
 }
 
 /* Blocks that were taken again since count as free: jemalloc does not say whether a block came from free pages. */
-uint64_t arenas_kept(const struct arenas *arenas, uint32_t node)
+static uint64_t kept_small(const struct node_arena *n)
 {
-	const struct node_arena *n = &arenas->node[node];
-	/* ORDER(purged): acquire, pairs with the release in arenas_purge(): the pages are gone. */
+	/* ORDER(purged): acquire, pairs with the release in purge_small(): the pages are gone. */
 	uint64_t purged = at_load(&n->purged, acquire, purged);
 	uint64_t freed = at_load(&n->freed, relaxed, none);
 	return freed > purged ? freed - purged : 0;
 }
 
-void arenas_purge(struct arenas *arenas, uint32_t node)
+uint64_t arenas_kept(const struct arenas *arenas, uint32_t node)
 {
-	struct node_arena *n = &arenas->node[node];
+	const struct node_arena *n = &arenas->node[node];
+	return kept_small(n) + large_kept(&n->large);
+}
+
+static void purge_small(struct arenas *arenas, struct node_arena *n)
+{
 	char name[40];
 	pthread_mutex_lock(&arenas->purging);
 	/* ORDER(freed): acquire, pairs with the release in arenas_count_freed(). */
@@ -388,10 +373,22 @@ void arenas_purge(struct arenas *arenas, uint32_t node)
 		snprintf(name, sizeof(name), "arena.%u.purge", n->arena);
 		int error = mallctl(name, NULL, NULL, NULL, 0);
 		CHECK("E4", error == 0);
-		/* ORDER(purged): release, pairs with the acquire in arenas_kept(). */
+		/* ORDER(purged): release, pairs with the acquire in kept_small(). */
 		at_store(&n->purged, freed, release, purged);
 	}
 	pthread_mutex_unlock(&arenas->purging);
+}
+
+/* Small blocks first: what they hold may be less than is counted, as it counts blocks that were taken again. */
+void arenas_purge(struct arenas *arenas, uint32_t node, uint64_t most)
+{
+	struct node_arena *n = &arenas->node[node];
+	if (arenas_kept(arenas, node) <= most)
+		return;
+	if (kept_small(n))
+		purge_small(arenas, n);
+	if (large_kept(&n->large) > most)
+		large_purge(&n->large, most);
 }
 
 #endif

@@ -29,21 +29,22 @@ bool arenas_bound(const struct arenas *arenas);
  * without memory gets what the nearest node with memory has. Safe together, from any thread. */
 void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes);
 
-/* block NULL: nothing happens. */
-void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes);
+/* block NULL: nothing happens. Returns what arenas_count_freed() is to be told of it, at the latest before others may have the
+ * room. */
+size_t arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes);
 
 /* Pages of free blocks stay until somebody purges them: for those who know when others need the room. Without it they
  * go back as the allocator sees fit, in seconds. Called before the first block. */
 void arenas_keep_pages(struct arenas *arenas);
 
-/* Blocks of so many bytes were freed, after arenas_free() and before others may have the room. */
+/* Small blocks of so many bytes were freed; for many at a time. */
 void arenas_count_freed(struct arenas *arenas, uint32_t node, size_t bytes);
 
-/* The most that free blocks of a node may hold: what was counted since the last purge. */
+/* The most that free blocks of a node may hold: large ones as they are, of small ones what was counted since the last purge. */
 uint64_t arenas_kept(const struct arenas *arenas, uint32_t node);
 
-/* Give the kernel the pages of free blocks, but for what is cached for threads (blocks of at most 32 KiB). Returns when
- * they are given. */
-void arenas_purge(struct arenas *arenas, uint32_t node);
+/* Give pages of free blocks to the kernel until no more than `most` is kept; but for what is cached for threads (blocks of at
+ * most 32 KiB). Returns when they are given. */
+void arenas_purge(struct arenas *arenas, uint32_t node, uint64_t most);
 
 #endif

@@ -9,10 +9,11 @@
  * Together:            alloc  free  destroy
  *            alloc       -     -      X       "-" safe together, "X" the caller must exclude
  *            free        -     -      X
- * Not here:  the jemalloc form (arena.c), which is faster for small blocks and takes no lock for them.
+ * Not here:  blocks of more than 32 KiB (large.c); the jemalloc form (arena.c), which is faster for small blocks and takes no
+ *            lock for them.
  *
- * Classes are powers of two from 64 bytes to 32 KiB, cut from chunks; a freed small block stays with its class. A
- * larger block is a mapping of its own. Chunks and large mappings begin with a header that links them.
+ * Classes are powers of two from 64 bytes to 32 KiB, cut from chunks; a freed small block stays with its class. Chunks begin
+ * with a header that links them.
  */
 #ifndef WEIR_JEMALLOC
 
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "numa/large.h"
 #include "numa/pages.h"
 #include "private/compiler.h"
 #include "private/error.h"
@@ -43,7 +45,9 @@ struct node_arena {
 	CACHE_ALIGNED pthread_mutex_t lock; /* guards all below */
 	struct mapping mapped;		    /* a ring; this one is its head and no mapping */
 	struct free_block *free[CLASSES];
+	struct large large;
 };
+_Static_assert((int)CLASS_MAX_BYTES == (int)LARGE_ABOVE_BYTES, "what is not small is large");
 
 struct arenas {
 	const struct weir_machine *machine;
@@ -125,6 +129,8 @@ struct arenas *arenas_create(const struct weir_machine *machine)
 		pthread_mutex_init(&node[i].lock, NULL);
 	}
 	*arenas = (struct arenas){.machine = machine, .bound = pages_can_bind(machine), .node = node};
+	for (uint32_t i = 0; i < machine->nodes; i++)
+		large_init(&node[i].large, machine, i, arenas->bound);
 	return arenas;
 }
 
@@ -137,6 +143,7 @@ void arenas_destroy(struct arenas *arenas)
 		while (head->next != head)
 			remove_mapping(head->next);
 		pthread_mutex_destroy(&arenas->node[i].lock);
+		large_fini(&arenas->node[i].large);
 	}
 	free(arenas->node);
 	free(arenas);
@@ -150,41 +157,39 @@ bool arenas_bound(const struct arenas *arenas)
 void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
 {
 	struct node_arena *n = &arenas->node[node];
-	void *block = NULL;
+	if (bytes > CLASS_MAX_BYTES)
+		return large_alloc(&n->large, bytes);
 	pthread_mutex_lock(&n->lock);
-	if (bytes <= CLASS_MAX_BYTES) {
-		block = alloc_small(arenas, node, class_of(bytes));
-	} else {
-		struct mapping *mapping = add_mapping(arenas, node, bytes);
-		block = mapping ? mapping + 1 : NULL;
-	}
+	void *block = alloc_small(arenas, node, class_of(bytes));
 	pthread_mutex_unlock(&n->lock);
 	return block;
 }
 
-void arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)
+size_t arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)
 {
 	if (!block)
-		return;
+		return 0;
 	struct node_arena *n = &arenas->node[node];
-	pthread_mutex_lock(&n->lock);
-	if (bytes <= CLASS_MAX_BYTES) {
-		struct free_block *b = block;
-		unsigned class = class_of(bytes);
-		b->next = n->free[class];
-		n->free[class] = b;
-	} else {
-		remove_mapping((struct mapping *)block - 1);
+	if (bytes > CLASS_MAX_BYTES) {
+		large_free(&n->large, block);
+		return 0;
 	}
+	struct free_block *b = block;
+	unsigned class = class_of(bytes);
+	pthread_mutex_lock(&n->lock);
+	b->next = n->free[class];
+	n->free[class] = b;
 	pthread_mutex_unlock(&n->lock);
+	return 0;
 }
 
-/* A block that has pages of its own gives them back as it is freed. */
 void arenas_keep_pages(struct arenas *arenas)
 {
-	(void)arenas;
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++)
+		large_keep(&arenas->node[i].large);
 }
 
+/* Small blocks' pages are never given back, so nobody waits for them. */
 void arenas_count_freed(struct arenas *arenas, uint32_t node, size_t bytes)
 {
 	(void)arenas;
@@ -194,15 +199,14 @@ void arenas_count_freed(struct arenas *arenas, uint32_t node, size_t bytes)
 
 uint64_t arenas_kept(const struct arenas *arenas, uint32_t node)
 {
-	(void)arenas;
-	(void)node;
-	return 0;
+	return large_kept(&arenas->node[node].large);
 }
 
-void arenas_purge(struct arenas *arenas, uint32_t node)
+void arenas_purge(struct arenas *arenas, uint32_t node, uint64_t most)
 {
-	(void)arenas;
-	(void)node;
+	struct large *large = &arenas->node[node].large;
+	if (large_kept(large) > most)
+		large_purge(large, most);
 }
 
 #endif

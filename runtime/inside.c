@@ -8,6 +8,7 @@
  * Not here:  the end of the blocks (task.c, at task_settle()).
  */
 #include "private/error.h"
+#include "runtime/leftover.h"
 #include "runtime/worker.h"
 
 weir_task *weir_task_self(void)
@@ -45,17 +46,23 @@ void *weir_task_alloc(weir_task *task, size_t bytes)
 				return NULL;
 			}
 		} while (!at_cas_weak(&need->memory_left_bytes, &left, left - charge, relaxed, relaxed, none));
+		leftover_count(pool, need, -charge);
 	}
 	void *block = task_add_block(task, pool->arenas, node, bytes);
 	if (!block) {
 		if (need && need_is_granted(need)) {
 			at_add(&need->memory_left_bytes, charge, relaxed, none);
+			leftover_count(pool, need, charge);
 			at_store(&need->memory_refused, 1, relaxed, none);
 		}
 		error_set(WEIR_ENOMEM, "the host has no %zu bytes on node %u", bytes, node);
 	} else if (need && need_is_granted(need)) {
 		at_add(&need->used_bytes, charge, relaxed, none);
 		show(need);
+		/* Before it touches what was not free pages: there is room for it. unused_bytes() has barriers put between. */
+		at_signal_fence();
+		if (need->undrawn)
+			leftover_yield(pool, need);
 	}
 	return block;
 }

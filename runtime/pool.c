@@ -231,7 +231,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	pool->pinned = !options->no_pinning && pool->machine->is_this;
 	pool->workers = options->workers ? options->workers : pool->machine->cores;
 	pool->workers_max = pool->workers + options->spares_max;
-	if (!tally_init(&pool->tally, POOL_COUNTERS))
+	if (!tally_init(&pool->tally, POOL_COUNTERS) || !tally_init(&pool->undrawn, pool->nodes))
 		return error_set(WEIR_ENOMEM, "no memory for counters");
 	pool->arenas = arenas_create(pool->machine);
 	if (!pool->arenas)
@@ -287,6 +287,8 @@ static void dismantle(weir_pool *pool)
 		arenas_destroy(pool->arenas);
 	if (pool->tally.shared)
 		tally_fini(&pool->tally);
+	if (pool->undrawn.shared)
+		tally_fini(&pool->undrawn);
 	if (pool->monitor)
 		monitor_lend(pool->monitor, false);
 	weir_monitor_destroy(pool->monitor);

@@ -27,7 +27,9 @@ struct task_need {
 	uint32_t index;
 	_Atomic(uint32_t) cores;	 /* rounded up; of a grant, once it is there */
 	uint32_t home_memory_node;	 /* without a grant */
-	bool asks;			 /* for a grant: not on a plain pool, and not if it asks for no amount */
+	bool asks : 1;			 /* for a grant: not on a plain pool, and not if it asks for no amount */
+	bool draws : 1;			 /* demand.memory_drawn */
+	bool undrawn : 1;		 /* memory_left_bytes are counted in pool->undrawn */
 	_Atomic(uint8_t) resizing;	 /* somebody shrinks or grows it */
 	_Atomic(uint8_t) memory_refused; /* the host had none */
 	_Atomic(uint64_t) memory_bytes;	 /* what weir_task_alloc() may give out in all */
@@ -69,7 +71,7 @@ struct node_queues {
 	struct idlers resting;		  /* standing by: woken when a task blocks */
 	_Atomic(struct worker *) *member; /* by the numbers in these sets; NULL: not filled in yet */
 	_Atomic(uint32_t) members;
-	uint32_t seats; /* as dealt: the members below it are pinned to the node's cores in turn */
+	uint32_t seats;			  /* as dealt: the members below it are pinned to the node's cores in turn */
 	_Atomic(struct intake *) *intake; /* of producers that are near; NULL: not filled in yet */
 	_Atomic(uint32_t) intakes;
 	_Atomic(uint32_t) surplus; /* workers too many, as blocked tasks came back: the next at a boundary rests */
@@ -175,6 +177,7 @@ struct weir_pool {
 	uint32_t *queue_of;		  /* the node whose workers serve a node */
 	_Atomic(struct worker *) *worker; /* by number; grows by stand-ins; NULL: not filled in yet */
 	struct tally tally;
+	struct tally undrawn; /* by node, bytes: granted and not in use: see leftover.c */
 	/* Changing. */
 	CACHE_ALIGNED _Atomic(uint32_t) worker_count;
 	_Atomic(uint32_t) closed;    /* enum pool_closed */
@@ -184,6 +187,7 @@ struct weir_pool {
 	_Atomic(uint32_t) searcher;  /* one worker without work looks now and then for private work to ask for */
 	_Atomic(uint32_t) next_node; /* for tasks from outside that do not mind where */
 	_Atomic(uint32_t) drainers;
+	_Atomic(uint32_t) undrawn_ended; /* how often some of it went back */
 	struct park drained;
 	pthread_mutex_t waits_lock; /* waits.c */
 	uint32_t waits_round;
@@ -235,6 +239,11 @@ static ALWAYS_INLINE void task_bind(weir_pool *pool, weir_task *task, uint32_t n
 	}
 	if (unlikely(need->waiter.is_elastic))
 		task_measure(pool, task);
+	uint64_t bytes = at_load(&need->memory_bytes, relaxed, none);
+	if (bytes) {
+		need->undrawn = true;
+		tally_add(&pool->undrawn, pool->machine->memory_near[node], bytes);
+	}
 	/* A node of memory alone borrows its neighbour's cores. */
 	task_set_node(task, pool->machine->cores_near[node]);
 	task->flags |= TASK_BOUND;

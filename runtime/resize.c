@@ -92,6 +92,7 @@ weir_status weir_task_shrink(weir_task *task, const weir_amount *to)
 	weir_status status = begin(task, to, &units);
 	if (status)
 		return status;
+	weir_pool *pool = task->group->pool;
 	struct task_need *need = task->need;
 	uint64_t has = at_load(&need->memory_bytes, relaxed, none), keeps = whole_lines(to->memory_bytes);
 	uint64_t less = has > keeps ? has - keeps : 0;
@@ -102,9 +103,12 @@ weir_status weir_task_shrink(weir_task *task, const weir_amount *to)
 					(unsigned long long)to->memory_bytes,
 					(unsigned long long)(has - at_load(&need->memory_left_bytes, relaxed, none))),
 			      false);
-	status = tracker_shrink(task->group->pool->tracker, need->waiter.grant, &units, &waiters);
+	if (need->undrawn)
+		leftover_give_back(pool, need, less);
+	status = tracker_shrink(pool->tracker, need->waiter.grant, &units, &waiters);
 	if (status) {
 		at_add(&need->memory_left_bytes, less, relaxed, none);
+		leftover_count(pool, need, less);
 		return finish(task, status, waiters);
 	}
 	at_store(&need->memory_bytes, has - less, relaxed, none);
@@ -129,7 +133,8 @@ weir_status weir_task_grow(weir_task *task, const weir_amount *by)
 		uint64_t more = whole_lines(by->memory_bytes);
 		at_add(&need->memory_bytes, more, relaxed, none);
 		at_add(&need->memory_left_bytes, more, relaxed, none);
-		if (more)
+		leftover_count(pool, need, more);
+		if (more && !need->undrawn)
 			leftover_yield(pool, need);
 		follow_cores(task);
 	}

@@ -38,7 +38,7 @@ static weir_task *make_task(weir_group *group, weir_task_fn fn, void *argument)
 	return task;
 }
 
-static struct task_need *make_need(weir_pool *pool, weir_task *task)
+static struct task_need *make_need(weir_pool *pool, weir_task *task, const weir_demand *demand)
 {
 	uint32_t index = slots_get(pool->needs);
 	if (unlikely(index == SLOTS_NONE))
@@ -47,6 +47,8 @@ static struct task_need *make_need(weir_pool *pool, weir_task *task)
 	need->index = index;
 	need->waiter.grant = (weir_grant){0};
 	at_store(&need->waiter.whose, task, relaxed, none);
+	need->draws = demand->memory_drawn;
+	need->undrawn = false;
 	at_store(&need->shown_grant, 0, relaxed, none);
 	at_store(&need->used_bytes, 0, relaxed, none);
 	at_store(&need->declared_bytes, 0, relaxed, none);
@@ -88,7 +90,7 @@ static weir_status carry_need(weir_pool *pool, struct task_need *need, const wei
 
 static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_demand *demand)
 {
-	struct task_need *need = make_need(pool, task);
+	struct task_need *need = make_need(pool, task, demand);
 	if (!need)
 		return error_set(WEIR_EFULL, "options.tasks_max tasks with demands are there: wait for some");
 	weir_status status;

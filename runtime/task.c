@@ -35,8 +35,7 @@ void task_free_blocks(struct weir_task *task, struct arenas *arenas)
 	uint64_t freed = 0;
 	while (block) {
 		struct task_block *next = block->next;
-		freed += block->bytes;
-		arenas_free(arenas, block->node, block, block->bytes);
+		freed += arenas_free(arenas, block->node, block, block->bytes);
 		block = next;
 	}
 	arenas_count_freed(arenas, node, freed);

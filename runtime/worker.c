@@ -124,8 +124,10 @@ static ALWAYS_INLINE weir_task *settle(weir_pool *pool, weir_task *task, struct 
 		task_free_blocks(task, pool->arenas);
 	if (need) {
 		bool stale = false;
-		if (need_is_granted(need))
+		if (need_is_granted(need)) {
 			end_grant(pool, need, ran);
+			leftover_end(pool, need);
+		}
 		if (need_is_granted(need) && inherits) {
 			struct waiter *waiter = hand_on(pool, worker, &need->waiter, &batch, &kick, &stale);
 			next = waiter ? handed_to(pool, worker, waiter) : NULL;
@@ -158,7 +160,7 @@ static ALWAYS_INLINE weir_status run_body(struct worker *worker, weir_task *task
 		task_set_node(task, worker->node);
 	bool granted = task->need && need_is_granted(task->need);
 	if (granted)
-		leftover_yield(pool, task->need);
+		leftover_begin(pool, task->need);
 	task_open_help(task, granted ? at_load(&task->need->cores, relaxed, none) - 1 : TASK_HELP_ANY);
 	weir_fork_slot *head = worker->forks.face.head;
 	if (granted && unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_ADAPTIVE))

@@ -71,6 +71,9 @@ typedef struct weir_demand {
 	uint64_t
 		deadline_ns; /* from submission to its end: a waiting task that can no longer make it is given up; 0: none */
 	uint32_t attempt;	      /* WEIR_DEFER: 0 for the first try, n for the n-th after it */
+	/* The task takes all of memory_bytes by weir_task_alloc(), none by malloc() or the like: so until it does, free blocks may
+	 * keep their pages in that room, and it gets these. Else they go back to the kernel before it begins. */
+	bool memory_drawn;
 	weir_reservation reservation; /* start in what was reserved; zero: none */
 } weir_demand;
 

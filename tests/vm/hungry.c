@@ -2,7 +2,9 @@
 /*
  * hungry.c - tasks that touch all the memory that they ask for, of which no four fit under the control group's limit.
  *
- * Usage: hungry plain|aware WORKERS TIMES PIECE_KIB [RANKS DIRECTORY]
+ * Usage: hungry plain|aware|drawn WORKERS TIMES PIECE_KIB [RANKS DIRECTORY]
+ *
+ * drawn: aware, and tasks say that they take their memory by weir_task_alloc() alone.
  *
  * Three of the largest tasks take all of the pool's limit (of a plain pool: of what the group has left), to the page; the
  * smallest are 2.5 % smaller. They are submitted at once until they ask for TIMES the limit in all. Each draws its memory as
@@ -157,7 +159,7 @@ static uint64_t size_of_task(uint64_t limit, uint32_t i)
 }
 
 /* All tasks, submitted at once and waited for; how many they were and what they asked for. */
-static uint32_t feed(weir_pool *pool, uint64_t limit, uint64_t times, uint64_t piece, uint64_t *asked)
+static uint32_t feed(weir_pool *pool, uint64_t limit, uint64_t times, uint64_t piece, bool drawn, uint64_t *asked)
 {
 	struct hunger *hunger = calloc(times * 4, sizeof(*hunger));
 	weir_group *group;
@@ -169,7 +171,7 @@ static uint32_t feed(weir_pool *pool, uint64_t limit, uint64_t times, uint64_t p
 		hunger[tasks].bytes = bytes;
 		hunger[tasks].piece = piece ? piece * (1 + tasks % 4) : bytes;
 		*asked += bytes;
-		if (weir_submit(group, eat, &hunger[tasks], WEIR_DEMAND(.memory_bytes = bytes)))
+		if (weir_submit(group, eat, &hunger[tasks], WEIR_DEMAND(.memory_bytes = bytes, .memory_drawn = drawn)))
 			die("submit");
 	}
 	if (weir_group_wait(group))
@@ -184,9 +186,10 @@ static uint32_t feed(weir_pool *pool, uint64_t limit, uint64_t times, uint64_t p
 
 int main(int argc, char **argv)
 {
-	bool aware = argc > 1 && strcmp(argv[1], "aware") == 0;
+	bool drawn = argc > 1 && strcmp(argv[1], "drawn") == 0;
+	bool aware = drawn || (argc > 1 && strcmp(argv[1], "aware") == 0);
 	if ((argc != 5 && argc != 7) || (!aware && strcmp(argv[1], "plain") != 0)) {
-		fputs("usage: hungry plain|aware WORKERS TIMES PIECE_KIB [RANKS DIRECTORY]\n", stderr);
+		fputs("usage: hungry plain|aware|drawn WORKERS TIMES PIECE_KIB [RANKS DIRECTORY]\n", stderr);
 		return 2;
 	}
 	uint32_t workers = (uint32_t)strtoul(argv[2], NULL, 10);
@@ -211,7 +214,7 @@ int main(int argc, char **argv)
 	if (aware && pthread_create(&thread, NULL, watch, &w))
 		die("thread");
 	uint64_t limit = aware ? usage.limit.memory_bytes : available;
-	uint32_t tasks = feed(pool, limit, times, piece, &asked);
+	uint32_t tasks = feed(pool, limit, times, piece, drawn, &asked);
 	atomic_store(&w.stop, true);
 	if (aware)
 		pthread_join(thread, NULL);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # limit_inside.sh PROGRAM RUN... - in the guest: runs of hungry, each under a limit; see limit_test.sh.
-# RUN: NAME:LIMIT_MIB:RANKS:plain|aware:WORKERS:TIMES:PIECE_KIB. Prints a line for each process and one for each run:
+# RUN: NAME:LIMIT_MIB:RANKS:plain|aware|drawn:WORKERS:TIMES:PIECE_KIB. Prints a line for each process and one for each run:
 #	run NAME killed=N failed=N oom=N oom_kill=N max=N peak=BYTES limit=BYTES seconds=S
 program=$1
 shift

@@ -10,7 +10,7 @@ static weir_status stage(weir_task *task, void *argument);
 
 static weir_status submit_stage(struct chunk *chunk)
 {
-	return weir_submit(chunk->owner, stage, chunk, WEIR_DEMAND(.memory_bytes = chunk_bytes(chunk)));
+	return weir_submit(chunk->owner, stage, chunk, WEIR_DEMAND(.memory_bytes = chunk_bytes(chunk), .memory_drawn = true));
 }
 
 static weir_status stage(weir_task *task, void *argument)

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * large.c - blocks of whole pages on a node, and how much memory the free ones still hold.
+ *
+ * Holds:     regions of address space, cut into blocks, and for each size class a list of free ones with memory and one of free
+ *            ones without; how far each block holds memory.
+ * Invariant: E1  large_fini() gives back every page that was mapped.
+ *            E4  large_kept() is at least what the kernel counts for free blocks, and behind the end of those in use.
+ *            E6  a huge page that a block asked for is used whole, or not.
+ * Progress:  a lock for each node, held for a few instructions, and for a system call where memory behind a block in use is
+ *            purged; purges wait for each other.
+ * Together:            alloc  free  purge  fini
+ *            alloc       -     -      -     X       "-" safe together, "X" the caller must exclude
+ *            free        -     -      -     X
+ *            purge       -     -      -     X
+ * Not here:  small blocks (arena.c, arena_mmap.c); who may keep how much (runtime/leftover.c).
+ *
+ * Why not by jemalloc: it does not say how many pages its free blocks hold, it purges all or none of them, and by the clock or
+ * by their size. Here what is kept is a sum that each move updates, and as much is purged as somebody needs.
+ *
+ * A block's address space, and where its memory is:
+ *
+ *	start           split
+ *	|     <-- head  |  body -->               |
+ *
+ * The body grows from `split` up, in huge pages where the block is large, in small ones else. What is left over beside whole huge
+ * pages is the head, in small pages, and grows from `split` down: so a block that is taken again for another size finds the
+ * memory that it had, and no huge page is used in part. Without huge pages there is no head.
+ *
+ * Address space costs nothing: a block has that of its size class, and one that holds memory is taken for up to half its size. A
+ * block whose memory was all purged is unmapped; those below 2 MiB share regions, which stay.
+ *
+ * What goes first: huge pages, as 2 MiB cost 5 us to purge and some 50 us to fault in again, in small pages 0.2 ms and one
+ * millisecond.
+ */
+#include "numa/large.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "numa/arena.h"
+#include "numa/pages.h"
+#include "private/check.h"
+#include "private/clock.h"
+
+enum {
+	REGION_BYTES = 4 << 20,
+	SHARED_BELOW_BYTES = 2 << 20,		 /* a larger block has a region of its own */
+	HUGE_BLOCK_BYTES = 2 * PAGES_HUGE_BYTES, /* from here on a block has huge pages */
+	CLASS_SHIFT_MIN = 15,
+	STEPS = 4,     /* classes for each power of two */
+	WIDER_MAX = 4, /* classes above its own that may serve a block */
+};
+#define BYTES_MAX ((size_t)1 << 45)
+#define DECAY_NS WEIR_NS_PER_S
+
+/* Bytes in whole pages. */
+struct extent {
+	size_t head, body;
+};
+
+struct large_block {
+	struct large_block *next, *previous;
+	struct large_region *region;
+	char *split;
+	uint32_t class;
+	size_t unit;		/* of the body: a page, or a huge one */
+	struct extent used;	/* zero: free */
+	struct extent resident; /* nothing beyond holds memory; at least `used` */
+};
+
+struct large_region {
+	struct large_region *next, *previous;
+	char *start;
+	size_t bytes;
+	uint32_t blocks;
+	struct large_block block[];
+};
+
+/* In a block in use: the memory follows. */
+struct header {
+	_Alignas(ARENA_ALIGNMENT) struct large_block *block;
+};
+
+/* Lists. ---------------------------------------------------------------------------------------------------------- */
+
+static void push(struct large_list *list, struct large_block *block)
+{
+	block->previous = NULL;
+	block->next = list->first;
+	*(list->first ? &list->first->previous : &list->last) = block;
+	list->first = block;
+}
+
+static void drop(struct large_list *list, struct large_block *block)
+{
+	*(block->previous ? &block->previous->next : &list->first) = block->next;
+	*(block->next ? &block->next->previous : &list->last) = block->previous;
+}
+
+static struct large_block *pop(struct large_list *list)
+{
+	struct large_block *block = list->first;
+	if (block)
+		drop(list, block);
+	return block;
+}
+
+static size_t sum(struct extent e)
+{
+	return e.head + e.body;
+}
+
+static void put_free(struct large *l, struct large_block *block)
+{
+	push(sum(block->resident) ? &l->kept[block->class] : &l->bare[block->class], block);
+}
+
+/* Sizes. ---------------------------------------------------------------------------------------------------------- */
+
+static size_t round_up(size_t bytes, size_t unit)
+{
+	return (bytes + unit - 1) & ~(unit - 1);
+}
+
+/* The least class with room for so many bytes, of which there are more than 2^CLASS_SHIFT_MIN. */
+static uint32_t class_of(size_t bytes)
+{
+	uint32_t shift = 63u - (uint32_t)__builtin_clzll(bytes - 1);
+	return (shift - CLASS_SHIFT_MIN) * STEPS + (uint32_t)((bytes - 1) >> (shift - 2) & (STEPS - 1));
+}
+
+static size_t class_bytes(uint32_t class)
+{
+	return (size_t)(STEPS + 1 + class % STEPS) << (class / STEPS + CLASS_SHIFT_MIN - 2);
+}
+
+static bool has_huge(const struct large *l, uint32_t class)
+{
+	return l->huge && class_bytes(class) >= HUGE_BLOCK_BYTES;
+}
+
+static size_t less(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static size_t more(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static struct extent extent_of(const struct large_block *block, size_t bytes, size_t page)
+{
+	size_t head = block->unit > page ? bytes & (block->unit - 1) : 0;
+	return (struct extent){.head = head, .body = bytes - head};
+}
+
+/* What is kept. --------------------------------------------------------------------------------------------------- */
+
+/* The lock is held, or the block is ours alone. */
+static void count_kept(struct large *l, uint64_t bytes)
+{
+	/* ORDER(kept_bytes): release, pairs with the acquire in large_kept(); who gives its grant back after that releases
+	 * it as well. */
+	at_add(&l->kept_bytes, bytes, release, kept_bytes);
+}
+
+static void count_gone(struct large *l, uint64_t bytes)
+{
+	/* ORDER(kept_bytes): release, pairs with the acquire in large_kept(): the pages are gone, or in use. */
+	at_sub(&l->kept_bytes, bytes, release, kept_bytes);
+}
+
+/* The lock is held. */
+static void note_least(struct large *l)
+{
+	uint64_t kept = large_kept(l);
+	l->least_kept = kept < l->least_kept ? kept : l->least_kept;
+}
+
+/* Let the kernel have what is beyond `to`. The policy of the mapping stays: pages that come back come from the node. */
+static void give_back(struct large *l, struct large_block *block, struct extent to)
+{
+	size_t head = block->resident.head - to.head, body = block->resident.body - to.body;
+	if (body)
+		CHECK("E4", madvise(block->split + to.body, body, MADV_DONTNEED) == 0);
+	if (head)
+		CHECK("E4", madvise(block->split - block->resident.head, head, MADV_DONTNEED) == 0);
+	block->resident = to;
+	count_gone(l, head + body);
+}
+
+/* What is left when so much less is kept. */
+static struct extent cut(const struct large *l, const struct large_block *block, uint64_t excess)
+{
+	struct extent to = block->resident;
+	size_t body = to.body - less(to.body - block->used.body, excess);
+	to.body = more(body & ~(block->unit - 1), block->used.body);
+	excess -= less(block->resident.body - to.body, excess);
+	size_t head = to.head - less(to.head - block->used.head, excess);
+	to.head = more(head & ~(l->page - 1), block->used.head);
+	return to;
+}
+
+/* Making. ---------------------------------------------------------------------------------------------------------- */
+
+static struct large_region *make_region(struct large *l, uint32_t class)
+{
+	bool huge = has_huge(l, class);
+	size_t each = class_bytes(class), head = huge ? (size_t)PAGES_HUGE_BYTES : 0;
+	size_t bytes = each < SHARED_BELOW_BYTES ? REGION_BYTES : each + head;
+	uint32_t blocks = each < SHARED_BELOW_BYTES ? (uint32_t)(bytes / each) : 1;
+	struct large_region *region = calloc(1, sizeof(*region) + blocks * sizeof(region->block[0]));
+	char *start = region ? pages_map(l->machine, l->node, bytes, huge ? PAGES_HUGE_BYTES : l->page, l->bind) : NULL;
+	if (!start) {
+		free(region);
+		return NULL;
+	}
+	*region = (struct large_region){.start = start, .bytes = bytes, .blocks = blocks};
+	if (l->exact)
+		pages_set_huge(start, huge ? head : bytes, false);
+	if (huge)
+		pages_set_huge(start + head, bytes - head, true);
+	for (uint32_t i = 0; i < blocks; i++)
+		region->block[i] = (struct large_block){.region = region,
+							.split = start + head + i * each,
+							.class = class,
+							.unit = huge ? PAGES_HUGE_BYTES : l->page};
+	return region;
+}
+
+static void destroy_region(struct large_region *region)
+{
+	pages_unmap(region->start, region->bytes);
+	free(region);
+}
+
+/* A new region's first block; the others are free. */
+static struct large_block *make_block(struct large *l, uint32_t class)
+{
+	struct large_region *region = make_region(l, class);
+	if (!region)
+		return NULL;
+	pthread_mutex_lock(&l->lock);
+	region->next = l->regions;
+	if (region->next)
+		region->next->previous = region;
+	l->regions = region;
+	for (uint32_t i = 1; i < region->blocks; i++)
+		push(&l->bare[class], &region->block[i]);
+	pthread_mutex_unlock(&l->lock);
+	return &region->block[0];
+}
+
+/* The lock is held. */
+static void forget_region(struct large *l, struct large_region *region)
+{
+	*(region->previous ? &region->previous->next : &l->regions) = region->next;
+	if (region->next)
+		region->next->previous = region->previous;
+}
+
+/* Taking. ---------------------------------------------------------------------------------------------------------- */
+
+/* A free block with memory, or one without; for so many bytes. */
+static struct large_block *take_free(struct large *l, uint32_t class, size_t bytes)
+{
+	struct large_block *block = NULL;
+	pthread_mutex_lock(&l->lock);
+	for (uint32_t c = class; !block && c <= class + WIDER_MAX && c < LARGE_CLASSES; c++)
+		block = pop(&l->kept[c]);
+	if (!block)
+		block = pop(&l->bare[class]);
+	if (block) {
+		block->used = extent_of(block, bytes, l->page);
+		count_gone(l,
+			   less(block->used.head, block->resident.head) + less(block->used.body, block->resident.body));
+		note_least(l);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return block;
+}
+
+static bool is_wide(const struct large_block *block)
+{
+	return block->resident.head > block->used.head || block->resident.body > block->used.body;
+}
+
+void *large_alloc(struct large *l, size_t bytes)
+{
+	if (bytes > BYTES_MAX)
+		return NULL;
+	bytes = round_up(bytes + sizeof(struct header), l->page);
+	uint32_t class = class_of(bytes);
+	struct large_block *block = take_free(l, class, bytes);
+	if (!block && !(block = make_block(l, class)))
+		return NULL;
+	block->used = extent_of(block, bytes, l->page);
+	block->resident.head = more(block->used.head, block->resident.head);
+	block->resident.body = more(block->used.body, block->resident.body);
+	if (is_wide(block)) {
+		pthread_mutex_lock(&l->lock);
+		push(&l->wide, block);
+		pthread_mutex_unlock(&l->lock);
+	}
+	struct header *header = (struct header *)(void *)(block->split - block->used.head);
+	header->block = block;
+	return header + 1;
+}
+
+/* Giving. ---------------------------------------------------------------------------------------------------------- */
+
+/* What was not needed since the last look; the lock is held. */
+static uint64_t unneeded(struct large *l)
+{
+	uint64_t now_ns = weir_clock_monotonic_ns(), least = l->least_kept;
+	if (now_ns - l->decay_ns < DECAY_NS)
+		return 0;
+	l->decay_ns = now_ns;
+	l->least_kept = large_kept(l);
+	return least;
+}
+
+void large_free(struct large *l, void *memory)
+{
+	struct large_block *block = ((struct header *)memory - 1)->block;
+	uint64_t old = 0;
+	pthread_mutex_lock(&l->lock);
+	if (is_wide(block))
+		drop(&l->wide, block);
+	count_kept(l, sum(block->used));
+	block->used = (struct extent){0};
+	put_free(l, block);
+	if (l->decays)
+		old = unneeded(l);
+	uint64_t kept = large_kept(l);
+	pthread_mutex_unlock(&l->lock);
+	if (unlikely(old))
+		large_purge(l, kept > old ? kept - old : 0);
+}
+
+/* The largest class first, which is those in huge pages where there are any; of these the one that was free for longest. */
+static struct large_block *take_oldest(struct large *l, size_t from_bytes)
+{
+	for (uint32_t c = LARGE_CLASSES; c-- > 0 && class_bytes(c) >= from_bytes;) {
+		struct large_block *block = l->kept[c].last;
+		if (block) {
+			drop(&l->kept[c], block);
+			return block;
+		}
+	}
+	return NULL;
+}
+
+/* The lock is held before and after, not while the kernel works: nobody else sees the block. */
+static void purge_free(struct large *l, struct large_block *block, uint64_t excess)
+{
+	struct extent to = cut(l, block, excess);
+	size_t gone = sum(block->resident);
+	bool whole = !sum(to) && block->region->blocks == 1;
+	if (whole)
+		forget_region(l, block->region);
+	pthread_mutex_unlock(&l->lock);
+	if (whole)
+		destroy_region(block->region);
+	else
+		give_back(l, block, to);
+	pthread_mutex_lock(&l->lock);
+	if (whole)
+		count_gone(l, gone);
+	else
+		put_free(l, block);
+}
+
+/* What is behind the end of a block in use. The lock is held: its owner may free it. */
+static void purge_wide(struct large *l, struct large_block *block, uint64_t excess)
+{
+	give_back(l, block, cut(l, block, excess));
+	if (!is_wide(block))
+		drop(&l->wide, block);
+}
+
+void large_purge(struct large *l, uint64_t most)
+{
+	pthread_mutex_lock(&l->purging);
+	pthread_mutex_lock(&l->lock);
+	for (uint64_t kept; (kept = large_kept(l)) > most;) {
+		struct large_block *block = take_oldest(l, HUGE_BLOCK_BYTES);
+		if (!block && l->wide.last) {
+			purge_wide(l, l->wide.last, kept - most);
+			continue;
+		}
+		if (!block && !(block = take_oldest(l, 0)))
+			break;
+		purge_free(l, block, kept - most);
+	}
+	note_least(l);
+	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->purging);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- */
+
+void large_init(struct large *l, const struct weir_machine *machine, uint32_t node, bool bind)
+{
+	memset(l, 0, sizeof(*l));
+	l->machine = machine;
+	l->node = node;
+	l->bind = bind;
+	l->decays = true;
+	l->huge = pages_huge_when("") == PAGES_HUGE_ASKED;
+	l->page = (size_t)sysconf(_SC_PAGESIZE);
+	l->decay_ns = weir_clock_monotonic_ns();
+	pthread_mutexattr_t adaptive;
+	pthread_mutexattr_init(&adaptive);
+	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&l->lock, &adaptive);
+	pthread_mutexattr_destroy(&adaptive);
+	pthread_mutex_init(&l->purging, NULL);
+}
+
+void large_keep(struct large *l)
+{
+	l->decays = false;
+	l->exact = pages_huge_when("") != PAGES_HUGE_NEVER;
+	l->huge = l->exact;
+}
+
+void large_fini(struct large *l)
+{
+	for (struct large_region *region = l->regions, *next; region; region = next) {
+		next = region->next;
+		destroy_region(region);
+	}
+	pthread_mutex_destroy(&l->lock);
+	pthread_mutex_destroy(&l->purging);
+}
