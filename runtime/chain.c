@@ -7,7 +7,7 @@
  *            H3  a waiter that is lent is in one place: in one hand, or with the one who took it out.
  *            H4  while anybody is lent, WAIT is set on the words that it needs.
  * Progress:  handing on is lock-free. It tries for the token a few times for each hand that is filled, and gives the grant back to
- *            the ledger if another has it all the while.
+ *            the ledger if another has it all the while, or if others empty each hand that it fills.
  *
  * Why nobody is passed by. Lent are only those who come first in the whole room (less who may start elsewhere only), of one shape, and the units that they need
  * are those of the grant that ends, on a place that they are permitted on. If the grant were given back, a scan would find
@@ -59,7 +59,7 @@ enum {
 	PACE_FIRST = 4,
 	CROWD = 4,	     /* hands, for which one lasts HAND_NS once more */
 	HAND_TIMES_MAX = 10, /* by no more than so often */
-	VAIN_MAX = 2	     /* hands of whom all were decided by others, before the grant is given back */
+	FILLS_MAX = 2	     /* hands filled, and empty when reached into, before the grant is given back */
 };
 #define HAND_NS (50 * WEIR_NS_PER_US)
 
@@ -386,7 +386,7 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 	struct packed units = {0};
 	enum handing handing = HANDING_ON;
 	bool renewed = false;
-	int vain = 0;
+	int fills = 0;
 	*stale = false;
 	/* If it is not live these are somebody's, and book_renew() says so. */
 	if (unlikely(!hand || !book_glance(admission->tracker->book, grant, &units.main, &units.counted)))
@@ -394,7 +394,8 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 	/* What is owed to a limit is paid by what comes back. */
 	while (handing == HANDING_ON && likely(!at_load(&admission->tracker->ledger.owed, relaxed, none))) {
 		if (!hand_has(hand, place, &units)) {
-			if (!at_load(&admission->waiting, relaxed, none))
+			/* Two who fill with the same ones by turns may each find that the other has pulled them back. */
+			if (!at_load(&admission->waiting, relaxed, none) || fills++ == FILLS_MAX)
 				break;
 			handing = door_fill_hand(admission, hand, place, grant, batch, kick);
 			continue;
@@ -417,8 +418,6 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 		/* Whoever decided them may not have said so yet: the next look meets those, or we wait for nobody. */
 		at_store(&admission->look_all, 1, relaxed, none);
 		*kick = true;
-		if (++vain == VAIN_MAX)
-			break;
 	}
 	if (handing == HANDING_ON || handing == HANDING_BUSY) {
 		bool waiters = false, busy = handing == HANDING_BUSY;
