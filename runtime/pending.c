@@ -284,13 +284,15 @@ bool group_close(weir_group *group)
 	uint32_t number = thread_index();
 	if (number < THREADS_MAX && at_load(&stocks[number].group, relaxed, none) == group)
 		drop(&stocks[number]);
-	uint64_t state = at_load(&group->state, relaxed, none);
+	/* ORDER(group_done): acquire here and in the failed exchange, pairs with the release in count_out(): who is told that nothing
+	 * is pending does not look again, and sees what the tasks wrote. */
+	uint64_t state = at_load(&group->state, acquire, group_done);
 	do {
 		if (!group_pending(state))
 			return false;
 		/* ORDER(stock): seq_cst, before the walk over the stocks, see above. Even where it is set already: the
 		 * walk comes after it. */
-	} while (!at_cas_weak(&group->state, &state, state | GROUP_CLOSED, seq_cst, relaxed, stock));
+	} while (!at_cas_weak(&group->state, &state, state | GROUP_CLOSED, seq_cst, acquire, stock));
 	if (unlikely(state & GROUP_STOCKS))
 		collect(group);
 	return true;
