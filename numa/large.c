@@ -30,7 +30,7 @@
  * Address space costs nothing: a block has that of its size class, and one that holds memory is taken for up to half its size. A
  * block whose memory was all purged is unmapped; those below 2 MiB share regions, which stay.
  *
- * What goes first: huge pages, as 2 MiB cost 5 us to purge and some 50 us to fault in again, in small pages 0.2 ms and one
+ * What goes first: huge pages, as 2 MiB cost 10 us to purge and some 50 us to fault in again, in small pages 0.2 ms and one
  * millisecond.
  */
 #include "numa/large.h"
