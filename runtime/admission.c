@@ -132,6 +132,8 @@ bool admission_try(struct weir_admission *admission, struct waiter *waiter, stru
 	if (unlikely(gates & GATE_LEVEL))
 		flags |= LEDGER_LEAST;
 	for (uint32_t i = 0; i < count; i++) {
+		if (unlikely(i == 1))
+			strategy_rank_rest(rank, count);
 		uint32_t node = rank[i].node;
 		bool back = false;
 		if (unlikely(free_only) && !gate_place_is_free(admission, node, &back)) {

@@ -136,7 +136,7 @@ struct attempt {
 	bool contended, claimed, book_full, waiters;
 };
 
-/* The nodes that the strategy permits, in its order. */
+/* The nodes that the strategy permits, as strategy_rank() orders them. */
 uint32_t admission_rank(struct weir_admission *admission, const struct waiter *waiter, struct rank *rank);
 /* A flag of admission_try(), beside the ledger's: only where nothing is held. */
 enum { TRY_FREE_ONLY = 1 << 16 };

@@ -48,6 +48,13 @@ static ALWAYS_INLINE struct kept_view kept_look(const struct ledger_word *word)
 	return kept_look_beside(word, spare);
 }
 
+/* What can be taken of the word, of the amounts that no claim binds. Only a look. */
+static inline uint64_t kept_spare(const struct ledger_word *word)
+{
+	uint64_t spare = at_load(&word->spare, relaxed, none), debt = at_load(&word->debt, relaxed, none);
+	return likely(!debt) ? spare & WORD_AMOUNTS : word_less(spare, debt, word->kind);
+}
+
 /* Keep `amount` for a claimant; 0: nothing. One caller at a time for a word. */
 void kept_claim(struct ledger_word *word, uint64_t amount);
 

@@ -397,11 +397,6 @@ enum ledger_answer ledger_look(const struct ledger *ledger, const struct packed 
 	return look(steps, plan_for_place(ledger, units, floor, place, steps), 0, why);
 }
 
-static uint64_t can_be_taken(const struct ledger_word *word)
-{
-	return word_less(at_load(&word->spare, relaxed, none), at_load(&word->debt, relaxed, none), word->kind);
-}
-
 uint64_t ledger_word_held(const struct ledger *ledger, uint32_t w)
 {
 	const struct ledger_word *word = &ledger->word[w];
@@ -427,8 +422,8 @@ struct packed ledger_own_held(const struct ledger *ledger, uint32_t node)
 
 struct packed ledger_own_spare(const struct ledger *ledger, uint32_t node)
 {
-	return (struct packed){.main = can_be_taken(ledger_node_word(ledger, node)),
-			       .counted = can_be_taken(counted_word(ledger, node))};
+	return (struct packed){.main = kept_spare(ledger_node_word(ledger, node)),
+			       .counted = kept_spare(counted_word(ledger, node))};
 }
 
 struct packed ledger_own_limit(const struct ledger *ledger, uint32_t node)
@@ -450,7 +445,7 @@ static struct packed gather(const struct ledger *ledger, uint32_t place, uint64_
 
 struct packed ledger_spare(const struct ledger *ledger, uint32_t place)
 {
-	return gather(ledger, place, can_be_taken);
+	return gather(ledger, place, kept_spare);
 }
 
 struct packed ledger_limit(const struct ledger *ledger, uint32_t place)

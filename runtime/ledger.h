@@ -150,6 +150,20 @@ static inline struct ledger_word *ledger_node_word(const struct ledger *ledger, 
 	return &ledger->word[LEDGER_FIRST_NODE + node];
 }
 
+/* Both of a place at once, for who looks at every place. */
+static inline void ledger_look_over(const struct ledger *ledger, uint32_t place, struct packed *spare,
+				    struct packed *limit)
+{
+	if (unlikely(!ledger->one_word)) {
+		*spare = ledger_spare(ledger, place);
+		*limit = ledger_limit(ledger, place);
+		return;
+	}
+	const struct ledger_word *word = ledger_node_word(ledger, place);
+	*spare = (struct packed){.main = kept_spare(word)};
+	*limit = (struct packed){.main = at_load(&word->limit, relaxed, none)};
+}
+
 /* One word, no floor, no flags, and room: then it is taken. Calls nothing. False: nothing happened. */
 static ALWAYS_INLINE bool ledger_take_at_once(struct ledger *ledger, const struct packed *units, uint32_t place,
 					      struct taken *out)

@@ -81,6 +81,12 @@ struct excess wish_excess(const struct ledger *ledger, const struct wish *wish, 
 	return (struct excess){0};
 }
 
+/* What is left of a resource, in parts of its limit. */
+static inline int64_t part_left(uint32_t free, uint32_t need, uint32_t limit)
+{
+	return ((int64_t)free - (int64_t)need) * SCALE / (int64_t)limit;
+}
+
 static int64_t sum_left(const weir_snapshot *snapshot, uint32_t node)
 {
 	const weir_node_view *view = &snapshot->node[node];
@@ -90,15 +96,19 @@ static int64_t sum_left(const weir_snapshot *snapshot, uint32_t node)
 			continue;
 		if (!view->limit[r])
 			return WEIR_SCORE_NEVER;
-		sum += ((int64_t)view->free[r] - (int64_t)snapshot->need[r]) * SCALE / (int64_t)view->limit[r];
+		sum += part_left(view->free[r], snapshot->need[r], view->limit[r]);
 	}
 	return sum;
 }
 
+static inline int64_t cost_of(uint32_t distance)
+{
+	return distance > DISTANCE_LOCAL ? (int64_t)(distance - DISTANCE_LOCAL) * DISTANCE_COST : 0;
+}
+
 static int64_t distance_cost(const weir_snapshot *snapshot, uint32_t node)
 {
-	uint32_t distance = snapshot->node[node].distance;
-	return distance > DISTANCE_LOCAL ? (int64_t)(distance - DISTANCE_LOCAL) * DISTANCE_COST : 0;
+	return cost_of(snapshot->node[node].distance);
 }
 
 static int64_t score_first(const weir_demand *demand, const weir_snapshot *snapshot, uint32_t node, void *context)
@@ -228,6 +238,98 @@ uint32_t strategy_rank_all(const weir_strategy *strategy, const struct ledger *l
 	return count;
 }
 
+/* What a wish needs, resource by resource: the others are not looked at. */
+struct needs {
+	uint32_t count;
+	struct need {
+		uint32_t units;
+		uint32_t mask;
+		uint8_t shift;
+		bool counted;
+	} of[WEIR_RESOURCES];
+};
+
+static void needs_of(struct packed units, struct needs *needs)
+{
+	needs->count = 0;
+	for (int r = 0; r < WEIR_RESOURCES; r++) {
+		weir_resource resource = (weir_resource)r;
+		uint32_t amount = packed_get(units, resource);
+		if (amount)
+			needs->of[needs->count++] = (struct need){.units = amount,
+								  .mask = word_field_max(resource),
+								  .shift = word_field(resource).shift,
+								  .counted = word_kind(resource) == WORD_COUNTED};
+	}
+}
+
+/* sum_left() and view_fits() of one node, without a snapshot. */
+static ALWAYS_INLINE int64_t weigh(const struct needs *needs, struct packed spare, struct packed limit, bool *fits)
+{
+	int64_t sum = 0;
+	bool fit = true;
+	for (uint32_t i = 0; i < needs->count; i++) {
+		const struct need *need = &needs->of[i];
+		uint32_t most = (uint32_t)((need->counted ? limit.counted : limit.main) >> need->shift) & need->mask;
+		uint32_t free = (uint32_t)((need->counted ? spare.counted : spare.main) >> need->shift) & need->mask;
+		if (!most)
+			return WEIR_SCORE_NEVER;
+		sum += part_left(free, need->units, most);
+		fit &= free >= need->units;
+	}
+	*fits = fit;
+	return sum;
+}
+
+/* Best and worst fit: as strategy_rank_all(), but only the first is found. */
+static NOINLINE uint32_t rank_by_left(bool is_best, const struct ledger *ledger, const struct wish *wish,
+				      struct rank *rank)
+{
+	struct needs needs;
+	needs_of(wish->units, &needs);
+	const uint32_t *distances =
+		wish->home == NO_NODE ? NULL : &ledger->machine->distance[(size_t)wish->home * ledger->nodes];
+	struct rank *end = rank, *first = rank;
+	for (uint32_t n = 0; n < ledger->nodes; n++) {
+		struct packed spare, limit;
+		bool fits;
+		ledger_look_over(ledger, n, &spare, &limit);
+		int64_t left = weigh(&needs, spare, limit, &fits);
+		if (left == WEIR_SCORE_NEVER)
+			continue;
+		uint32_t distance = distances ? distances[n] : DISTANCE_LOCAL;
+		int64_t score = (is_best ? -left : left) - cost_of(distance);
+		*end = (struct rank){.node = n, .distance = distance, .score = score, .fits = fits};
+		if (before(end, first))
+			first = end;
+		end++;
+	}
+	if (end == rank)
+		return 0;
+	struct rank one = *first;
+	*first = rank[0];
+	rank[0] = one;
+	rank[0].rough = true;
+	return (uint32_t)(end - rank);
+}
+
+/* Shell's sort, by Ciura's gaps: no two are equal, so every way to sort comes to the same. */
+void strategy_rank_rest(struct rank *rank, uint32_t count)
+{
+	static const uint32_t gaps[] = {301, 132, 57, 23, 10, 4, 1};
+	if (!rank[0].rough)
+		return;
+	rank[0].rough = false;
+	for (size_t g = 0; g < ARRAY_LENGTH(gaps); g++)
+		for (uint32_t i = 1 + gaps[g]; i < count; i++) {
+			struct rank one = rank[i];
+			uint32_t at = i;
+			for (; at > gaps[g] && before(&one, &rank[at - gaps[g]]); at -= gaps[g])
+				rank[at] = rank[at - gaps[g]];
+			rank[at] = one;
+		}
+}
+
 uint32_t strategy_rank(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,
 		       struct rank *rank)
 {
@@ -235,11 +337,14 @@ uint32_t strategy_rank(const weir_strategy *strategy, const struct ledger *ledge
 		rank[0] = (struct rank){.node = wish->home == NO_NODE ? 0 : wish->home};
 		return 1;
 	}
+	if (strategy->score == score_best || strategy->score == score_worst)
+		return rank_by_left(strategy->score == score_best, ledger, wish, rank);
 	if (strategy->score != score_first)
 		return strategy_rank_all(strategy, ledger, wish, rank);
 	const uint32_t *order =
 		wish->home == NO_NODE ? NULL : &ledger->machine->order[(size_t)wish->home * ledger->nodes];
 	for (uint32_t i = 0; i < ledger->nodes; i++)
 		rank[i].node = order ? order[i] : i;
+	rank[0].rough = false;
 	return ledger->nodes;
 }

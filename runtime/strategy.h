@@ -41,16 +41,21 @@ struct rank {
 	uint32_t node;
 	uint32_t distance;
 	int64_t score;
-	bool fits; /* by the look that the score was made from */
+	bool fits;  /* by the look that the score was made from */
+	bool rough; /* of the first: those behind it are in no order yet */
 };
 
 /* From a wish's home to a node; the local distance where there is no home. */
 uint32_t strategy_distance(const struct ledger *ledger, uint32_t home, uint32_t node);
 
-/* The nodes that a wish permits, best first, into rank[] (room for every node). Returns their number. Nodes that look
- * full come after those that do not. First fit orders by distance alone and looks at nothing. */
+/* The nodes that a wish permits, the best first, into rank[] (room for every node). Returns their number. Nodes that look
+ * full come after those that do not. First fit orders by distance alone and looks at nothing.
+ * Who goes on to the second calls strategy_rank_rest(): most never do, and finding the best alone is linear. */
 uint32_t strategy_rank(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,
 		       struct rank *rank);
+
+/* All but the first into their order, if they are not yet. */
+void strategy_rank_rest(struct rank *rank, uint32_t count);
 
 /* The same, with score and fits filled in for every strategy: for dry runs. */
 uint32_t strategy_rank_all(const weir_strategy *strategy, const struct ledger *ledger, const struct wish *wish,

@@ -57,8 +57,11 @@ static uint32_t rank_for(struct place *place, const weir_strategy *strategy, con
 	struct wish wish = {
 		.demand = demand, .home = demand->home ? demand->home - 1 : NO_NODE, .home_only = demand->home_only};
 	assert_int_equal(limits_pack(&place->ledger.limits, demand, &wish.units), WEIR_OK);
-	return all ? strategy_rank_all(strategy, &place->ledger, &wish, rank)
-		   : strategy_rank(strategy, &place->ledger, &wish, rank);
+	if (all)
+		return strategy_rank_all(strategy, &place->ledger, &wish, rank);
+	uint32_t count = strategy_rank(strategy, &place->ledger, &wish, rank);
+	strategy_rank_rest(rank, count);
+	return count;
 }
 
 /* The same order, whether it is for a take or for a dry run that shows all scores. */
@@ -244,6 +247,110 @@ static void strategies_are_found_by_name_and_score_any_snapshot(void **state)
 	assert_true(weir_strategy_score(WEIR_BEST_FIT, demand, NULL, 0) == WEIR_SCORE_NEVER);
 }
 
+enum { NODES_MOST = 300, LOOKS = 60 };
+
+/* plain: of a node's cores and memory only; else totals bind, too, and there are bandwidth and counted things. */
+static weir_status limit_at_random(struct ledger *ledger, const weir_machine *machine, bool plain, bool again,
+				   uint64_t *random)
+{
+	weir_node_limit node[NODES_MOST];
+	for (uint32_t n = 0; n < machine->nodes; n++) {
+		node[n] = (weir_node_limit){.cores = fixture_random(random) % 3 ? 8 : 4,
+					    .memory_bytes = (4 + fixture_random(random) % 60) * MIB};
+		if (plain)
+			continue;
+		node[n].bandwidth_bytes_s = fixture_random(random) % 4 * (UINT64_C(1) << 30);
+		node[n].counted[0] = fixture_random(random) % 5;
+		if (fixture_random(random) % 5 == 0)
+			node[n].cores = -1;
+	}
+	weir_limits limits = {.size = sizeof(limits), .node = node, .nodes = machine->nodes};
+	if (!plain) {
+		limits.cores = 3;
+		limits.counted[1] = 7;
+		limits.counted_name[0] = "gpu";
+		limits.counted_name[1] = "licence";
+	}
+	bool waiters = false;
+	return again ? ledger_set_limits(ledger, &limits, &waiters) : ledger_init(ledger, machine, &limits);
+}
+
+static struct packed units_at_random(const struct ledger *ledger, bool plain, uint64_t *random)
+{
+	weir_demand demand = {.size = sizeof(demand), .cores = (double)(fixture_random(random) % 7) / 2};
+	if (demand.cores <= 0 || fixture_random(random) % 2)
+		demand.memory_bytes = (1 + fixture_random(random) % 40) * MIB;
+	if (!plain) {
+		demand.bandwidth_bytes_s = fixture_random(random) % 3 * (UINT64_C(1) << 29);
+		demand.counted[0] = fixture_random(random) % 2;
+		demand.counted[1] = fixture_random(random) % 4 == 0;
+	}
+	struct packed units;
+	if (limits_pack(&ledger->limits, &demand, &units))
+		fail_msg("%s", weir_error_text());
+	return units;
+}
+
+static void hold_at_random(struct ledger *ledger, bool plain, uint64_t *random)
+{
+	for (uint32_t i = 0; i < 2 * ledger->nodes; i++) {
+		struct packed units = units_at_random(ledger, plain, random);
+		struct taken taken;
+		struct shortage why;
+		bool waiters = false;
+		(void)ledger_take(ledger, &units, NULL, (uint32_t)(fixture_random(random) % ledger->nodes), 0, &taken,
+				  &why, &waiters);
+	}
+}
+
+/* The first at once, as who takes it sees it, and then the others. */
+static void assert_same_choice(const struct ledger *ledger, const weir_strategy *strategy, const struct wish *wish)
+{
+	struct rank rank[NODES_MOST], all[NODES_MOST];
+	uint32_t count = strategy_rank(strategy, ledger, wish, rank),
+		 known = strategy_rank_all(strategy, ledger, wish, all);
+	assert_int_equal(count, known);
+	if (count)
+		assert_int_equal(rank[0].node, all[0].node);
+	strategy_rank_rest(rank, count);
+	for (uint32_t i = 0; i < count; i++)
+		if (rank[i].node != all[i].node || rank[i].score != all[i].score || rank[i].fits != all[i].fits ||
+		    rank[i].distance != all[i].distance)
+			fail_msg("%s fit, %u nodes, place %u: node %u, not %u", strategy->name, ledger->nodes, i,
+				 rank[i].node, all[i].node);
+}
+
+/* strategy_rank() looks only at what is needed, and finds only the first; strategy_rank_all() is the definition. Fails if a
+ * resource is left out or counted twice, what is owed is taken for spare, a tie goes to another, or the rest is in disorder. */
+static void best_and_worst_choose_as_their_scores_say(void **state)
+{
+	(void)state;
+	static const char *const machines[] = {"numa:2 core:8 pu:1", "numa:7 core:8 pu:1", "numa:64 core:8 pu:1",
+					       "numa:300 core:8 pu:1"};
+	uint64_t random = fixture_seed("best_and_worst_choose_as_their_scores_say");
+	for (size_t m = 0; m < 2 * ARRAY_LENGTH(machines); m++) {
+		bool plain = m % 2;
+		weir_machine *machine;
+		assert_int_equal(weir_machine_create(&machine, machines[m / 2]), WEIR_OK);
+		struct ledger ledger;
+		if (limit_at_random(&ledger, machine, plain, false, &random))
+			fail_msg("%s", weir_error_text());
+		for (int i = 0; i < LOOKS; i++) {
+			struct wish wish = {.units = units_at_random(&ledger, plain, &random), .home = NO_NODE};
+			if (fixture_random(&random) % 2)
+				wish.home = (uint32_t)(fixture_random(&random) % ledger.nodes);
+			assert_same_choice(&ledger, WEIR_BEST_FIT, &wish);
+			assert_same_choice(&ledger, WEIR_WORST_FIT, &wish);
+			if (i == LOOKS / 3)
+				hold_at_random(&ledger, plain, &random);
+			if (i == 2 * LOOKS / 3 && limit_at_random(&ledger, machine, plain, true, &random))
+				fail_msg("%s", weir_error_text());
+		}
+		ledger_fini(&ledger);
+		weir_machine_destroy(machine);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +359,7 @@ int main(void)
 		cmocka_unit_test(distance_is_weighed_against_fit),
 		cmocka_unit_test(a_custom_strategy_sees_the_machine_and_decides),
 		cmocka_unit_test(a_node_without_the_resource_is_never_chosen),
+		cmocka_unit_test(best_and_worst_choose_as_their_scores_say),
 		cmocka_unit_test(strategies_are_found_by_name_and_score_any_snapshot),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
