@@ -18,6 +18,14 @@
  *            found not to fit: one more of a shape that waits changes nothing. A kick of who gave back because it found the token taken
  *            while it would fill its hand (given) leaves hands as they are, if that changes nothing: see scan(). Every other
  *            kick says that it wants all (look_all).
+ * Given:     who would fill its hand, and finds the token taken         who holds it, at each note (token AGAIN)
+ *                give; WAIT was set?                                        token -> BUSY       by exchange: sees given, if it
+ *                given = 1            (release)                                                was this note
+ *                token -> AGAIN       by exchange; was IDLE? its own        given -> 0          by exchange (acquire): was it 1,
+ *                                     now, and it looks itself                                 the scan sees what was given
+ *            Was it 0, another look has taken it since, and its scan came after the give. So behind each such give there is a
+ *            scan. That leaves hands alone only where somebody of each lent shape stands first in the room before and after it,
+ *            and was tried: what does not fit it does not fit those in hands.
  * Due:       after each look the holder says when the first of those who wait gives up, and until when hands may lie filled; who
  *            keeps time settles then (tick.c).
  * Not here:  first verdicts (admission.c), who leaves without a grant (leave.c), claims (claim.c), delivering what was decided

@@ -225,12 +225,69 @@ static void on_two_nodes(void **state)
 	run("numa:2 core:3 pu:1", 2, 6);
 }
 
+/* Grants that others give back while their tasks run, or as they are handed on. */
+struct lifted {
+	weir_pool *pool;
+	atomic_ullong handle;
+	atomic_llong ran;
+	atomic_bool over;
+	uint64_t given;
+};
+
+static weir_status show_grant(weir_task *task, void *argument)
+{
+	struct lifted *lifted = argument;
+	atomic_store(&lifted->handle, weir_task_grant(task).handle);
+	atomic_fetch_add(&lifted->ran, 1);
+	return WEIR_OK;
+}
+
+static void *give_shown(void *argument)
+{
+	struct lifted *lifted = argument;
+	while (!atomic_load(&lifted->over)) {
+		weir_grant grant = {.handle = atomic_load(&lifted->handle)};
+		lifted->given += !weir_tracker_give(weir_pool_tracker(lifted->pool), grant);
+	}
+	return NULL;
+}
+
+/* L2, B1. Fails if the room of such a one is given twice or never, or if a stale handle reaches who has the grant next. */
+static void what_others_give_back_is_not_handed_on(void **state)
+{
+	(void)state;
+	struct lifted lifted = {.pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:3 pu:1", .workers = 3,
+								  .resource_aware = true))};
+	uint64_t until_ns = stress_until_ns(), submitted = 0;
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, give_shown, &lifted), 0);
+	while (weir_clock_monotonic_ns() < until_ns) {
+		weir_group *group = hostile_group(lifted.pool);
+		for (int i = 0; i < 4 * TASKS; i++, submitted++)
+			assert_ok(weir_submit(group, show_grant, &lifted, WEIR_DEMAND(.cores = 1)));
+		assert_ok(weir_group_wait(group));
+		assert_ok(weir_group_destroy(group));
+	}
+	atomic_store(&lifted.over, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(lifted.ran, submitted);
+	print_message("%llu ran, %llu of their grants were given back by another\n", (unsigned long long)submitted,
+		      (unsigned long long)lifted.given);
+	weir_usage usage;
+	assert_ok(weir_pool_drain(lifted.pool));
+	assert_ok(weir_tracker_usage(weir_pool_tracker(lifted.pool), WEIR_ALL_NODES, &usage));
+	assert_int_equal(usage.grants, 0);
+	assert_true(usage.held.cores == 0);
+	end_pool(lifted.pool);
+}
+
 int main(void)
 {
 	stress_alarm();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(on_one_node),
 		cmocka_unit_test(on_two_nodes),
+		cmocka_unit_test(what_others_give_back_is_not_handed_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
