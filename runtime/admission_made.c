@@ -101,6 +101,17 @@ void admission_fini(struct weir_admission *admission)
 	rates_fini(&admission->rates);
 }
 
+/* Of several who switch at once the last to note it has looked behind the last switch. In an RCU section. */
+static void note_kind(struct weir_admission *admission, const struct strategy_box *box)
+{
+	for (const struct strategy_box *noted = NULL; noted != box;) {
+		noted = box;
+		/* ORDER(strategy): seq_cst, all three: kind, then a look at the box; another's box, then its kind. */
+		at_swap(&admission->strategy_kind, strategy_kind(&noted->strategy), seq_cst, strategy);
+		box = at_load(&admission->strategy, seq_cst, strategy);
+	}
+}
+
 weir_status admission_set_strategy(struct weir_admission *admission, const weir_strategy *strategy)
 {
 	if (!strategy || !strategy->score)
@@ -113,10 +124,11 @@ weir_status admission_set_strategy(struct weir_admission *admission, const weir_
 	struct strategy_box *old = at_load(&admission->strategy, acquire, strategy);
 	do {
 		box->epoch = old->epoch + 1;
-		/* ORDER(strategy): release publishes the box; acquire, because the old one is read and freed. */
-	} while (!at_cas_weak(&admission->strategy, &old, box, acq_rel, acquire, strategy));
+		/* ORDER(strategy): release publishes the box; acquire, because the old one is read and freed. seq_cst: see
+		 * note_kind(). */
+	} while (!at_cas_weak(&admission->strategy, &old, box, seq_cst, acquire, strategy));
+	note_kind(admission, box);
 	rcu_leave();
-	at_store(&admission->strategy_kind, strategy_kind(strategy), relaxed, none);
 	rcu_synchronize_all();
 	free(old);
 	return WEIR_OK;

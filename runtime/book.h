@@ -40,7 +40,7 @@ void book_destroy(struct book *book);
 /* The record of a live grant. Errors: WEIR_ESTALE. */
 weir_status book_read(struct book *book, weir_grant grant, struct book_record *out);
 
-/* Was it published, and not unpublished since? */
+/* Was it published, and not unpublished since? However often it is changed meanwhile. */
 bool book_is_live(struct book *book, weir_grant grant);
 
 /* Call fn for each live grant until it returns false; fn may unpublish and publish. A walk, not a snapshot: off by what

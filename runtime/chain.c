@@ -33,10 +33,10 @@
  *	              longer are lent one by one, in their order.
  *	a long task   in front of a hand keeps it waiting while others are handed grants, where a hand was filled for short tasks
  *	              and long ones came: until whoever fills its own finds nobody else in the room, room comes back in any other
- *	              way, or a hand is used up FULL_LOOK_NS after the last full look. Order within a shape suffers, room is not
- *	              left unused.
- *	several nodes each has its hands, so waiters that any of them would do for are served out of turn between them: by as
- *	              many, and for as long, as between hands.
+ *	              way, a hand is used up FULL_LOOK_NS after the last full look, or HANDS_LAST_NS have passed. Order within a
+ *	              shape suffers, room is not left unused.
+ *	several nodes each has its hands, so waiters that any of them would do for are served out of turn between them, whatever
+ *	              their class: by as many, and for as long, as between hands.
  *
  * What is owed. A lent waiter stays in the counts of the room until the holder looks again, so WAIT stays set while a hand is
  * not empty, and while those taken out of it are not counted out: the last one of them gives back, sees WAIT, and kicks.

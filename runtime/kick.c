@@ -18,7 +18,16 @@
  *            found not to fit: one more of a shape that waits changes nothing. A kick of who gave back because it found the token taken
  *            while it would fill its hand (given) leaves hands as they are, if that changes nothing: see scan(). Every other
  *            kick says that it wants all (look_all).
- * Due:       after each look the holder says when the first of those who wait gives up; who keeps time settles then (tick.c).
+ * Given:     who would fill its hand, and finds the token taken         who holds it, at each note (token AGAIN)
+ *                give; WAIT was set?                                        token -> BUSY       by exchange: sees given, if it
+ *                given = 1            (release)                                                was this note
+ *                token -> AGAIN       by exchange; was IDLE? its own        given -> 0          by exchange (acquire): was it 1,
+ *                                     now, and it looks itself                                 the scan sees what was given
+ *            Was it 0, another look has taken it since, and its scan came after the give. So behind each such give there is a
+ *            scan. That leaves hands alone only where somebody of each lent shape stands first in the room before and after it,
+ *            and was tried: what does not fit it does not fit those in hands.
+ * Due:       after each look the holder says when the first of those who wait gives up, and until when hands may lie filled; who
+ *            keeps time settles then (tick.c).
  * Not here:  first verdicts (admission.c), who leaves without a grant (leave.c), claims (claim.c), delivering what was decided
  *            (whoever kicked).
  */
@@ -32,7 +41,8 @@ enum {
 	TOKEN_TRIES = 64, /* for who would fill a hand, for each of those who do */
 	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
-#define FULL_LOOK_NS WEIR_NS_PER_MS /* while grants are handed on, everybody is looked at so often */
+#define FULL_LOOK_NS WEIR_NS_PER_MS	    /* while hands are filled, everybody is looked at so often; */
+#define HANDS_LAST_NS (10 * WEIR_NS_PER_MS) /* and so often while they are not used up (tick.c) */
 
 void door_deliver(struct weir_admission *admission, struct waiter *waiter, struct batch *batch)
 {
@@ -264,10 +274,12 @@ static bool scan(struct weir_admission *admission, enum kick kick, struct batch 
 	}
 }
 
-/* Somebody in the room gives up then, although nothing happens. */
+/* Somebody in the room gives up then, although nothing happens; and who lies in a hand behind a long task is looked at again. */
 static void say_due(struct weir_admission *admission)
 {
 	uint64_t next_ns = expiry_next_ns(&admission->expiry);
+	if (admission->hands_filled && admission->looked_ns + HANDS_LAST_NS < next_ns)
+		next_ns = admission->looked_ns + HANDS_LAST_NS;
 	if (unlikely(next_ns != EXPIRY_NEVER))
 		admission_due(admission, DUE_ROOM, next_ns);
 }
@@ -363,10 +375,12 @@ enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand,
 	admission->now_ns = clock_now_ns(&admission->clock);
 	if (is_late(admission) || must_scan(admission, batch))
 		*kick |= !scan(admission, KICK_ALL, batch);
-	say_due(admission);
 	struct taken taken;
 	const struct waiter *claimant = admission->claimant;
-	if (tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, grant, &taken)) {
+	bool filled =
+		tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, grant, &taken);
+	say_due(admission);
+	if (filled) {
 		/* The claim was fulfilled: what it kept is open to the others, as in scan(). */
 		*kick |= claimant && !admission->claimant;
 		*kick |= !let_go(admission, batch);

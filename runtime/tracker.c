@@ -4,7 +4,8 @@
  *
  * Holds:     nothing.
  * Invariant: L5  a refusal is true (ledger.c), with credits recalled (credits.c, K3).
- * Progress:  lock-free: a bounded number of looks, then "contended".
+ * Progress:  lock-free: looks again as often as others have ended what was under way; who is stopped in the middle of it is waited
+ *            for by a bounded number of looks, then it is "contended".
  */
 #include "runtime/tracker.h"
 
@@ -38,18 +39,22 @@ static enum ledger_answer ask_ledger(const struct ask *ask)
 	return ledger_look(ledger, ask->units, ask->floor, ask->place, ask->why);
 }
 
-/* One look after another until one is worth something: the ledger takes, or refuses while the mode is ON and stays so. */
+/* One look after another until one is worth something: the ledger takes, or refuses while the mode is ON and stays so. That
+ * credits were in use again meanwhile was somebody's progress, and does not count against us. */
 static enum ledger_answer ask_recalled(const struct ask *ask)
 {
 	struct credits *credits = &ask->tracker->credits;
 	bool back = false;
 	enum ledger_answer answer = LEDGER_CONTENDED;
+	uint64_t turn = 0;
 	for (int looks = 0; looks < LOOKS_MAX; looks++) {
 		uint64_t mode = credits_recall(credits, &ask->tracker->ledger, &back);
 		answer = ask_ledger(ask);
 		if (!tracker_is_refusal(answer) || tracker_refusal_stands(ask->tracker, mode))
 			break;
 		answer = LEDGER_CONTENDED;
+		looks = mode / (CREDITS_MODES + 1) == turn ? looks : 0;
+		turn = mode / (CREDITS_MODES + 1);
 		at_pause();
 	}
 	if (ask->why)

@@ -201,7 +201,7 @@ static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const st
 		return WEIR_OK;
 	}
 	enum ledger_answer answer = LEDGER_SHORT;
-	bool waiters = false;
+	bool waiters = false, contended = false;
 	for (uint32_t i = 0; i < count && answer != LEDGER_TAKEN; i++) {
 		struct taken taken;
 		struct shortage why;
@@ -210,11 +210,14 @@ static NOINLINE weir_status take_in_order(struct weir_tracker *tracker, const st
 							TRACKER_OWN, name, grant, &taken, &why, &waiters)
 				 : tracker_take_named(tracker, &wish->units, NULL, rank[i].node, TRACKER_OWN, name,
 						      grant, &taken, &why, &waiters);
+		contended |= answer == LEDGER_CONTENDED;
 		if (answer == LEDGER_TAKEN && out_node)
 			*out_node = rank[i].node;
 	}
 	if (unlikely(waiters))
 		tracker_kick(tracker);
+	if (answer == LEDGER_SHORT && contended)
+		answer = LEDGER_CONTENDED;
 	return answer == LEDGER_TAKEN ? WEIR_OK : why_not(tracker, wish, answer);
 }
 
@@ -244,16 +247,19 @@ bool weir_tracker_can_allocate(weir_tracker *tracker, const weir_demand *demand)
 	if (wish_for(tracker, demand, &wish))
 		return false;
 	struct shortage why;
-	bool fits = false;
-	bool waiters = false;
-	for (uint32_t n = 0; n < tracker->ledger.nodes && !fits; n++)
-		fits = (!wish.home_only || n == wish.home) &&
-		       tracker_look(tracker, &wish.units, NULL, n, &why, &waiters) == LEDGER_TAKEN;
+	bool fits = false, waiters = false, contended = false;
+	for (uint32_t n = 0; n < tracker->ledger.nodes && !fits; n++) {
+		if (wish.home_only && n != wish.home)
+			continue;
+		enum ledger_answer answer = tracker_look(tracker, &wish.units, NULL, n, &why, &waiters);
+		fits = answer == LEDGER_TAKEN;
+		contended |= answer == LEDGER_CONTENDED;
+	}
 	if (unlikely(waiters))
 		tracker_kick(tracker);
 	if (fits)
 		return true;
-	(void)why_not(tracker, &wish, LEDGER_SHORT);
+	(void)why_not(tracker, &wish, contended ? LEDGER_CONTENDED : LEDGER_SHORT);
 	return false;
 }
 
@@ -333,11 +339,12 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 		return WEIR_OK;
 	}
 	enum ledger_answer answer = LEDGER_SHORT;
-	bool waiters = false;
+	bool waiters = false, contended = false;
 	for (uint32_t n = first; n < end && answer != LEDGER_TAKEN; n++) {
 		struct taken taken;
 		struct shortage why;
 		answer = tracker_take_named(tracker, &units, NULL, n, TRACKER_OWN, NULL, out, &taken, &why, &waiters);
+		contended |= answer == LEDGER_CONTENDED;
 		if (answer == LEDGER_TAKEN && out_node)
 			*out_node = n;
 	}
@@ -345,6 +352,8 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 		tracker_kick(tracker);
 	if (answer == LEDGER_TAKEN)
 		return WEIR_OK;
+	if (answer == LEDGER_SHORT && contended)
+		answer = LEDGER_CONTENDED;
 	*out = (weir_grant){0};
 	return answer == LEDGER_BOOK_FULL
 		       ? error_set(WEIR_EFULL, "options.grants_max grants are live")

@@ -374,6 +374,36 @@ static void who_releases_what_is_being_bound_hears_that_it_is(void **state)
 	pull_down(&race.house, 2 * RACES);
 }
 
+/* The grant of a bound one is in the middle of a change, shrinking or growing: its room is held all the same. Fails if it is said to be
+ * back, or if its place is used for another. */
+static void a_bound_one_stays_bound_while_its_grant_changes(void **state)
+{
+	(void)state;
+	struct house house = house_of(one_node, (weir_admission_options){.reservations_max = 1});
+	weir_reservation bound = reserve(&house, WEIR_DEMAND(.cores = 2), UINT64_MAX), other;
+	weir_grant grant = admit(&house, WEIR_DEMAND(.reservation = bound));
+	struct book_record record;
+	for (int round = 0; round < 3; round++) {
+		assert_ok(book_begin_change(house.tracker->book, grant, &record));
+		assert_int_equal(look_at(&house, bound).state, WEIR_RESERVED_BOUND);
+		assert_error(weir_reserve(house.admission, WEIR_DEMAND(.cores = 1), UINT64_MAX, &other), WEIR_EFULL,
+			     "reservations");
+		tick(&house);
+		assert_false(book_changed(house.tracker->book, grant, record.main, record.counted));
+		assert_int_equal(look_at(&house, bound).state, WEIR_RESERVED_BOUND);
+	}
+	/* Given back in the middle of one: it is over for who gave it. */
+	assert_ok(book_begin_change(house.tracker->book, grant, &record));
+	release(&house, grant);
+	assert_int_equal(look_at(&house, bound).state, WEIR_RESERVED_RELEASED);
+	assert_true(book_changed(house.tracker->book, grant, record.main, record.counted));
+	struct taken taken = tracker_taken(&record);
+	(void)ledger_give(&house.tracker->ledger, &taken);
+	other = reserve(&house, WEIR_DEMAND(.cores = 4), UINT64_MAX);
+	assert_ok(weir_reservation_release(house.admission, other));
+	pull_down(&house, 3);
+}
+
 /* A pool that is shut down drains although room is reserved for ever: K5, held -> released; it would hang, as nobody from
  * outside could use the room any more, nor have it back. */
 static void a_shutdown_gives_back_what_is_held_and_reserves_no_more(void **state)
@@ -409,6 +439,7 @@ int main(void)
 		cmocka_unit_test(many_expire_each_in_its_time),
 		cmocka_unit_test(who_releases_what_is_being_bound_hears_that_it_is),
 		cmocka_unit_test(a_task_starts_in_what_was_reserved_while_others_wait),
+		cmocka_unit_test(a_bound_one_stays_bound_while_its_grant_changes),
 		cmocka_unit_test(a_shutdown_gives_back_what_is_held_and_reserves_no_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,10 @@ WEIR_API WEIR_MUST_USE weir_status weir_tracker_create(weir_tracker **out, const
  * Errors:  WEIR_EBUSY if an admission controller or a pool is built on it. */
 WEIR_API weir_status weir_tracker_destroy(weir_tracker *tracker);
 
+/* Nothing here waits for another thread. So where one was stopped by the system in the middle of a take, or of collecting what threads
+ * keep at hand, and only what it has in its hands is missing, WEIR_EAGAIN says "others are taking just now: try again at once":
+ * that is no shortage. Every other WEIR_EAGAIN is. */
+
 /* Would the demand fit on some node at this instant? Takes nothing, so the answer may be old when it arrives.
  * Errors:  none; a demand that is not valid does not fit (weir_error_text() says why). Thread: any. */
 WEIR_API bool weir_tracker_can_allocate(weir_tracker *tracker, const weir_demand *demand);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_tracker_test.c - eight threads on one tracker: what they hold, by counters of their own, never passes a limit
- * (L1); at rest spare + grants == limit in every word (L2); who asks within his share is never refused (L5). It would
+ * (L1); at rest spare + grants == limit in every word (L2); who asks within his share is never short (L5). It would
  * fail if a take of several words were seen half done, or an undo lost units. */
 #include "stress.h"
 
@@ -109,6 +109,12 @@ static void no_limit_is_passed_and_nothing_is_lost(void **state)
 	assert_ok(weir_tracker_destroy(shared.tracker));
 }
 
+/* Another was stopped in the middle of something: that says nothing of room. */
+static bool is_contended(weir_status status)
+{
+	return status == WEIR_EAGAIN && has_word(weir_error_text(), "try again at once");
+}
+
 /* An eighth of everything, on a fixed node, in all the words that there are. */
 static void *stay_within_a_share(void *argument)
 {
@@ -124,7 +130,9 @@ static void *stay_within_a_share(void *argument)
 			demand.bandwidth_bytes_s = r & 128 ? 1 + (r >> 32) % 100 : 0;
 			demand.counted[1] = self->number < 5 ? r >> 60 & 1 : 0;
 			weir_grant grant;
-			weir_status status = weir_tracker_take(shared->tracker, &demand, &grant, NULL);
+			weir_status status;
+			while (is_contended(status = weir_tracker_take(shared->tracker, &demand, &grant, NULL)))
+				self->refusals++;
 			if (!status)
 				status = weir_tracker_give(shared->tracker, grant);
 			if (status)
@@ -135,7 +143,8 @@ static void *stay_within_a_share(void *argument)
 	return NULL;
 }
 
-static void who_stays_within_his_share_is_never_refused(void **state)
+/* L5. Fails if anybody is told that something is short, or is told for ever to try again. */
+static void who_stays_within_his_share_is_never_short(void **state)
 {
 	(void)state;
 	struct stress_thread threads[STRESS_THREADS];
@@ -143,7 +152,11 @@ static void who_stays_within_his_share_is_never_refused(void **state)
 	shared.tracker = make_tracker(&shared.memory_unit);
 	assert_true(stress_run(threads, stay_within_a_share, &shared, fixture_seed("within a share")));
 	assert_ok(weir_tracker_audit(shared.tracker));
-	print_message("%llu operations\n", (unsigned long long)operations_of(threads));
+	uint64_t contended = 0;
+	for (uint32_t t = 0; t < STRESS_THREADS; t++)
+		contended += threads[t].refusals;
+	print_message("%llu operations, %llu tried again\n", (unsigned long long)operations_of(threads),
+		      (unsigned long long)contended);
 	assert_ok(weir_tracker_destroy(shared.tracker));
 }
 
@@ -195,7 +208,7 @@ int main(void)
 	stress_alarm();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_limit_is_passed_and_nothing_is_lost),
-		cmocka_unit_test(who_stays_within_his_share_is_never_refused),
+		cmocka_unit_test(who_stays_within_his_share_is_never_short),
 		cmocka_unit_test(names_fought_for_lose_no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
