@@ -95,6 +95,7 @@ static bool has_stack(const weir_pool *pool)
 struct guest {
 	struct worker *worker;
 	bool called; /* somebody woke it for something */
+	int cancel;  /* the calling thread's state */
 };
 
 static bool borrow(struct guest *guest, struct worker *worker)
@@ -138,7 +139,8 @@ static bool sit(struct guest *guest, weir_pool *pool)
 	if (!guests || worker_self || !has_stack(pool))
 		return false;
 	for (uint32_t n = 0; !guests->processors && n < pool->nodes; n++)
-		if (pool->queue_of[n] == n && sit_anywhere(guest, &pool->queue[n]))
+		if (pool->queue_of[n] == n && !at_load(&pool->queue[n].surplus, relaxed, none) &&
+		    sit_anywhere(guest, &pool->queue[n]))
 			return true;
 	int here = guests->processors ? sched_getcpu() : -1;
 	if (here < 0 || (uint32_t)here >= guests->processors)
@@ -150,11 +152,13 @@ static bool sit(struct guest *guest, weir_pool *pool)
 
 /* At what. ------------------------------------------------------------------------------------------------------ */
 
-/* From sleep to work, as a worker does that found something (idle.c). */
-static void begin(const struct guest *guest)
+/* From sleep to work, as a worker does that found something (idle.c). Nobody can cancel a worker: who is one for a while can be
+ * cancelled afterwards, or its seat would never come back. */
+static void begin(struct guest *guest)
 {
 	struct worker *worker = guest->worker;
 	weir_pool *pool = worker->pool;
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guest->cancel);
 	tally_add(&pool->tally, POOL_LENT, 1);
 	worker_stop_searching(worker);
 	worker_ask_for_sleepers(pool);
@@ -163,12 +167,23 @@ static void begin(const struct guest *guest)
 		route_wake(pool, worker->node, false);
 }
 
+static void end(const struct guest *guest)
+{
+	seat_give_back(guest->worker, guest->called);
+	(void)pthread_setcancelstate(guest->cancel, NULL);
+}
+
 bool guest_run(weir_pool *pool, weir_task_fn fn, void *argument, weir_status *status)
 {
 	struct guest guest;
 	weir_group *group;
 	if (at_load(&pool->closed, relaxed, none) || !sit(&guest, pool))
 		return false;
+	/* Another guest left something, and the worker is on its way to it: who runs calls here would run that too. */
+	if (unlikely(handful_count(&guest.worker->handful))) {
+		seat_give_back(guest.worker, guest.called);
+		return false;
+	}
 	*status = weir_group_create(&group, pool);
 	if (unlikely(*status)) {
 		seat_give_back(guest.worker, guest.called);
@@ -185,7 +200,7 @@ bool guest_run(weir_pool *pool, weir_task_fn fn, void *argument, weir_status *st
 	if (route_idle(pool, worker->node))
 		forks_ask(&worker->forks);
 	worker_run_calls(worker);
-	seat_give_back(worker, guest.called);
+	end(&guest);
 	*status = group_outcome(group);
 	(void)weir_group_destroy(group);
 	return true;
@@ -235,11 +250,13 @@ void guest_help(weir_group *group, uint32_t epoch)
 	if (!mine || !intake_is_next(mine, group) || !sit(&guest, pool))
 		return;
 	struct worker *worker = guest.worker;
-	if (route_take_of(worker, mine, group)) {
-		begin(&guest);
-		while (run_some(worker, mine, group) && !group_is_done(group, epoch))
-			if (!handful_count(&worker->handful) && others_wait(worker, mine))
-				break;
+	if (!route_take_of(worker, mine, group)) {
+		seat_give_back(worker, guest.called);
+		return;
 	}
-	seat_give_back(worker, guest.called);
+	begin(&guest);
+	while (run_some(worker, mine, group) && !group_is_done(group, epoch))
+		if (!handful_count(&worker->handful) && others_wait(worker, mine))
+			break;
+	end(&guest);
 }

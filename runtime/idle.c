@@ -74,11 +74,11 @@ static void sleep_for_work(struct worker *worker)
 		tally_add(&pool->tally, POOL_PARKED, 1);
 		clearing = last && leftover_bytes(pool);
 		park_wait(&worker->park, ticket, searching ? search_ns : clearing ? LEFTOVER_IDLE_NS : 0);
-		(void)worker_stop_searching(worker);
 		slept = true;
 	}
 	bool lent;
 	seat_wake(worker, lends, &lent);
+	(void)worker_stop_searching(worker);
 	if (slept && !lent)
 		worker->search_ns = search_ns * 2 < SEARCH_NS_MAX ? search_ns * 2 : SEARCH_NS_MAX;
 	/* False: picked, and woken for something. Whoever picks us hands on if there is more (wake_next). */

@@ -59,7 +59,9 @@ void seat_wake(struct worker *worker, uint32_t lends, bool *lent)
 		if (seat == SEAT_LENT && !at_cas(&worker->seat, &seat, SEAT_MISSED, seq_cst, relaxed, seat))
 			continue;
 		*lent = true;
-		worker_stop_searching(worker);
+		/* It sleeps on without a time: nobody looks for private work any more, but for who is asked. */
+		if (worker_stop_searching(worker))
+			worker_ask_for_sleepers(worker->pool);
 		lends = at_load(&worker->lends, relaxed, none);
 		park_wait(&worker->park, ticket, 0);
 	}

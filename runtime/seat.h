@@ -6,6 +6,7 @@
  * Invariant: W9   no two threads are the same worker.
  *            W10  a seat that is ASLEEP is announced as idle, or a wake is on its way to its thread, which has not come round
  *                 since. One that is LENT is not announced, but for the moment in which it is given back.
+ *            W11  while somebody sleeps, and somebody awake or lent may fork, somebody is the searcher, or who forks was asked.
  * Progress:  borrowing and giving back are wait-free (giving back may put a barrier into all threads); a worker's thread sleeps
  *            while its seat is lent.
  * Together:  all of it.
@@ -34,6 +35,7 @@
  *
  * A worker's thread whose seat was lent meanwhile sleeps on if its announcement is there: nobody wants it. So a wake for work
  * that a guest has run does not cost a search for work.
+ * It sleeps on without a time then; if it was the searcher (idle.c), nobody is any more, so it has those asked who run (W11).
  */
 #ifndef WEIR_RUNTIME_SEAT_H
 #define WEIR_RUNTIME_SEAT_H

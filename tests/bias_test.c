@@ -2,24 +2,18 @@
 /* bias_test.c - grants whose owner releases them without a locked instruction, while others release them, too. B1, B4: fails
  * if a handle is released twice or never, if "stale" is said of one that nobody released, if the owner never gets its bias
  * back, or if it has one where the kernel gives no barrier. */
-#include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "no_membarrier.h"
 #include "private/membarrier.h"
 #include "runtime/book.h"
 
@@ -234,18 +228,9 @@ static void what_a_thread_leaves_is_anybodys(void **state)
 	book_destroy(book);
 }
 
-/* In a process of its own, of which the kernel refuses membarrier: fork copies no registration made here before. */
-static int without_membarrier(void)
+/* Fork copies no registration made here before. */
+static int on_a_kernel_without(void)
 {
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {.len = ARRAY_LENGTH(filter), .filter = filter};
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		return 77;
 	struct book *book;
 	struct book_record record;
 	if (membarrier_ready() || book_create(&book, GRANTS_MAX))
@@ -265,7 +250,7 @@ static int forbidden;
 static void no_barrier_no_bias(void **state)
 {
 	(void)state;
-	if (forbidden == 77)
+	if (forbidden == NO_SECCOMP)
 		skip();
 	assert_int_equal(forbidden, 0);
 }
@@ -273,13 +258,7 @@ static void no_barrier_no_bias(void **state)
 int main(void)
 {
 	/* Before this process asks for it itself. */
-	pid_t child = fork();
-	if (!child)
-		_exit(without_membarrier());
-	int status;
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		abort();
-	forbidden = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
+	forbidden = without_membarrier(on_a_kernel_without);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_owner_releases_once),
 		cmocka_unit_test(a_bias_that_was_taken_comes_back_later_each_time),

@@ -105,6 +105,77 @@ static void what_lives_over_a_slow_spawn_or_join_is_kept(void **state)
 	assert_int_equal(sum, 3 * (102 + 2 * 101 + 3 * 100) + 8 * 100);
 }
 
+/* Registers that only some processors have, and that the rest of this program is not compiled for. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define HAS_WIDE __builtin_cpu_supports("avx512f")
+#pragma GCC push_options
+#pragma GCC target("avx512f")
+enum { LANES = 8, WIDES = 14 };
+typedef double wide __attribute__((vector_size(8 * LANES)));
+
+/* As many vectors that live over a spawn and a join as there are registers without the lower sixteen, nearly. */
+#define WEIGH_WIDE(spawn, join)                                    \
+	wide v[WIDES];                                             \
+	double sum = 0;                                            \
+	if (n < 1)                                                 \
+		return x;                                          \
+	for (int i = 0; i < WIDES; i++)                            \
+		v[i] = (wide){x, n, i, x - n, x * i, 1, n - i, 2}; \
+	for (int child = 0; child < 3; child++) {                  \
+		spawn;                                             \
+		for (int i = 0; i < WIDES; i++)                    \
+			v[i] = v[i] * 0.5 + (double)child;         \
+	}                                                          \
+	for (int child = 0; child < 3; child++) {                  \
+		sum += join;                                       \
+		for (int i = 0; i < WIDES; i++)                    \
+			v[i] = v[i] * 0.25 + x;                    \
+	}                                                          \
+	for (int i = 0; i < WIDES; i++)                            \
+		for (int lane = 0; lane < LANES; lane++)           \
+			sum = sum * 0.5 + v[i][lane];              \
+	return sum
+
+WEIR_FORK_2(double, weigh_wide, int, n, double, x)
+{
+	WEIGH_WIDE(WEIR_SPAWN(weigh_wide, n - 1, x + child), WEIR_JOIN(weigh_wide));
+}
+
+static double weigh_wide_serial(int n, double x)
+{
+	double children[3];
+	WEIGH_WIDE(children[child] = weigh_wide_serial(n - 1, x + child), children[2 - child]);
+}
+
+static weir_status run_wide(weir_pool *pool, double *weight, double *right)
+{
+	*right = weigh_wide_serial(5, 1.5);
+	return WEIR_RUN(pool, weigh_wide, weight, 5, 1.5);
+}
+#pragma GCC pop_options
+#else
+#define HAS_WIDE false
+
+static weir_status run_wide(weir_pool *pool, double *weight, double *right)
+{
+	(void)pool;
+	*weight = *right = 0;
+	return WEIR_OK;
+}
+#endif
+
+static void what_lives_in_wide_registers_is_kept(void **state)
+{
+	(void)state;
+	if (!HAS_WIDE)
+		skip();
+	weir_pool *pool = small_pool();
+	double weight = 0, right = 1;
+	assert_int_equal(run_wide(pool, &weight, &right), WEIR_OK);
+	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
+	assert_memory_equal(&weight, &right, sizeof(right));
+}
+
 static struct {
 	void *frame[FRAMES];
 	int frames;
@@ -234,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_lives_over_a_slow_spawn_or_join_is_kept),
+		cmocka_unit_test(what_lives_in_wide_registers_is_kept),
 		cmocka_unit_test(unwinders_find_their_way_through_a_slow_path),
 		cmocka_unit_test(entries_keep_registers_and_the_red_zone),
 	};

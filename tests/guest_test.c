@@ -418,6 +418,54 @@ static void a_guest_that_blocks_lends_its_seat_on(void **state)
 	end_pool(pool);
 }
 
+struct cancelled {
+	weir_pool *pool;
+	pthread_t thread;
+	bool ended;
+	bool in_it;
+};
+
+static weir_status be_cancelled(weir_task *task, void *argument)
+{
+	(void)task;
+	struct cancelled *one = argument;
+	one->in_it = pthread_equal(pthread_self(), one->thread);
+	if (one->in_it)
+		(void)pthread_cancel(one->thread);
+	pthread_testcancel();
+	one->ended = true;
+	return WEIR_OK;
+}
+
+static void *run_and_be_cancelled(void *argument)
+{
+	struct cancelled *one = argument;
+	one->thread = pthread_self();
+	if (weir_pool_run(one->pool, be_cancelled, one, NULL))
+		abort();
+	pthread_testcancel();
+	return NULL;
+}
+
+/* A worker's thread is nobody's to cancel. If a guest ended in the middle of a task, the task's group would never be done, and the
+ * seat never come back. */
+static void a_guest_is_cancelled_when_it_is_one_no_more(void **state)
+{
+	(void)state;
+	weir_pool *pool = sleeping_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	struct cancelled one;
+	do {
+		void *result;
+		pthread_t thread;
+		one = (struct cancelled){.pool = pool};
+		assert_int_equal(pthread_create(&thread, NULL, run_and_be_cancelled, &one), 0);
+		assert_int_equal(pthread_join(thread, &result), 0);
+		assert_true(one.ended);
+		assert_ptr_equal(result, one.in_it ? PTHREAD_CANCELED : NULL);
+	} while (!one.in_it);
+	end_pool(pool);
+}
+
 /* Many. ---------------------------------------------------------------------------------------------------------- */
 
 enum { OUTSIDE = 4, TURNS = 300, WORKERS = 2 };
@@ -503,6 +551,7 @@ int main(void)
 		cmocka_unit_test(others_steal_what_a_guest_forks),
 		cmocka_unit_test(a_guest_waits_for_groups_as_tasks_do),
 		cmocka_unit_test(a_guest_that_blocks_lends_its_seat_on),
+		cmocka_unit_test(a_guest_is_cancelled_when_it_is_one_no_more),
 		cmocka_unit_test(many_guests_are_never_more_than_the_workers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

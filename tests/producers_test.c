@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* producers_test.c - plain tasks from outside, by lanes and in batches: order, limits, threads that end, long tasks, wake-ups,
  * memory, and a kernel without membarrier. (What many threads do at once: stress/stress_producers_test.c.) */
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "fixture.h"
 #include "hostile.h"
+#include "no_membarrier.h"
 #include "private/membarrier.h"
 #include "runtime/producers.h"
 
@@ -507,18 +502,8 @@ static void a_queued_task_takes_at_most_64_bytes(void **state)
 	end_pool(pool);
 }
 
-/* In a process of its own, of which the kernel refuses membarrier. */
-static int without_membarrier(void)
+static int on_a_kernel_without(void)
 {
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {.len = ARRAY_LENGTH(filter), .filter = filter};
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		return 77;
 	alarm(HANG_SECONDS);
 	weir_pool *pool;
 	weir_group *group;
@@ -540,7 +525,7 @@ static int forbidden;
 static void it_goes_without_membarrier_too(void **state)
 {
 	(void)state;
-	if (forbidden == 77)
+	if (forbidden == NO_SECCOMP)
 		skip();
 	assert_int_equal(forbidden, 0);
 }
@@ -548,13 +533,7 @@ static void it_goes_without_membarrier_too(void **state)
 int main(void)
 {
 	/* Before this process asks for it itself, and has threads. */
-	pid_t child = fork();
-	if (!child)
-		_exit(without_membarrier());
-	int status;
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		abort();
-	forbidden = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status;
+	forbidden = without_membarrier(on_a_kernel_without);
 	alarm(HANG_SECONDS);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_workers_tasks_run_in_the_order_of_one_producer),

@@ -68,9 +68,9 @@ WEIR_API weir_status weir_join(void);
  * locked instructions where anything was private, nothing outside tasks. Thread: any. */
 WEIR_API void weir_share(void);
 
-#define WEIR_SPAWN(f, ...) (f##_weir_spawn(weir_w_, weir_h_, __VA_ARGS__), (void)weir_h_++)
+#define WEIR_SPAWN(f, ...) (WEIR_SAME_(f##_weir_target), f##_weir_spawn(weir_w_, weir_h_, __VA_ARGS__), (void)weir_h_++)
 #define WEIR_CALL(f, ...) f##_weir_body(weir_w_, weir_h_, __VA_ARGS__)
-#define WEIR_JOIN(f) (weir_h_--, f##_weir_join(weir_w_, weir_h_))
+#define WEIR_JOIN(f) (WEIR_SAME_(f##_weir_target), (void)weir_h_--, f##_weir_join(weir_w_, weir_h_))
 
 /* From outside: as a task of the pool, waited for. Inside a task of the pool it runs at once. result: what f returns.
  * Returns WEIR_OK, or why it did not run. Who runs it: as weir_pool_run(). */
@@ -88,18 +88,33 @@ WEIR_API void weir_share(void);
  * On x86-64 they keep their caller's general registers: so the fast path saves fewer of its own, and none for the sake of a
  * path that is hardly ever taken. No calling convention of gcc 12 says so, hence the jump: behind the entry points (runtime/
  * fork_entry.c) are functions in C. They come back to r11 and leave the red zone alone, as a compiler that sees no call may
- * use it. What vector registers there are is asked where a function is defined, after its `#pragma GCC target`. */
+ * use it. What registers there are is asked where a function is defined, after its `#pragma GCC target`, as gcc refuses names of
+ * others; clang knows them all, and its pragmas set no macro. Who spawns a function is compiled for the same target (WEIR_SAME_). */
 #if defined(__x86_64__) && !defined(__ILP32__)
 #define WEIR_PASTE_NOW_(a, b) a##b
 #define WEIR_PASTE_(a, b) WEIR_PASTE_NOW_(a, b)
-#ifdef __SSE2__
-#define WEIR_VECTORS_                                                                                                  \
-	, "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", \
-		"xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#if defined(__clang__) || !defined(_SOFT_FLOAT)
+#define WEIR_X87_ , "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)"
 #else
-#define WEIR_VECTORS_
+#define WEIR_X87_
 #endif
+#if defined(__clang__) || defined(__MMX__)
+#define WEIR_MMX_ , "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7"
+#else
+#define WEIR_MMX_
+#endif
+#if defined(__clang__) || defined(__SSE__)
+#define WEIR_LOWER_                                                                                                    \
+	, "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",   \
+		"xmm13", "xmm14", "xmm15"
+#else
+#define WEIR_LOWER_
+#endif
+#ifdef __clang__
+#define WEIR_UPPER___AVX512F__ WEIR_UPPER_1
+#else
 #define WEIR_UPPER___AVX512F__
+#endif
 #define WEIR_UPPER_1                                                                                                   \
 	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",  \
 		"xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
@@ -108,19 +123,29 @@ WEIR_API void weir_share(void);
 	, "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r29", "r30", "r31"
 #define WEIR_JUMP_(entry)                                                                                              \
 	"lea{q}\t{1f(%%rip), %%r11|r11, 1f[rip]}\n\tjmp\t{*%c[" entry "](%%rdi)|QWORD PTR %c[" entry "][rdi]}\n1:\tendbr64"
-#define WEIR_LOST_                                                                                                             \
-	"r11", "cc", "memory" WEIR_VECTORS_ WEIR_PASTE_(WEIR_UPPER_, __AVX512F__) WEIR_PASTE_(WEIR_GENERAL_, __APX_F__)
+#define WEIR_LOST_                                                                                                     \
+	"r11", "cc", "memory" WEIR_X87_ WEIR_MMX_ WEIR_LOWER_ WEIR_PASTE_(WEIR_UPPER_, __AVX512F__)                \
+		WEIR_PASTE_(WEIR_GENERAL_, __APX_F__)
+#define WEIR_TARGET___AVX512F__ 0
+#define WEIR_TARGET___APX_F__ 0
+#define WEIR_TARGET_1 1
+#define WEIR_TARGET_ (WEIR_PASTE_(WEIR_TARGET_, __AVX512F__) + 2 * WEIR_PASTE_(WEIR_TARGET_, __APX_F__))
+/* An error here: the function was defined for another target than the one that spawns or joins it, before a `#pragma GCC target`
+ * perhaps. What its slow paths lose would not be known here. */
+#define WEIR_SAME_(target) ((void)sizeof(char[(int)(target) == WEIR_TARGET_ ? 1 : -1]))
 #define WEIR_SPAWN_SLOW_(worker, head)                                                                                 \
-	__asm__ volatile(WEIR_JUMP_("at")                                                                              \
+	__asm__ volatile(WEIR_JUMP_("weir_at_")                                                                        \
 			 :                                                                                             \
-			 : "D"(worker), "S"(head), [at] "i"(offsetof(weir_worker, spawn_slow))                         \
+			 : "D"(worker), "S"(head), [weir_at_] "i"(offsetof(weir_worker, spawn_slow))                   \
 			 : WEIR_LOST_)
 #define WEIR_JOIN_SLOW_(result, worker, slot)                                                                          \
-	__asm__ volatile(WEIR_JUMP_("at")                                                                              \
+	__asm__ volatile(WEIR_JUMP_("weir_at_")                                                                        \
 			 : "=a"(result)                                                                                \
-			 : "D"(worker), "S"(slot), [at] "i"(offsetof(weir_worker, join_slow))                          \
+			 : "D"(worker), "S"(slot), [weir_at_] "i"(offsetof(weir_worker, join_slow))                    \
 			 : WEIR_LOST_)
 #else
+#define WEIR_TARGET_ 0
+#define WEIR_SAME_(target) ((void)0)
 #define WEIR_SPAWN_SLOW_(worker, head) (worker)->spawn_slow(worker, head)
 #define WEIR_JOIN_SLOW_(result, worker, slot) ((result) = (worker)->join_slow(worker, slot))
 #endif
@@ -146,6 +171,7 @@ WEIR_API void weir_share(void);
 		R out;                                                                                                 \
 	} f##_weir_data;                                                                                               \
 	WEIR_STATIC_ASSERT_(sizeof(f##_weir_data) <= WEIR_FORK_BYTES, #f ": arguments or result over 48 bytes");       \
+	enum { f##_weir_target = WEIR_TARGET_ };                                                                           \
 	static int f##_weir_never __attribute__((unused));                                                             \
 	static R f##_weir_body(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS);                                 \
 	static __attribute__((noinline, unused)) void f##_weir_slot(weir_worker *weir_w_, weir_fork_slot *weir_h_,     \

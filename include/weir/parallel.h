@@ -64,7 +64,7 @@ WEIR_API weir_status weir_parallel_reduce(weir_pool *pool, int64_t begin, int64_
 
 /* Run fn as a task and wait for it: the way into fork-join (fork.h) from outside. Inside a task of the pool,
  * without a demand, it is called at once; and by the calling thread too where that is outside and takes the place of a worker that
- * sleeps (options.no_guests), whose worker it is meanwhile.
+ * sleeps (options.no_guests), whose worker it is meanwhile, and not to be cancelled (pthread_cancel()) before that is over.
  * Returns: what fn returned, or why it did not run. Thread: any. */
 WEIR_API weir_status weir_pool_run(weir_pool *pool, weir_task_fn fn, void *argument, const weir_demand *demand);
 

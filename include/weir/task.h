@@ -13,7 +13,7 @@ typedef struct weir_task weir_task;
 typedef struct weir_group weir_group;
 
 /* A task's body. What it returns other than WEIR_OK becomes its group's error if it is the first.
- * task: valid until the function returns. */
+ * It ends by returning, never by an exception, longjmp() or pthread_exit(). task: valid until it returns. */
 typedef weir_status (*weir_task_fn)(weir_task *task, void *argument);
 
 /* Create a group: a set of tasks that is waited for, cancelled or chained as one.

@@ -156,12 +156,111 @@ static void guests_of_an_aware_pool_on_two_nodes(void **state)
 			   fixture_seed("guests_of_an_aware_pool_on_two_nodes"));
 }
 
+/* Two pools, threads that end, functions that run functions of the other pool, trees of children, groups that are cancelled while
+ * their guest is at work. No pool waits for itself through the other. */
+struct pair {
+	weir_pool *pool[2];
+	uint64_t until_ns;
+	uint64_t seed;
+	atomic_uint turn;
+	atomic_int failed;
+	atomic_llong ran;
+	atomic_llong wanted;
+};
+
+WEIR_FORK_2(long, tree, struct pair *, pair, int, depth)
+{
+	if (depth < 1) {
+		atomic_fetch_add(&pair->ran, 1);
+		return 1;
+	}
+	WEIR_SPAWN(tree, pair, depth - 1);
+	long right = WEIR_CALL(tree, pair, depth - 1);
+	return WEIR_JOIN(tree) + right;
+}
+
+static weir_status climb(weir_task *task, void *argument)
+{
+	(void)task;
+	struct pair *pair = argument;
+	long leaves = 0;
+	weir_status status = WEIR_RUN(pair->pool[1], tree, &leaves, pair, 6);
+	return status ? status : leaves == 64 ? WEIR_OK : WEIR_EINVAL;
+}
+
+static weir_status count_one(weir_task *task, void *argument)
+{
+	(void)task;
+	atomic_fetch_add((atomic_llong *)argument, 1);
+	return WEIR_OK;
+}
+
+static bool wrongly_cancelled(struct pair *pair, uint64_t random)
+{
+	weir_group *group;
+	atomic_llong ran = 0;
+	weir_status status = weir_group_create(&group, pair->pool[random % 2]);
+	int tasks = (int)((random >> 8) % 100);
+	for (int i = 0; i < tasks && !status; i++)
+		status = weir_submit(group, count_one, &ran, NULL);
+	weir_group_cancel(group);
+	weir_status waited = weir_group_wait(group);
+	bool wrong = status || waited != WEIR_ECANCELED || atomic_load(&ran) > tasks;
+	return weir_group_destroy(group) || wrong;
+}
+
+static void *live_shortly(void *argument)
+{
+	struct pair *pair = argument;
+	uint64_t random = pair->seed + atomic_fetch_add(&pair->turn, 1);
+	long leaves = 0;
+	for (int turn = 0; turn < 8; turn++) {
+		uint64_t what = fixture_random(&random);
+		bool wrong = false;
+		switch (what % 3) {
+		case 0:
+			atomic_fetch_add(&pair->wanted, 64);
+			wrong = weir_pool_run(pair->pool[0], climb, pair, NULL) != WEIR_OK;
+			break;
+		case 1:
+			atomic_fetch_add(&pair->wanted, 256);
+			wrong = WEIR_RUN(pair->pool[what >> 8 & 1], tree, &leaves, pair, 8) || leaves != 256;
+			break;
+		default:
+			wrong = wrongly_cancelled(pair, what >> 8);
+		}
+		atomic_fetch_add(&pair->failed, wrong);
+	}
+	return NULL;
+}
+
+static void guests_of_two_pools_nest_cancel_and_end(void **state)
+{
+	(void)state;
+	struct pair pair = {.until_ns = stress_until_ns(),
+			    .seed = fixture_seed("guests_of_two_pools_nest_cancel_and_end")};
+	pair.pool[0] = hostile_pool(WEIR_OPTIONS(.workers = 2, .machine = "core:2 pu:1", .idle = WEIR_IDLE_BLOCK));
+	pair.pool[1] = hostile_pool(WEIR_OPTIONS(.workers = 1, .machine = "core:1 pu:1"));
+	while (weir_clock_monotonic_ns() < pair.until_ns) {
+		pthread_t thread[STRESS_THREADS / 2];
+		for (int i = 0; i < STRESS_THREADS / 2; i++)
+			assert_int_equal(pthread_create(&thread[i], NULL, live_shortly, &pair), 0);
+		for (int i = 0; i < STRESS_THREADS / 2; i++)
+			assert_int_equal(pthread_join(thread[i], NULL), 0);
+	}
+	assert_int_equal(atomic_load(&pair.failed), 0);
+	assert_int_equal(atomic_load(&pair.ran), atomic_load(&pair.wanted));
+	end_pool(pair.pool[0]);
+	end_pool(pair.pool[1]);
+}
+
 int main(void)
 {
 	stress_alarm();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(guests_of_a_plain_pool),
 		cmocka_unit_test(guests_of_an_aware_pool_on_two_nodes),
+		cmocka_unit_test(guests_of_two_pools_nest_cancel_and_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
