@@ -134,6 +134,7 @@ static weir_status make_queues(weir_pool *pool, const uint32_t *share, const wei
 
 static weir_status start_workers(weir_pool *pool, const uint32_t *share)
 {
+	pthread_sigmask(SIG_SETMASK, NULL, &pool->signals);
 	for (uint32_t n = 0; n < pool->nodes; n++) {
 		uint32_t cores = pool->machine->node[n].cores;
 		for (uint32_t w = 0; w < share[n]; w++) {

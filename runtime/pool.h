@@ -6,6 +6,7 @@
 #define WEIR_RUNTIME_POOL_H
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <weir/pool.h>
 
@@ -162,6 +163,7 @@ struct weir_pool {
 	weir_idle idle;
 	uint64_t spin_ns;
 	uint64_t stack_bytes;
+	sigset_t signals; /* blocked in who made it, and so in all its workers */
 	struct slots *tasks;
 	struct slots *needs;
 	struct slots *groups;

@@ -15,6 +15,8 @@
  */
 #include "runtime/worker.h"
 
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -490,6 +492,25 @@ static bool enlist(weir_pool *pool, struct worker *worker)
 	return true;
 }
 
+/* With the signals and the processors that the pool's first workers have, whoever makes it: a stand-in outlives the guest that it
+ * was made for. Returns an errno. */
+static int create_thread(weir_pool *pool, struct worker *worker)
+{
+	pthread_attr_t attr;
+	sigset_t before;
+	cpu_set_t cores;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, pool->stack_bytes);
+	if (worker->core == PIN_ALL_CORES && !pool->pinned &&
+	    !pthread_getaffinity_np(pool_worker(pool, 0)->thread, sizeof(cores), &cores))
+		(void)pthread_attr_setaffinity_np(&attr, sizeof(cores), &cores);
+	pthread_sigmask(SIG_SETMASK, &pool->signals, &before);
+	int failed = pthread_create(&worker->thread, &attr, worker_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return failed;
+}
+
 weir_status worker_create(weir_pool *pool, uint32_t node, uint32_t core)
 {
 	if (at_load(&pool->worker_count, relaxed, none) >= pool->workers_max)
@@ -503,11 +524,7 @@ weir_status worker_create(weir_pool *pool, uint32_t node, uint32_t core)
 		return error_set(WEIR_EFULL, "%u workers and stand-ins are there: raise options.spares_max",
 				 pool->workers_max);
 	}
-	pthread_attr_t attr;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, pool->stack_bytes);
-	int failed = pthread_create(&worker->thread, &attr, worker_main, worker);
-	pthread_attr_destroy(&attr);
+	int failed = create_thread(pool, worker);
 	if (failed) {
 		/* It stays in the arrays, as one that never takes part; workers_stop() frees it. */
 		worker->thread = 0;

@@ -7,6 +7,8 @@
 #include "hostile.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 
 #define INVENTED .machine = "numa:1 core:2 pu:1", .idle = WEIR_IDLE_BLOCK
 
@@ -418,6 +420,62 @@ static void a_guest_that_blocks_lends_its_seat_on(void **state)
 	end_pool(pool);
 }
 
+struct standing_in {
+	struct nest nest;
+	cpu_set_t cores;
+	sigset_t blocked;
+};
+
+static weir_status look_at_thread(weir_task *task, void *argument)
+{
+	struct standing_in *seen = argument;
+	if (pthread_getaffinity_np(pthread_self(), sizeof(seen->cores), &seen->cores) ||
+	    pthread_sigmask(SIG_SETMASK, NULL, &seen->blocked))
+		return WEIR_ESYSTEM;
+	return leaf(task, &seen->nest.many);
+}
+
+static void *submit_a_look(void *argument)
+{
+	struct standing_in *seen = argument;
+	usleep(1000);
+	if (weir_submit(seen->nest.many.group, look_at_thread, seen, NULL))
+		abort();
+	return NULL;
+}
+
+/* It stays when the guest is gone: on one processor for ever, or open to signals that the program keeps from its workers. */
+static void a_stand_in_takes_nothing_after_the_guest_it_was_made_for(void **state)
+{
+	(void)state;
+	weir_pool *pool = sleeping_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	struct standing_in seen = {.nest = {.pool = pool, .many.group = hostile_group(pool)}};
+	cpu_set_t before, one;
+	sigset_t signals, more;
+	pthread_t other;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	for (size_t cpu = 0; !CPU_COUNT(&one); cpu++)
+		if (CPU_ISSET(cpu, &before))
+			CPU_SET(cpu, &one);
+	assert_int_equal(pthread_create(&other, NULL, submit_a_look, &seen), 0);
+	sigemptyset(&more);
+	sigaddset(&more, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &more, &signals);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	weir_status status = weir_pool_run(pool, blocks_until_the_other_ran, &seen.nest, NULL);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_ok(status);
+	assert_ok(weir_group_wait(seen.nest.many.group));
+	assert_true(seen.nest.in_main);
+	assert_true(CPU_EQUAL(&seen.cores, &before));
+	assert_false(sigismember(&seen.blocked, SIGUSR2));
+	assert_ok(weir_group_destroy(seen.nest.many.group));
+	end_pool(pool);
+}
+
 struct cancelled {
 	weir_pool *pool;
 	pthread_t thread;
@@ -551,6 +609,7 @@ int main(void)
 		cmocka_unit_test(others_steal_what_a_guest_forks),
 		cmocka_unit_test(a_guest_waits_for_groups_as_tasks_do),
 		cmocka_unit_test(a_guest_that_blocks_lends_its_seat_on),
+		cmocka_unit_test(a_stand_in_takes_nothing_after_the_guest_it_was_made_for),
 		cmocka_unit_test(a_guest_is_cancelled_when_it_is_one_no_more),
 		cmocka_unit_test(many_guests_are_never_more_than_the_workers),
 	};

@@ -16,6 +16,7 @@
  *
  * Spawns and joins nest like brackets: a function joins all that it spawned, last first. Children never carry a demand,
  * they run within the grant of the task around them. Arguments and result together have WEIR_FORK_BYTES.
+ * A function and who spawns it are compiled for the same target: a `#pragma GCC target` stands before both.
  *
  * How: the worker and the next free descriptor travel as hidden arguments. A spawn writes one descriptor and compares
  * with `limit`, a join compares with `guard`; whoever wants the owner's attention overwrites the two words and the
