@@ -181,6 +181,8 @@ bool admission_kick(struct weir_admission *admission, enum kick kick, struct bat
 
 /* Kick and deliver until nothing is left to do. The one loop that callers use. */
 void admission_settle(struct weir_admission *admission);
+/* Is the calling thread in the middle of it, in a function that was told of a decision? */
+bool admission_settles_here(const struct weir_admission *admission);
 /* The same after admission_ask() answered QUEUED, if nothing else has changed. */
 void admission_settle_arrival(struct weir_admission *admission);
 /* The same, with what was decided already. */
@@ -218,8 +220,9 @@ bool admission_may_retry(struct weir_admission *admission, const struct waiter *
  * RATES_ETA_NS_MAX; RATES_UNKNOWN: nobody knows. 0: nothing is short now. */
 uint64_t admission_eta_ns(struct weir_admission *admission, const struct waiter *waiter);
 
-/* A holder of a grant waits for some who wait for room: what is kept for a claimant is not kept from them. Settles. */
-void admission_let_pass(struct weir_admission *admission);
+/* A holder of a grant waits for some who wait for room: what is kept for a claimant is not kept from them. Settles, and waits for
+ * who has the token to have begun a look, for the caller is about to sleep. True: so another may still be delivering. */
+bool admission_let_pass(struct weir_admission *admission);
 
 /* Limits changed: whoever waits and can never fit any more leaves, and the claim is made anew. Settles. */
 void admission_revalidate(struct weir_admission *admission);

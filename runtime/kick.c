@@ -404,6 +404,19 @@ struct settling {
 
 static _Thread_local struct settling *settling __attribute__((tls_model("initial-exec")));
 
+static struct settling *own_settling(const struct weir_admission *admission)
+{
+	struct settling *one = settling;
+	while (one && one->admission != admission)
+		one = one->below;
+	return one;
+}
+
+bool admission_settles_here(const struct weir_admission *admission)
+{
+	return own_settling(admission) != NULL;
+}
+
 static void deliver(struct batch *batch)
 {
 	for (struct waiter *waiter = batch->first, *next; waiter; waiter = next) {
@@ -415,12 +428,12 @@ static void deliver(struct batch *batch)
 
 void admission_settle_rest(struct weir_admission *admission, struct batch *batch, enum kick kick)
 {
-	for (struct settling *one = settling; one; one = one->below)
-		if (one->admission == admission) {
-			CHECK("A1", !batch->first);
-			one->again = true;
-			return;
-		}
+	struct settling *below = own_settling(admission);
+	if (unlikely(below)) {
+		CHECK("A1", !batch->first);
+		below->again = true;
+		return;
+	}
 	struct settling self = {.admission = admission, .below = settling};
 	settling = &self;
 	deliver(batch);

@@ -18,6 +18,8 @@
  */
 #include "runtime/door.h"
 
+#include <sched.h>
+
 enum { SWEEP_GROUPS = 1, SWEEP_LIMITS = 2, SWEEP_WAITED_FOR = 4 };
 
 bool admission_cancel(struct weir_admission *admission, struct waiter *waiter, uint64_t ticket)
@@ -46,11 +48,17 @@ void admission_revalidate(struct weir_admission *admission)
 	admission_settle(admission);
 }
 
-void admission_let_pass(struct weir_admission *admission)
+bool admission_let_pass(struct weir_admission *admission)
 {
 	/* ORDER(sweep): release, pairs with the acquire in leave_and_fetch(): who looks sees whose holders wait. */
 	at_or(&admission->sweep, SWEEP_WAITED_FOR, release, sweep);
 	admission_settle(admission);
+	bool others = false;
+	while (at_load(&admission->sweep, relaxed, none) & SWEEP_WAITED_FOR && !admission_settles_here(admission)) {
+		others = true;
+		sched_yield();
+	}
+	return others;
 }
 
 /* The end of a cancelled one. */

@@ -21,8 +21,12 @@
  */
 #include "runtime/waits.h"
 
+#include <sched.h>
+
 #include "private/error.h"
 #include "runtime/pending.h"
+
+enum { TOLD_TRIES = 1000 };
 
 /* Waited for no longer, though its waiter may not have come round yet. */
 static bool is_stale(const struct wait_edge *edge)
@@ -163,8 +167,14 @@ static weir_status register_edge(weir_pool *pool, struct wait_edge *edge)
 	if (status || !ungranted)
 		return status;
 	pthread_mutex_unlock(&pool->waits_lock);
-	admission_let_pass(pool->admission);
+	bool others = admission_let_pass(pool->admission);
 	pthread_mutex_lock(&pool->waits_lock);
+	/* Who was granted is told by who looked: that may take a moment. */
+	for (int tries = 0; others && tries < TOLD_TRIES && walk_from(pool, edge).ungranted; tries++) {
+		pthread_mutex_unlock(&pool->waits_lock);
+		sched_yield();
+		pthread_mutex_lock(&pool->waits_lock);
+	}
 	return check_again(pool, edge);
 }
 
