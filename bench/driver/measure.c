@@ -259,7 +259,7 @@ bool measure(struct samples *samples, const struct programs *programs, const str
 		run.rounds = options->rounds;
 	bool good = make_plan(plan, programs, options, why);
 	if (good)
-		noise_create(noise);
+		noise_create(noise, options->look_ns);
 	if (options->budget_ns)
 		run.deadline_ns = weir_clock_monotonic_ns() + options->budget_ns;
 	else if (options->quick && !options->rounds)

@@ -69,7 +69,7 @@ double noise_look(struct noise *noise)
 	return worst;
 }
 
-void noise_create(struct noise *noise)
+void noise_create(struct noise *noise, uint64_t look_ns)
 {
 	*noise = (struct noise){0};
 	cpu_set_t may;
@@ -84,7 +84,7 @@ void noise_create(struct noise *noise)
 	double best = INFINITY;
 	for (int i = 0; i < 10; i++)
 		best = fmin(best, timed(probe));
-	noise->turns = (uint64_t)((double)LOOP_US * (double)WEIR_NS_PER_US * (double)probe / best);
+	noise->turns = (uint64_t)((double)(look_ns ? look_ns : LOOP_US * WEIR_NS_PER_US) * (double)probe / best);
 	for (int i = 0; i < LOOKS_FIRST; i++)
 		noise_look(noise);
 	noise->worst = 0;

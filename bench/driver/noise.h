@@ -20,10 +20,10 @@ struct noise {
 	double worst;	/* of all looks */
 };
 
-/* Find how fast the loop is at best: a tenth of a second. */
-void noise_create(struct noise *noise);
+/* Find how fast the loop is at best, by 20 looks. look_ns: how long one takes; 0: 5 ms. */
+void noise_create(struct noise *noise, uint64_t look_ns);
 
-/* By which part the slowest core takes longer than at its best; 0: not at all. Takes 5 ms. */
+/* By which part the slowest core takes longer than at its best; 0: not at all. */
 double noise_look(struct noise *noise);
 
 #endif

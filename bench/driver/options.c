@@ -31,7 +31,8 @@ enum key {
 	KEY_RESULTS,
 	KEY_COMMIT,
 	KEY_CHECK,
-	KEY_BUDGET
+	KEY_BUDGET,
+	KEY_LOOK
 };
 
 static const struct argp_option table[] = {
@@ -56,6 +57,7 @@ static const struct argp_option table[] = {
 	{"commit", KEY_COMMIT, "TEXT", OPTION_HIDDEN, NULL, 0},
 	{"check", KEY_CHECK, NULL, OPTION_HIDDEN, NULL, 0},
 	{"budget", KEY_BUDGET, "MS", OPTION_HIDDEN, NULL, 0},
+	{"look", KEY_LOOK, "US", OPTION_HIDDEN, NULL, 0},
 	{0}};
 
 static void parse_peer(struct argp_state *state, struct options *o, const char *text)
@@ -139,6 +141,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_BUDGET:
 		o->budget_ns = parse_whole(state, "--budget", argument, 3600000) * WEIR_NS_PER_MS;
+		return 0;
+	case KEY_LOOK:
+		o->look_ns = parse_whole(state, "--look", argument, 1000000) * WEIR_NS_PER_US;
 		return 0;
 	case KEY_CHECK:
 		o->check = true;

@@ -34,6 +34,7 @@ struct options {
 	const char *results; /* folder for --keep */
 	const char *commit;
 	uint64_t budget_ns; /* for all runs, as quick has one; 0: as quick says */
+	uint64_t look_ns;   /* how long a look for noise takes; 0: as noise.c says */
 	bool check;	    /* only whether the options are right */
 };
 

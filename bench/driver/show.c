@@ -58,8 +58,13 @@ static void print_value(const struct summary *s, FILE *out)
 	char text[24];
 	show_number(s->median, text);
 	char spread[24] = "";
-	if (s->count && !isnan(s->spread))
-		snprintf(spread, sizeof(spread), "+-%2.0f%%", 50 * s->spread);
+	double half = s->spread / 2;
+	if (s->count && half < 9.995)
+		snprintf(spread, sizeof(spread), "+-%2.0f%%", 100 * half);
+	else if (s->count && half < 999.5)
+		snprintf(spread, sizeof(spread), "+-%.0fx", half);
+	else if (s->count && !isnan(half))
+		snprintf(spread, sizeof(spread), "> 999x");
 	fprintf(out, "%9s %-6s", text, spread);
 }
 

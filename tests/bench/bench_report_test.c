@@ -246,6 +246,35 @@ static void the_table_says_what_was_not_run(void **state)
 	assert_non_null(strstr(table, "noisy"));
 }
 
+/* Where in its line the note of a peer begins, in the table of a report whose peer go spreads so much. */
+static long note_of_go(struct made *m, double spread)
+{
+	for (size_t i = 0; i < m->report.rows_count; i++)
+		if (strcmp(m->report.rows[i].peer, "go") == 0)
+			m->report.rows[i].other.spread = spread;
+	char *path = scratch();
+	FILE *out = fopen(path, "w");
+	assert_non_null(out);
+	show_table(&m->report, out);
+	fclose(out);
+	const char *line = strstr(text_of(path), "\n  go ");
+	assert_non_null(line);
+	const char *note = strstr(line, " 0.50");
+	assert_non_null(note);
+	return note - line;
+}
+
+/* What spreads by over 999 % had more digits than its column has room for. */
+static void a_spread_keeps_to_its_column(void **state)
+{
+	struct made *m = *state;
+	static const double spreads[] = {0.5, 19.8, 19.99, 20, 24.6, 250, 1e4, INFINITY};
+	long column = note_of_go(m, 0.02);
+	for (size_t i = 0; i < COUNT(spreads); i++)
+		if (note_of_go(m, spreads[i]) != column)
+			fail_msg("a spread of %g moves what stands behind it", spreads[i]);
+}
+
 /* Two reports of two rows; the second's values are given. */
 static void make_pair(struct kept *a, struct kept *b, struct kept_row rows[4], double weir, double ratio)
 {
@@ -399,6 +428,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_json_has_what_its_readers_count_on, make, unmake),
 		cmocka_unit_test_setup_teardown(the_page_takes_no_text_for_markup, make, unmake),
 		cmocka_unit_test_setup_teardown(the_table_says_what_was_not_run, make, unmake),
+		cmocka_unit_test_setup_teardown(a_spread_keeps_to_its_column, make, unmake),
 		cmocka_unit_test(a_regression_is_what_exceeds_both_spreads),
 		cmocka_unit_test(one_round_says_nothing),
 		cmocka_unit_test(what_is_in_one_report_alone_is_told),

@@ -75,9 +75,9 @@ static weir_status add_column(struct plan *plan, const struct cholesky *c, int32
 int weir_cholesky(struct cholesky *c)
 {
 	int64_t n = c->tiles, steps = n * (n + 1) * (n + 2) / 6;
-	struct plan plan = {.step = lasting((uint64_t)steps, sizeof(struct step)),
-			    .wrote = lasting((uint64_t)(n * (n + 1) / 2), sizeof(weir_group *))};
-	weir_status status = WEIR_OK;
+	struct plan plan = {.step = calloc((size_t)steps, sizeof(struct step)),
+			    .wrote = calloc((size_t)(n * (n + 1) / 2), sizeof(weir_group *))};
+	weir_status status = plan.step && plan.wrote ? WEIR_OK : WEIR_ENOMEM;
 	for (int32_t k = 0; k < n && !status; k++)
 		status = add_column(&plan, c, k);
 	for (int32_t i = plan.steps - 1; i >= 0; i--) { /* the last first, as it comes after all others */
