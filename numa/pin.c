@@ -4,7 +4,7 @@
  *
  * Holds:     whether a refused memory policy was warned of.
  * Progress:  a system call or two; no lock, no allocation, so weir_machine_bind_self() may run between fork and exec.
- * Together:  all is safe together: what is bound is the calling thread, or the caller's own memory.
+ * Together:  all is safe together: what is bound is the calling thread, the caller's own memory, or a thread that lives.
  * Not here:  which core a worker gets (runtime/pool.c), where memory comes from (arena.c).
  */
 #include "numa/pin.h"
@@ -157,4 +157,13 @@ uint32_t pin_node_of_caller(const struct weir_machine *machine)
 				return n;
 	}
 	return UINT32_MAX;
+}
+
+bool pin_other(pthread_t thread, int processor)
+{
+	unsigned long mask[CPUS_MAX / LONG_BITS] = {0};
+	if (processor < 0 || processor >= CPUS_MAX)
+		return false;
+	mask[processor / LONG_BITS] = 1ul << processor % LONG_BITS;
+	return !pthread_setaffinity_np(thread, sizeof(mask), (const cpu_set_t *)(const void *)mask);
 }

@@ -3,6 +3,8 @@
 #ifndef NUMA_PIN_H
 #define NUMA_PIN_H
 
+#include <pthread.h>
+
 #include "numa/topology.h"
 
 #define PIN_ALL_CORES UINT32_MAX
@@ -12,6 +14,9 @@
  * Errors:  WEIR_EINVAL (no such node or core), WEIR_ESYSTEM (the cores are no longer ours). Forbidden memory policy is
  * no error here: it is warned of once. */
 weir_status pin_thread(const struct weir_machine *machine, uint32_t node, uint32_t core);
+
+/* Bind another thread to one processor, by the kernel's number. False: it cannot be, and is where it was. */
+bool pin_other(pthread_t thread, int processor);
 
 /* The node that the calling thread runs on now; UINT32_MAX: not known (none of ours, not this machine). */
 uint32_t pin_node_of_caller(const struct weir_machine *machine);

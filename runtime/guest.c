@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "private/error.h"
+#include "runtime/bell.h"
 #include "runtime/producers.h"
 #include "runtime/seat.h"
 #include "runtime/worker.h"
@@ -242,21 +243,32 @@ static bool run_some(struct worker *worker, struct intake *mine, weir_group *gro
 	return true;
 }
 
-void guest_help(weir_group *group, uint32_t epoch)
+/* Returns whether it has run something. */
+static bool help(weir_pool *pool, struct intake *mine, weir_group *group, uint32_t epoch)
 {
-	weir_pool *pool = group->pool;
 	struct guest guest;
-	struct intake *mine = pool->guests ? producers_mine(pool) : NULL;
-	if (!mine || !intake_is_next(mine, group) || !sit(&guest, pool))
-		return;
+	if (!intake_is_next(mine, group) || !sit(&guest, pool))
+		return false;
 	struct worker *worker = guest.worker;
 	if (!route_take_of(worker, mine, group)) {
 		seat_give_back(worker, guest.called);
-		return;
+		return false;
 	}
 	begin(&guest);
+	/* Nobody was woken for this: as in guest_run(). */
+	if (mine->habit.rang && route_idle(pool, worker->node))
+		forks_ask(&worker->forks);
 	while (run_some(worker, mine, group) && !group_is_done(group, epoch))
 		if (!handful_count(&worker->handful) && others_wait(worker, mine))
 			break;
 	end(&guest);
+	return true;
+}
+
+void guest_help(weir_group *group, uint32_t epoch)
+{
+	weir_pool *pool = group->pool;
+	struct intake *mine = pool->guests ? producers_mine(pool) : NULL;
+	if (mine)
+		bell_waits(pool, mine, help(pool, mine, group, epoch));
 }

@@ -34,6 +34,7 @@ weir_status intake_init(struct intake *in, struct slots *store, uint32_t calls_m
 	while (segments < calls_max / INTAKE_CALLS + 3)
 		segments *= 2;
 	in->segments = store;
+	in->habit.needed = HABIT_MIN;
 	in->fenced = fenced;
 	in->directory_mask = segments - 1;
 	in->directory = calloc(segments, sizeof(*in->directory));

@@ -40,6 +40,20 @@ struct intake_place {
 
 enum { INTAKE_SEGMENT_BYTES = INTAKE_PLACES * sizeof(struct intake_place) };
 
+/* How its producer submits and waits (bell.h). Its own, but for the last two. */
+struct habit {
+	uint32_t waited;	  /* calls that it had pushed as it waited last */
+	uint32_t alone;		  /* times in a row that it waited for one call, and ran it itself */
+	uint32_t needed;	  /* of these, to be believed */
+	uint32_t wakes;		  /* of the bell, as it rang it last */
+	bool rang;		  /* since it waited */
+	bool more;		  /* it had the habit, and submits more than one */
+	_Atomic(uint32_t) missed; /* the bell came round, and the one call lay there still */
+	_Atomic(uint32_t) rung;	  /* enum rung; NOT again before the bell looks */
+};
+
+enum { HABIT_MIN = 16 };
+
 struct intake {
 	CACHE_ALIGNED _Atomic(uint64_t) tail; /* next place << 32 | calls pushed */
 	/* The producer's own. */
@@ -58,6 +72,7 @@ struct intake {
 	_Atomic(uint32_t) *directory; /* the segment of place p is number [p >> INTAKE_SEGMENT_BITS & mask] */
 	/* The takers'. */
 	CACHE_ALIGNED _Atomic(uint64_t) head; /* place << 32 | calls taken */
+	CACHE_ALIGNED struct habit habit;
 };
 
 /* The store of segments for intakes that hold up to calls_max calls in all. Errors: WEIR_ENOMEM. */

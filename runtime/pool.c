@@ -17,6 +17,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "private/membarrier.h"
+#include "runtime/bell.h"
 #include "runtime/guest.h"
 #include "runtime/keeper.h"
 #include "runtime/leftover.h"
@@ -255,6 +256,8 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 	}
 	if (!status && !options->no_guests)
 		status = guests_create(pool);
+	if (!status && pool->guests && pool->producers && !options->always_wake)
+		status = bell_create(pool);
 	if (!status)
 		status = start_workers(pool, share);
 	/* Last: what it looks at is all there. */
@@ -267,6 +270,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 /* Whatever is there of a pool that nobody uses. */
 static void dismantle(weir_pool *pool)
 {
+	bell_destroy(pool);
 	workers_stop(pool);
 	stocks_await_leaving(pool);
 	keeper_stop(pool->keeper);

@@ -60,6 +60,7 @@ static inline weir_task *need_task(struct task_need *need)
  * node. Those before LANE_NORMAL are taken before a worker's own deque. */
 enum { LANE_FREE = 0, LANE_BOUND = 1, LANE_NORMAL = 2 * SERVICE_NORMAL, LANES = 2 * WEIR_CLASSES };
 
+struct bell;
 struct guests;
 struct intake;
 struct producers;
@@ -175,6 +176,7 @@ struct weir_pool {
 	struct keeper *keeper;
 	struct producers *producers;	  /* NULL: none */
 	struct guests *guests;		  /* NULL: threads outside that wait do not work */
+	struct bell *bell;		  /* NULL: each plain task from outside wakes a worker that sleeps */
 	struct node_queues *queue;	  /* by node; a node without workers has none in use */
 	uint32_t *queue_of;		  /* the node whose workers serve a node */
 	_Atomic(struct worker *) *worker; /* by number; grows by stand-ins; NULL: not filled in yet */

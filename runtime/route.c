@@ -56,6 +56,21 @@ static int pick_sleeper(weir_pool *pool, struct node_queues *queue)
 	return here == UINT32_MAX ? idlers_pick(&queue->idle) : idlers_pick_but(&queue->idle, here);
 }
 
+bool route_only_here(weir_pool *pool, uint32_t node)
+{
+	struct node_queues *queue = &pool->queue[node];
+	if (!pool->pinned || at_load(&queue->idle.announced, relaxed, none) != 1)
+		return false;
+	for (uint32_t n = 0; unlikely(pool->nodes > 1) && n < pool->nodes; n++)
+		if (n != node && pool->queue_of[n] == n && idlers_any(&pool->queue[n].idle))
+			return false;
+	uint32_t here = member_here(pool, queue);
+	if (here == UINT32_MAX || !idlers_has(&queue->idle, here))
+		return false;
+	uint32_t core = pool->machine->node[node].first_core + queue_member(queue, here)->core;
+	return pool->machine->first_thread[core + 1] - pool->machine->first_thread[core] == 1;
+}
+
 /* Who looks on and on leaves that by end_looking() (idle.c), and then looks once more: as in park.h, with `spinning` in the
  * place of the announcement, he sees what we have pushed, or we that he is gone. */
 static bool anyone_looks(struct node_queues *queue)

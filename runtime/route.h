@@ -82,6 +82,9 @@ static inline bool route_idle(weir_pool *pool, uint32_t node)
 	return false;
 }
 
+/* Is the only one who sleeps bound to the processor that we run on, as who could not run before we stop? */
+bool route_only_here(weir_pool *pool, uint32_t node);
+
 /* Wake one idle worker for work that is on `node`; bound: only one of that node. */
 void route_wake(weir_pool *pool, uint32_t node, bool bound);
 

@@ -11,6 +11,7 @@
 
 #include "private/error.h"
 #include "private/log.h"
+#include "runtime/bell.h"
 #include "runtime/limits.h"
 #include "runtime/producers.h"
 #include "runtime/reserve.h"
@@ -319,7 +320,8 @@ static inline void show_calls(struct intake *in, weir_pool *pool)
 		return;
 	/* Whoever looks on and on has no barrier put into us as it stops: route_wake() is to see that it has, or it our call. */
 	intake_show_again(in);
-	route_wake(pool, in->node, false);
+	if (!bell_takes(pool, in))
+		route_wake(pool, in->node, false);
 }
 
 /* A task without demand from outside, to an open place. */

@@ -53,6 +53,9 @@ typedef struct weir_options {
 			     * threads of the pool do. Else it works meanwhile as one of the workers, if that sleeps: the one pinned to
 			     * its processor, or any of the node where none is; and if three quarters of stack_bytes are left of its
 			     * own stack */
+	bool always_wake;   /* a plain task from outside wakes a worker at once, if all sleep. Else it may not, where its thread has a
+			     * habit of waiting for one task at a time and running it itself (16 times in a row): then, if it computes on
+			     * instead, the task may begin as late as at the end of the thread's time slice on its processor */
 } weir_options;
 
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bell_test.c - a thread that waits for one task at a time rings the bell instead of waking a worker. W12: if a look of the bell is
+ * missed, a task whose submitter does not wait after all lies for ever: these tests would hang.
+ */
+#include <pthread.h>
+#include <sched.h>
+
+#include "fixture.h"
+#include "hostile.h"
+#include "runtime/bell.h"
+#include "runtime/producers.h"
+
+#define INVENTED .machine = "numa:1 core:2 pu:1", .idle = WEIR_IDLE_BLOCK
+
+static uint32_t rings(weir_pool *pool)
+{
+	return at_load(&pool->bell->park.wakes, relaxed, none);
+}
+
+static void wait_for_one(weir_group *group, atomic_int *ran)
+{
+	assert_ok(weir_submit(group, count_up, ran, NULL));
+	assert_ok(weir_group_wait(group));
+}
+
+/* Until a submit has rung. The worker may come first now and then, where others use the machine. */
+static void take_up_the_habit(weir_pool *pool, weir_group *group)
+{
+	atomic_int ran = 0;
+	int wanted = 0;
+	uint32_t before = rings(pool);
+	do {
+		for (int i = 0; i < HABIT_MIN + 1; i++)
+			wait_for_one(group, &ran);
+		wanted += HABIT_MIN + 1;
+		usleep(200);
+	} while (rings(pool) == before);
+	assert_int_equal(atomic_load(&ran), wanted);
+}
+
+static void who_waits_for_one_at_a_time_comes_to_ring(void **state)
+{
+	(void)state;
+	for (uint32_t workers = 1; workers <= 3; workers++) {
+		weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = workers, INVENTED));
+		weir_group *group = hostile_group(pool);
+		atomic_int ran = 0;
+		assert_int_equal(rings(pool), 0);
+		/* Less often than it takes. */
+		for (int i = 0; i < HABIT_MIN; i++)
+			wait_for_one(group, &ran);
+		assert_int_equal(rings(pool), 0);
+		take_up_the_habit(pool, group);
+		assert_ok(weir_group_destroy(group));
+		end_pool(pool);
+	}
+}
+
+static void who_always_wakes_has_no_bell(void **state)
+{
+	(void)state;
+	const weir_options *options[] = {WEIR_OPTIONS(.workers = 1, .always_wake = true, INVENTED),
+					 WEIR_OPTIONS(.workers = 1, .no_guests = true, INVENTED),
+					 WEIR_OPTIONS(.workers = 1, .tasks_max = 1000, INVENTED)};
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		weir_pool *pool = hostile_pool(options[i]);
+		weir_group *group = hostile_group(pool);
+		atomic_int ran = 0;
+		assert_null(pool->bell);
+		for (int n = 0; n < 10 * HABIT_MIN; n++)
+			wait_for_one(group, &ran);
+		assert_ok(weir_group_destroy(group));
+		end_pool(pool);
+	}
+}
+
+/* Spinning, so that nothing but the bell can bring a worker. */
+static void spin_until(atomic_int *value, int wanted)
+{
+	while (atomic_load(value) < wanted)
+		at_pause();
+}
+
+/* Each time it takes twice as many pairs to be believed again: or what a thread loses would have no bound. */
+static void who_computes_on_loses_its_task_to_a_worker_and_is_believed_less(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *group = hostile_group(pool);
+	const struct habit *habit = NULL;
+	uint32_t needed = HABIT_MIN;
+	while (needed < 4 * HABIT_MIN) {
+		atomic_int ran = 0;
+		take_up_the_habit(pool, group);
+		habit = &producers_mine(pool)->habit;
+		uint32_t before = rings(pool);
+		bool believed = habit->alone >= habit->needed;
+		assert_ok(weir_submit(group, count_up, &ran, NULL));
+		spin_until(&ran, 1);
+		bool rang = rings(pool) != before;
+		assert_true(believed || !rang);
+		/* Its next wait sees what it was. */
+		wait_for_one(group, &ran);
+		assert_true(habit->needed == needed || habit->needed >= 2 * needed);
+		needed = habit->needed;
+	}
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* It waits for another group than that of its task, which nobody was woken for. */
+static void who_waits_for_something_else_has_its_task_run_too(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 2, INVENTED));
+	weir_group *group = hostile_group(pool);
+	weir_group *other = hostile_group(pool);
+	for (int i = 0; i < 20; i++) {
+		struct gate gate = {0};
+		atomic_int ran = 0;
+		take_up_the_habit(pool, group);
+		assert_ok(weir_submit(group, count_up, &ran, NULL));
+		assert_ok(weir_submit(other, stay, &gate, NULL));
+		atomic_store(&gate.open, 1);
+		assert_ok(weir_group_wait(other));
+		spin_until(&ran, 1);
+		assert_ok(weir_group_wait(group));
+	}
+	assert_ok(weir_group_destroy(group));
+	assert_ok(weir_group_destroy(other));
+	end_pool(pool);
+}
+
+/* To the processor of the pool's only worker, if it has one of its own. */
+static void join_the_worker(const weir_pool *pool)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	if (pool->machine->thread[0] < CPU_SETSIZE) {
+		CPU_SET(pool->machine->thread[0], &set);
+		(void)sched_setaffinity(0, sizeof(set), &set);
+	}
+}
+
+/* The worker on the submitter's own processor is rung for, not woken: all the same it comes, and runs all of it. */
+static void a_burst_of_who_has_the_habit_is_run(void **state)
+{
+	(void)state;
+	cpu_set_t before;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .spin_ns = 1));
+	weir_group *group = hostile_group(pool);
+	join_the_worker(pool);
+	for (int turn = 1; turn <= 20; turn++) {
+		atomic_int ran = 0;
+		take_up_the_habit(pool, group);
+		for (int i = 0; i < 50; i++)
+			assert_ok(weir_submit(group, count_up, &ran, NULL));
+		if (turn % 2)
+			spin_until(&ran, 50);
+		assert_ok(weir_group_wait(group));
+		assert_int_equal(atomic_load(&ran), 50);
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+static void a_pool_ends_with_a_ring_on_its_way(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+		weir_group *group = hostile_group(pool);
+		atomic_int ran = 0;
+		take_up_the_habit(pool, group);
+		assert_ok(weir_submit(group, count_up, &ran, NULL));
+		end_pool(pool);
+		assert_int_equal(atomic_load(&ran), 1);
+	}
+}
+
+/* Many. ---------------------------------------------------------------------------------------------------------- */
+
+enum { CALLERS = 4, TURNS = 1500 };
+
+struct caller {
+	weir_pool *pool;
+	uint64_t random;
+	atomic_int ran;
+	int wrong;
+};
+
+/* Mostly in pairs, so that it has the habit again and again; then something else. */
+static void *call(void *argument)
+{
+	struct caller *caller = argument;
+	weir_group *group[2] = {NULL, NULL};
+	int wanted = 0;
+	caller->wrong += weir_group_create(&group[0], caller->pool) || weir_group_create(&group[1], caller->pool);
+	for (int turn = 0; turn < TURNS && !caller->wrong; turn++) {
+		uint64_t random = fixture_random(&caller->random);
+		int tasks = random % 32 ? 1 : (int)((random >> 8) % 40);
+		for (int i = 0; i < tasks; i++)
+			caller->wrong += weir_submit(group[i % 2], count_up, &caller->ran, NULL) != WEIR_OK;
+		wanted += tasks;
+		if ((random >> 16) % 64 == 0)
+			spin_until(&caller->ran, wanted);
+		if ((random >> 24) % 8 == 0)
+			usleep(100);
+		caller->wrong += weir_group_wait(group[(random >> 32) % 64 == 0]) != WEIR_OK;
+	}
+	caller->wrong += weir_group_wait(group[0]) || weir_group_wait(group[1]);
+	caller->wrong += atomic_load(&caller->ran) != wanted;
+	(void)weir_group_destroy(group[0]);
+	(void)weir_group_destroy(group[1]);
+	return NULL;
+}
+
+static void callers_of_all_kinds_lose_no_task(void **state)
+{
+	(void)state;
+	uint64_t seed = fixture_seed("bell_test");
+	const weir_options *options[] = {WEIR_OPTIONS(.workers = 2, INVENTED), WEIR_OPTIONS(.workers = 2, .spin_ns = 1),
+					 WEIR_OPTIONS(.workers = 1)};
+	for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++) {
+		weir_pool *pool = hostile_pool(options[o]);
+		struct caller caller[CALLERS];
+		pthread_t thread[CALLERS];
+		for (int i = 0; i < CALLERS; i++) {
+			caller[i] = (struct caller){.pool = pool, .random = seed + (uint64_t)i};
+			assert_int_equal(pthread_create(&thread[i], NULL, call, &caller[i]), 0);
+		}
+		for (int i = 0; i < CALLERS; i++) {
+			assert_int_equal(pthread_join(thread[i], NULL), 0);
+			assert_int_equal(caller[i].wrong, 0);
+		}
+		end_pool(pool);
+	}
+}
+
+int main(void)
+{
+	alarm(HANG_SECONDS);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_waits_for_one_at_a_time_comes_to_ring),
+		cmocka_unit_test(who_always_wakes_has_no_bell),
+		cmocka_unit_test(who_computes_on_loses_its_task_to_a_worker_and_is_believed_less),
+		cmocka_unit_test(who_waits_for_something_else_has_its_task_run_too),
+		cmocka_unit_test(a_burst_of_who_has_the_habit_is_run),
+		cmocka_unit_test(a_pool_ends_with_a_ring_on_its_way),
+		cmocka_unit_test(callers_of_all_kinds_lose_no_task),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
