@@ -27,8 +27,10 @@
  * pages is the head, in small pages, and grows from `split` down: so a block that is taken again for another size finds the
  * memory that it had, and no huge page is used in part. Without huge pages there is no head.
  *
- * Address space costs nothing: a block has that of its size class, and one that holds memory is taken for up to half its size. A
- * block whose memory was all purged is unmapped; those below 2 MiB share regions, which stay.
+ * Address space costs nothing: a block has that of its size class, which ends at a power of two, so one that held less serves, and only
+ * what it lacks is faulted in; and one that holds memory is taken for up to half its size. (Where address space is short, a block has no
+ * more than it needs, and is unmapped when it is freed.) A block whose memory was
+ * all purged is unmapped; those below 2 MiB share regions, which stay.
  *
  * What goes first: huge pages, as 2 MiB cost 10 us to purge and some 50 us to fault in again, in small pages 0.2 ms and one
  * millisecond.
@@ -49,8 +51,8 @@ enum {
 	SHARED_BELOW_BYTES = 2 << 20,		 /* a larger block has a region of its own */
 	HUGE_BLOCK_BYTES = 2 * PAGES_HUGE_BYTES, /* from here on a block has huge pages */
 	CLASS_SHIFT_MIN = 15,
-	STEPS = 4,		  /* classes for each power of two */
-	WIDER_MAX = 4,		  /* classes above its own that may serve a block */
+	LOOKS_MAX = 8,		  /* free blocks of a class that are compared */
+	WIDER_MAX = 1,		  /* classes above its own that may serve a block */
 	HUGE_REGIONS_MAX = 16384, /* of all nodes; half of the mappings that a process may have */
 };
 #define DECAY_NS WEIR_NS_PER_S
@@ -76,6 +78,7 @@ struct large_region {
 	size_t bytes;
 	uint32_t blocks;
 	bool huge;
+	bool tight; /* no room for a larger block of its class */
 	struct large_block block[];
 };
 
@@ -129,12 +132,12 @@ static size_t round_up(size_t bytes, size_t unit)
 static uint32_t class_of(size_t bytes)
 {
 	uint32_t shift = 63u - (uint32_t)__builtin_clzll(bytes - 1);
-	return (shift - CLASS_SHIFT_MIN) * STEPS + (uint32_t)((bytes - 1) >> (shift - 2) & (STEPS - 1));
+	return shift - CLASS_SHIFT_MIN;
 }
 
 static size_t class_bytes(uint32_t class)
 {
-	return (size_t)(STEPS + 1 + class % STEPS) << (class / STEPS + CLASS_SHIFT_MIN - 2);
+	return (size_t)2 << (class + CLASS_SHIFT_MIN);
 }
 
 /* Each takes two of the kernel's mappings, of which a process has 65,530; those in small pages are joined. */
@@ -209,19 +212,21 @@ static struct extent cut(const struct large *l, const struct large_block *block,
 
 /* Making. ---------------------------------------------------------------------------------------------------------- */
 
-static struct large_region *make_region(struct large *l, uint32_t class)
+/* Blocks of so many bytes each; tight: for one block, and no larger one later. */
+static struct large_region *make_region(struct large *l, uint32_t class, size_t each, bool tight)
 {
 	bool huge = has_huge(l, class);
-	size_t each = class_bytes(class), head = huge ? (size_t)PAGES_HUGE_BYTES : 0;
-	size_t bytes = each < SHARED_BELOW_BYTES ? REGION_BYTES : each + head;
-	uint32_t blocks = each < SHARED_BELOW_BYTES ? (uint32_t)(bytes / each) : 1;
+	size_t head = huge ? (size_t)PAGES_HUGE_BYTES : 0;
+	bool shared = each < SHARED_BELOW_BYTES && !tight;
+	size_t bytes = shared ? REGION_BYTES : each + head;
+	uint32_t blocks = shared ? (uint32_t)(bytes / each) : 1;
 	struct large_region *region = calloc(1, sizeof(*region) + blocks * sizeof(region->block[0]));
 	char *start = region ? pages_map(l->machine, l->node, bytes, huge ? PAGES_HUGE_BYTES : l->page, l->bind) : NULL;
 	if (!start) {
 		free(region);
 		return NULL;
 	}
-	*region = (struct large_region){.start = start, .bytes = bytes, .blocks = blocks, .huge = huge};
+	*region = (struct large_region){.start = start, .bytes = bytes, .blocks = blocks, .huge = huge, .tight = tight};
 	at_add(&l->huge_regions, huge, relaxed, none);
 	if (l->exact)
 		pages_set_huge(start, huge ? head : bytes, false);
@@ -281,13 +286,39 @@ static void use(struct large *l, struct large_block *block, size_t bytes)
 		push(&l->wide, block);
 }
 
+/* What a block of so many bytes finds of them in a free one. */
+static size_t finds(const struct large *l, const struct large_block *block, size_t bytes)
+{
+	struct extent used = extent_of(block, bytes, l->page);
+	return less(used.head, block->resident.head) + less(used.body, block->resident.body);
+}
+
+/* Of the newest free blocks of a class with memory the one of which least is left over, of those with most of what is needed. */
+static struct large_block *pop_best(struct large *l, uint32_t class, size_t bytes)
+{
+	struct large_block *best = NULL;
+	size_t most = 0;
+	uint32_t looks = 0;
+	for (struct large_block *block = l->kept[class].first; block && looks < LOOKS_MAX;
+	     block = block->next, looks++) {
+		size_t found = finds(l, block, bytes);
+		if (!best || found > most || (found == most && sum(block->resident) < sum(best->resident))) {
+			best = block;
+			most = found;
+		}
+	}
+	if (best)
+		drop(&l->kept[class], best);
+	return best;
+}
+
 /* A free block with memory, or one without; for so many bytes. */
 static struct large_block *take_free(struct large *l, uint32_t class, size_t bytes)
 {
 	struct large_block *block = NULL;
 	pthread_mutex_lock(&l->lock);
 	for (uint32_t c = class; !block && c <= class + WIDER_MAX && c < LARGE_CLASSES; c++)
-		block = pop(&l->kept[c]);
+		block = pop_best(l, c, bytes);
 	if (!block)
 		block = pop(&l->bare[class]);
 	if (block) {
@@ -301,7 +332,10 @@ static struct large_block *take_free(struct large *l, uint32_t class, size_t byt
 /* A new region's first block; the others are free. */
 static struct large_block *make_block(struct large *l, uint32_t class, size_t bytes)
 {
-	struct large_region *region = make_region(l, class);
+	struct large_region *region = make_region(l, class, class_bytes(class), false);
+	/* Where address space is short (RLIMIT_AS, no overcommit), without what a larger block would need. */
+	if (unlikely(!region))
+		region = make_region(l, class, bytes, true);
 	if (!region)
 		return NULL;
 	pthread_mutex_lock(&l->lock);
@@ -340,6 +374,19 @@ static uint64_t unneeded(struct large *l)
 	return least;
 }
 
+/* Nothing of it is kept. The lock is held, and let go. */
+static void free_tight(struct large *l, struct large_region *region)
+{
+	forget_region(l, region);
+	pthread_mutex_unlock(&l->lock);
+	if (destroy_region(l, region))
+		return;
+	(void)give_back(&region->block[0], (struct extent){0});
+	pthread_mutex_lock(&l->lock);
+	remember_region(l, region);
+	pthread_mutex_unlock(&l->lock);
+}
+
 void large_free(struct large *l, void *memory)
 {
 	struct large_block *block = ((struct header *)memory - 1)->block;
@@ -347,6 +394,10 @@ void large_free(struct large *l, void *memory)
 	pthread_mutex_lock(&l->lock);
 	if (is_wide(block))
 		drop(&l->wide, block);
+	if (unlikely(block->region->tight)) {
+		free_tight(l, block->region);
+		return;
+	}
 	count_kept(l, sum(block->used));
 	block->used = (struct extent){0};
 	put_free(l, block);

@@ -17,8 +17,8 @@
 /* Blocks of more than that are large. */
 enum { LARGE_ABOVE_BYTES = 32 << 10 };
 
-/* Sizes in steps of a quarter of a power of two, from 32 KiB to 64 TiB. */
-enum { LARGE_CLASSES = 4 * 31 };
+/* Sizes in powers of two, from 64 KiB to 64 TiB. */
+enum { LARGE_CLASSES = 31 };
 
 struct large_block;
 struct large_region;

@@ -27,6 +27,7 @@ static weir_machine *machine;
 /* What the kernel does with pages that it is offered. */
 static struct host {
 	bool takes_none, takes_no_locked, unmaps_none;
+	size_t maps_most;    /* bytes at a time; 0: what it can */
 	struct large *large; /* a block that is freed meanwhile */
 	void *block;
 	int offered;
@@ -65,6 +66,15 @@ int madvise(void *start, size_t bytes, int advice)
 }
 
 #if !FIXTURE_SANITIZED
+void *mmap(void *start, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+	if (host.maps_most && bytes > host.maps_most) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	return (void *)syscall(SYS_mmap, start, bytes, protection, flags, file, offset);
+}
+
 int munmap(void *start, size_t bytes)
 {
 	if (host.unmaps_none) {
@@ -114,6 +124,17 @@ static unsigned char *filled(struct large *l, size_t bytes)
 	return block;
 }
 
+static int mappings(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	int lines = 0;
+	assert_non_null(file);
+	for (int c; (c = fgetc(file)) != EOF;)
+		lines += c == '\n';
+	fclose(file);
+	return lines;
+}
+
 /* Room was needed for 5 MiB: what another leaves while the kernel takes them stays for those who come. It failed where a purge went
  * on until no more than that was kept, whoever left it, and had no end while others left something. */
 static void what_is_freed_while_a_purge_works_stays(void **state)
@@ -158,6 +179,31 @@ static void what_the_kernel_does_not_take_is_kept(void **state)
 	}
 }
 
+/* Blocks have address space up to a power of two: where there is less, they have what they need, and leave nothing when they go. It
+ * would fail where a task of 130 GiB needed 256 GiB of what may be mapped. */
+static void where_address_space_is_short_a_block_has_what_it_needs(void **state)
+{
+	(void)state;
+	if (FIXTURE_SANITIZED)
+		skip(); /* mmap() is not ours there */
+	for (int huge = 0; huge < 2; huge++) {
+		static const size_t sizes[] = {40000, 17 * MIB + 5000, 33 * MIB};
+		struct large *l = made(huge);
+		int before = mappings();
+		for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+			host.maps_most = sizes[i] + PAGE_SLACK + (huge && sizes[i] > 4 * MIB ? 4 * MIB : 0);
+			unsigned char *block = large_alloc(l, sizes[i]);
+			assert_non_null(block);
+			memset(block, 1, sizes[i]);
+			assert_null(large_alloc(l, 2 * sizes[i] + 6 * MIB));
+			large_free(l, block);
+			assert_int_equal(large_kept(l), 0);
+		}
+		assert_true(mappings() <= before + 1);
+		unmake(l);
+	}
+}
+
 /* A process of too many mappings cannot cut one in two: then the memory goes, and the addresses wait for the next block. */
 static void what_cannot_be_unmapped_is_given_and_used_again(void **state)
 {
@@ -194,17 +240,6 @@ static void locked_memory_is_given_back_as_such(void **state)
 		assert_true(large_kept(l) == 0 || large_kept(l) == kept);
 	}
 	unmake(l);
-}
-
-static int mappings(void)
-{
-	FILE *file = fopen("/proc/self/maps", "r");
-	int lines = 0;
-	assert_non_null(file);
-	for (int c; (c = fgetc(file)) != EOF;)
-		lines += c == '\n';
-	fclose(file);
-	return lines;
 }
 
 /* A process may have 65,530 mappings, and a block in huge pages takes two. It failed where that many blocks left none for others. */
@@ -255,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_freed_while_a_purge_works_stays),
 		cmocka_unit_test(what_the_kernel_does_not_take_is_kept),
+		cmocka_unit_test(where_address_space_is_short_a_block_has_what_it_needs),
 		cmocka_unit_test(what_cannot_be_unmapped_is_given_and_used_again),
 		cmocka_unit_test(locked_memory_is_given_back_as_such),
 		cmocka_unit_test(many_blocks_in_huge_pages_do_not_use_up_all_mappings),
