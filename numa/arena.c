@@ -32,7 +32,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "numa/large.h"
 #include "numa/pages.h"
@@ -130,7 +129,7 @@ static bool extent_purge(extent_hooks_t *hooks, void *start, size_t bytes, size_
 	(void)hooks;
 	(void)bytes;
 	(void)arena;
-	return madvise((char *)start + offset, length, MADV_DONTNEED) != 0;
+	return !pages_give_back((char *)start + offset, length);
 }
 
 static bool extent_split(extent_hooks_t *hooks, void *start, size_t bytes, size_t left, size_t right, bool committed,
@@ -309,12 +308,28 @@ bool arenas_bound(const struct arenas *arenas)
 	return arenas->bound;
 }
 
-void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
+static ALWAYS_INLINE void *alloc_once(struct arenas *arenas, uint32_t node, size_t bytes)
 {
 	if (bytes > LARGE_ABOVE_BYTES)
 		return large_alloc(&arenas->node[node].large, bytes);
 	int flags = way_to(arenas, node);
 	return likely(flags) ? mallocx(bytes ? bytes : 1, flags) : NULL;
+}
+
+/* The host refused: what free blocks have of a bounded address space (RLIMIT_AS, no overcommit) may be what is missing. */
+static COLD void *alloc_after_purge(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	if (bytes > LARGE_MAX_BYTES)
+		return NULL;
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++)
+		large_purge(&arenas->node[i].large, 0);
+	return alloc_once(arenas, node, bytes);
+}
+
+void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	void *block = alloc_once(arenas, node, bytes);
+	return likely(block) ? block : alloc_after_purge(arenas, node, bytes);
 }
 
 size_t arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)

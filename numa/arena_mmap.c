@@ -154,7 +154,7 @@ bool arenas_bound(const struct arenas *arenas)
 	return arenas->bound;
 }
 
-void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
+static void *alloc_once(struct arenas *arenas, uint32_t node, size_t bytes)
 {
 	struct node_arena *n = &arenas->node[node];
 	if (bytes > CLASS_MAX_BYTES)
@@ -163,6 +163,22 @@ void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
 	void *block = alloc_small(arenas, node, class_of(bytes));
 	pthread_mutex_unlock(&n->lock);
 	return block;
+}
+
+/* The host refused: what free blocks have of a bounded address space (RLIMIT_AS, no overcommit) may be what is missing. */
+static COLD void *alloc_after_purge(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	if (bytes > LARGE_MAX_BYTES)
+		return NULL;
+	for (uint32_t i = 0; i < arenas->machine->nodes; i++)
+		large_purge(&arenas->node[i].large, 0);
+	return alloc_once(arenas, node, bytes);
+}
+
+void *arenas_alloc(struct arenas *arenas, uint32_t node, size_t bytes)
+{
+	void *block = alloc_once(arenas, node, bytes);
+	return likely(block) ? block : alloc_after_purge(arenas, node, bytes);
 }
 
 size_t arenas_free(struct arenas *arenas, uint32_t node, void *block, size_t bytes)

@@ -27,8 +27,10 @@
  * pages is the head, in small pages, and grows from `split` down: so a block that is taken again for another size finds the
  * memory that it had, and no huge page is used in part. Without huge pages there is no head.
  *
- * Address space costs nothing: a block has that of its size class, and one that holds memory is taken for up to half its size. A
- * block whose memory was all purged is unmapped; those below 2 MiB share regions, which stay.
+ * Address space costs nothing: a block has that of its size class, which ends at a power of two, so one that held less serves, and only
+ * what it lacks is faulted in; and one that holds memory is taken for up to half its size. (Where address space is short, a block has no
+ * more than it needs, and is unmapped when it is freed.) A block whose memory was
+ * all purged is unmapped; those below 2 MiB share regions, which stay.
  *
  * What goes first: huge pages, as 2 MiB cost 10 us to purge and some 50 us to fault in again, in small pages 0.2 ms and one
  * millisecond.
@@ -37,7 +39,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "numa/arena.h"
@@ -50,10 +51,10 @@ enum {
 	SHARED_BELOW_BYTES = 2 << 20,		 /* a larger block has a region of its own */
 	HUGE_BLOCK_BYTES = 2 * PAGES_HUGE_BYTES, /* from here on a block has huge pages */
 	CLASS_SHIFT_MIN = 15,
-	STEPS = 4,     /* classes for each power of two */
-	WIDER_MAX = 4, /* classes above its own that may serve a block */
+	LOOKS_MAX = 8,		  /* free blocks of a class that are compared */
+	WIDER_MAX = 1,		  /* classes above its own that may serve a block */
+	HUGE_REGIONS_MAX = 16384, /* of all nodes; half of the mappings that a process may have */
 };
-#define BYTES_MAX ((size_t)1 << 45)
 #define DECAY_NS WEIR_NS_PER_S
 
 /* Bytes in whole pages. */
@@ -76,6 +77,8 @@ struct large_region {
 	char *start;
 	size_t bytes;
 	uint32_t blocks;
+	bool huge;
+	bool tight; /* no room for a larger block of its class */
 	struct large_block block[];
 };
 
@@ -129,17 +132,19 @@ static size_t round_up(size_t bytes, size_t unit)
 static uint32_t class_of(size_t bytes)
 {
 	uint32_t shift = 63u - (uint32_t)__builtin_clzll(bytes - 1);
-	return (shift - CLASS_SHIFT_MIN) * STEPS + (uint32_t)((bytes - 1) >> (shift - 2) & (STEPS - 1));
+	return shift - CLASS_SHIFT_MIN;
 }
 
 static size_t class_bytes(uint32_t class)
 {
-	return (size_t)(STEPS + 1 + class % STEPS) << (class / STEPS + CLASS_SHIFT_MIN - 2);
+	return (size_t)2 << (class + CLASS_SHIFT_MIN);
 }
 
+/* Each takes two of the kernel's mappings, of which a process has 65,530; those in small pages are joined. */
 static bool has_huge(const struct large *l, uint32_t class)
 {
-	return l->huge && class_bytes(class) >= HUGE_BLOCK_BYTES;
+	return l->huge && class_bytes(class) >= HUGE_BLOCK_BYTES &&
+	       at_load(&((struct large *)l)->huge_regions, relaxed, none) < l->huge_regions_max;
 }
 
 static size_t less(size_t a, size_t b)
@@ -160,7 +165,7 @@ static struct extent extent_of(const struct large_block *block, size_t bytes, si
 
 /* What is kept. --------------------------------------------------------------------------------------------------- */
 
-/* The lock is held, or the block is ours alone. */
+/* The lock is held. */
 static void count_kept(struct large *l, uint64_t bytes)
 {
 	/* ORDER(kept_bytes): release, pairs with the acquire in large_kept(); who gives its grant back after that releases
@@ -181,16 +186,16 @@ static void note_least(struct large *l)
 	l->least_kept = kept < l->least_kept ? kept : l->least_kept;
 }
 
-/* Let the kernel have what is beyond `to`. The policy of the mapping stays: pages that come back come from the node. */
-static void give_back(struct large *l, struct large_block *block, struct extent to)
+/* Let the kernel have what is beyond `to`. The policy of the mapping stays: pages that come back come from the node. False: it does
+ * not take them; what it took is counted as kept all the same. */
+static bool give_back(struct large_block *block, struct extent to)
 {
 	size_t head = block->resident.head - to.head, body = block->resident.body - to.body;
-	if (body)
-		CHECK("E4", madvise(block->split + to.body, body, MADV_DONTNEED) == 0);
-	if (head)
-		CHECK("E4", madvise(block->split - block->resident.head, head, MADV_DONTNEED) == 0);
-	block->resident = to;
-	count_gone(l, head + body);
+	bool given = (!body || pages_give_back(block->split + to.body, body)) &&
+		     (!head || pages_give_back(block->split - block->resident.head, head));
+	if (given)
+		block->resident = to;
+	return given;
 }
 
 /* What is left when so much less is kept. */
@@ -207,19 +212,22 @@ static struct extent cut(const struct large *l, const struct large_block *block,
 
 /* Making. ---------------------------------------------------------------------------------------------------------- */
 
-static struct large_region *make_region(struct large *l, uint32_t class)
+/* Blocks of so many bytes each; tight: for one block, and no larger one later. */
+static struct large_region *make_region(struct large *l, uint32_t class, size_t each, bool tight)
 {
 	bool huge = has_huge(l, class);
-	size_t each = class_bytes(class), head = huge ? (size_t)PAGES_HUGE_BYTES : 0;
-	size_t bytes = each < SHARED_BELOW_BYTES ? REGION_BYTES : each + head;
-	uint32_t blocks = each < SHARED_BELOW_BYTES ? (uint32_t)(bytes / each) : 1;
+	size_t head = huge ? (size_t)PAGES_HUGE_BYTES : 0;
+	bool shared = each < SHARED_BELOW_BYTES && !tight;
+	size_t bytes = shared ? REGION_BYTES : each + head;
+	uint32_t blocks = shared ? (uint32_t)(bytes / each) : 1;
 	struct large_region *region = calloc(1, sizeof(*region) + blocks * sizeof(region->block[0]));
 	char *start = region ? pages_map(l->machine, l->node, bytes, huge ? PAGES_HUGE_BYTES : l->page, l->bind) : NULL;
 	if (!start) {
 		free(region);
 		return NULL;
 	}
-	*region = (struct large_region){.start = start, .bytes = bytes, .blocks = blocks};
+	*region = (struct large_region){.start = start, .bytes = bytes, .blocks = blocks, .huge = huge, .tight = tight};
+	at_add(&l->huge_regions, huge, relaxed, none);
 	if (l->exact)
 		pages_set_huge(start, huge ? head : bytes, false);
 	if (huge)
@@ -232,27 +240,24 @@ static struct large_region *make_region(struct large *l, uint32_t class)
 	return region;
 }
 
-static void destroy_region(struct large_region *region)
+/* False: the kernel cannot, as it has no room for one mapping more, where this one is the middle of another. */
+static bool destroy_region(struct large *l, struct large_region *region)
 {
-	pages_unmap(region->start, region->bytes);
+	if (!pages_try_unmap(region->start, region->bytes))
+		return false;
+	at_sub(&l->huge_regions, region->huge, relaxed, none);
 	free(region);
+	return true;
 }
 
-/* A new region's first block; the others are free. */
-static struct large_block *make_block(struct large *l, uint32_t class)
+/* The lock is held. */
+static void remember_region(struct large *l, struct large_region *region)
 {
-	struct large_region *region = make_region(l, class);
-	if (!region)
-		return NULL;
-	pthread_mutex_lock(&l->lock);
+	region->previous = NULL;
 	region->next = l->regions;
 	if (region->next)
 		region->next->previous = region;
 	l->regions = region;
-	for (uint32_t i = 1; i < region->blocks; i++)
-		push(&l->bare[class], &region->block[i]);
-	pthread_mutex_unlock(&l->lock);
-	return &region->block[0];
 }
 
 /* The lock is held. */
@@ -265,47 +270,92 @@ static void forget_region(struct large *l, struct large_region *region)
 
 /* Taking. ---------------------------------------------------------------------------------------------------------- */
 
+static bool is_wide(const struct large_block *block)
+{
+	return block->resident.head > block->used.head || block->resident.body > block->used.body;
+}
+
+/* So much of it is in use from now on. The lock is held: at no time is memory counted as kept that a purge does not find. */
+static void use(struct large *l, struct large_block *block, size_t bytes)
+{
+	struct extent had = block->resident, used = extent_of(block, bytes, l->page);
+	block->used = used;
+	block->resident = (struct extent){.head = more(used.head, had.head), .body = more(used.body, had.body)};
+	count_gone(l, less(used.head, had.head) + less(used.body, had.body));
+	if (is_wide(block))
+		push(&l->wide, block);
+}
+
+/* What a block of so many bytes finds of them in a free one. */
+static size_t finds(const struct large *l, const struct large_block *block, size_t bytes)
+{
+	struct extent used = extent_of(block, bytes, l->page);
+	return less(used.head, block->resident.head) + less(used.body, block->resident.body);
+}
+
+/* Of the newest free blocks of a class with memory the one of which least is left over, of those with most of what is needed. */
+static struct large_block *pop_best(struct large *l, uint32_t class, size_t bytes)
+{
+	struct large_block *best = NULL;
+	size_t most = 0;
+	uint32_t looks = 0;
+	for (struct large_block *block = l->kept[class].first; block && looks < LOOKS_MAX;
+	     block = block->next, looks++) {
+		size_t found = finds(l, block, bytes);
+		if (!best || found > most || (found == most && sum(block->resident) < sum(best->resident))) {
+			best = block;
+			most = found;
+		}
+	}
+	if (best)
+		drop(&l->kept[class], best);
+	return best;
+}
+
 /* A free block with memory, or one without; for so many bytes. */
 static struct large_block *take_free(struct large *l, uint32_t class, size_t bytes)
 {
 	struct large_block *block = NULL;
 	pthread_mutex_lock(&l->lock);
 	for (uint32_t c = class; !block && c <= class + WIDER_MAX && c < LARGE_CLASSES; c++)
-		block = pop(&l->kept[c]);
+		block = pop_best(l, c, bytes);
 	if (!block)
 		block = pop(&l->bare[class]);
 	if (block) {
-		block->used = extent_of(block, bytes, l->page);
-		count_gone(l,
-			   less(block->used.head, block->resident.head) + less(block->used.body, block->resident.body));
+		use(l, block, bytes);
 		note_least(l);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return block;
 }
 
-static bool is_wide(const struct large_block *block)
+/* A new region's first block; the others are free. */
+static struct large_block *make_block(struct large *l, uint32_t class, size_t bytes)
 {
-	return block->resident.head > block->used.head || block->resident.body > block->used.body;
+	struct large_region *region = make_region(l, class, class_bytes(class), false);
+	/* Where address space is short (RLIMIT_AS, no overcommit), without what a larger block would need. */
+	if (unlikely(!region))
+		region = make_region(l, class, bytes, true);
+	if (!region)
+		return NULL;
+	pthread_mutex_lock(&l->lock);
+	remember_region(l, region);
+	for (uint32_t i = 1; i < region->blocks; i++)
+		push(&l->bare[class], &region->block[i]);
+	use(l, &region->block[0], bytes);
+	pthread_mutex_unlock(&l->lock);
+	return &region->block[0];
 }
 
 void *large_alloc(struct large *l, size_t bytes)
 {
-	if (bytes > BYTES_MAX)
+	if (bytes > LARGE_MAX_BYTES)
 		return NULL;
 	bytes = round_up(bytes + sizeof(struct header), l->page);
 	uint32_t class = class_of(bytes);
 	struct large_block *block = take_free(l, class, bytes);
-	if (!block && !(block = make_block(l, class)))
+	if (!block && !(block = make_block(l, class, bytes)))
 		return NULL;
-	block->used = extent_of(block, bytes, l->page);
-	block->resident.head = more(block->used.head, block->resident.head);
-	block->resident.body = more(block->used.body, block->resident.body);
-	if (is_wide(block)) {
-		pthread_mutex_lock(&l->lock);
-		push(&l->wide, block);
-		pthread_mutex_unlock(&l->lock);
-	}
 	struct header *header = (struct header *)(void *)(block->split - block->used.head);
 	header->block = block;
 	return header + 1;
@@ -324,6 +374,19 @@ static uint64_t unneeded(struct large *l)
 	return least;
 }
 
+/* Nothing of it is kept. The lock is held, and let go. */
+static void free_tight(struct large *l, struct large_region *region)
+{
+	forget_region(l, region);
+	pthread_mutex_unlock(&l->lock);
+	if (destroy_region(l, region))
+		return;
+	(void)give_back(&region->block[0], (struct extent){0});
+	pthread_mutex_lock(&l->lock);
+	remember_region(l, region);
+	pthread_mutex_unlock(&l->lock);
+}
+
 void large_free(struct large *l, void *memory)
 {
 	struct large_block *block = ((struct header *)memory - 1)->block;
@@ -331,6 +394,10 @@ void large_free(struct large *l, void *memory)
 	pthread_mutex_lock(&l->lock);
 	if (is_wide(block))
 		drop(&l->wide, block);
+	if (unlikely(block->region->tight)) {
+		free_tight(l, block->region);
+		return;
+	}
 	count_kept(l, sum(block->used));
 	block->used = (struct extent){0};
 	put_free(l, block);
@@ -355,47 +422,62 @@ static struct large_block *take_oldest(struct large *l, size_t from_bytes)
 	return NULL;
 }
 
-/* The lock is held before and after, not while the kernel works: nobody else sees the block. */
-static void purge_free(struct large *l, struct large_block *block, uint64_t excess)
+/* The lock is held before and after, not while the kernel works: nobody else sees the block. Returns what was given. */
+static uint64_t purge_free(struct large *l, struct large_block *block, uint64_t excess)
 {
 	struct extent to = cut(l, block, excess);
-	size_t gone = sum(block->resident);
-	bool whole = !sum(to) && block->region->blocks == 1;
+	struct large_region *region = block->region;
+	size_t had = sum(block->resident);
+	bool whole = !sum(to) && region->blocks == 1;
 	if (whole)
-		forget_region(l, block->region);
+		forget_region(l, region);
 	pthread_mutex_unlock(&l->lock);
-	if (whole)
-		destroy_region(block->region);
-	else
-		give_back(l, block, to);
+	bool destroyed = whole && destroy_region(l, region), given = destroyed || give_back(block, to);
 	pthread_mutex_lock(&l->lock);
-	if (whole)
-		count_gone(l, gone);
-	else
+	if (whole && !destroyed)
+		remember_region(l, region);
+	if (!destroyed)
 		put_free(l, block);
+	return given ? had - sum(to) : 0;
 }
 
 /* What is behind the end of a block in use. The lock is held: its owner may free it. */
-static void purge_wide(struct large *l, struct large_block *block, uint64_t excess)
+static uint64_t purge_wide(struct large *l, struct large_block *block, uint64_t excess)
 {
-	give_back(l, block, cut(l, block, excess));
+	size_t had = sum(block->resident);
+	if (!give_back(block, cut(l, block, excess)))
+		return 0;
 	if (!is_wide(block))
 		drop(&l->wide, block);
+	return had - sum(block->resident);
+}
+
+/* Of one block, at most to a page more than so much. 0: there is nothing, or the kernel does not take it. */
+static uint64_t purge_one(struct large *l, uint64_t excess)
+{
+	struct large_block *block = take_oldest(l, HUGE_BLOCK_BYTES);
+	if (!block && l->wide.last)
+		return purge_wide(l, l->wide.last, excess);
+	if (!block && !(block = take_oldest(l, 0)))
+		return 0;
+	return purge_free(l, block, excess);
 }
 
 void large_purge(struct large *l, uint64_t most)
 {
+	pthread_mutex_lock(&l->lock);
+	uint64_t kept = large_kept(l), until = kept > most ? l->purged + (kept - most) : 0;
+	pthread_mutex_unlock(&l->lock);
+	if (!until)
+		return;
 	pthread_mutex_lock(&l->purging);
 	pthread_mutex_lock(&l->lock);
-	for (uint64_t kept; (kept = large_kept(l)) > most;) {
-		struct large_block *block = take_oldest(l, HUGE_BLOCK_BYTES);
-		if (!block && l->wide.last) {
-			purge_wide(l, l->wide.last, kept - most);
-			continue;
-		}
-		if (!block && !(block = take_oldest(l, 0)))
+	while (l->purged < until && (kept = large_kept(l)) > most) {
+		uint64_t given = purge_one(l, less(until - l->purged, kept - most));
+		if (!given)
 			break;
-		purge_free(l, block, kept - most);
+		count_gone(l, given);
+		l->purged += given;
 	}
 	note_least(l);
 	pthread_mutex_unlock(&l->lock);
@@ -412,6 +494,7 @@ void large_init(struct large *l, const struct weir_machine *machine, uint32_t no
 	l->bind = bind;
 	l->decays = true;
 	l->huge = pages_huge_when("") == PAGES_HUGE_ASKED;
+	l->huge_regions_max = HUGE_REGIONS_MAX / machine->nodes;
 	l->page = (size_t)sysconf(_SC_PAGESIZE);
 	l->decay_ns = weir_clock_monotonic_ns();
 	pthread_mutexattr_t adaptive;
@@ -433,7 +516,7 @@ void large_fini(struct large *l)
 {
 	for (struct large_region *region = l->regions, *next; region; region = next) {
 		next = region->next;
-		destroy_region(region);
+		CHECK("E1", destroy_region(l, region));
 	}
 	pthread_mutex_destroy(&l->lock);
 	pthread_mutex_destroy(&l->purging);

@@ -17,8 +17,8 @@
 /* Blocks of more than that are large. */
 enum { LARGE_ABOVE_BYTES = 32 << 10 };
 
-/* Sizes in steps of a quarter of a power of two, from 32 KiB to 64 TiB. */
-enum { LARGE_CLASSES = 4 * 31 };
+/* Sizes in powers of two, from 64 KiB to 64 TiB. */
+enum { LARGE_CLASSES = 31 };
 
 struct large_block;
 struct large_region;
@@ -31,8 +31,9 @@ struct large {
 	const struct weir_machine *machine;
 	uint32_t node;
 	bool bind;
-	bool exact;  /* no huge pages but those that blocks ask for */
-	bool huge;   /* blocks may ask for huge pages */
+	bool exact; /* no huge pages but those that blocks ask for */
+	bool huge;  /* blocks may ask for huge pages */
+	uint32_t huge_regions_max;
 	bool decays; /* what nobody needed for a while goes back by itself */
 	size_t page;
 	pthread_mutex_t purging; /* one purge at a time: outside the lock below */
@@ -41,8 +42,10 @@ struct large {
 	struct large_list kept[LARGE_CLASSES]; /* free, with memory; the newest first */
 	struct large_list bare[LARGE_CLASSES]; /* free, without */
 	struct large_list wide;		       /* in use, with memory behind what is used */
+	uint64_t purged;		       /* bytes, ever */
 	uint64_t least_kept;		       /* since decay_ns */
 	uint64_t decay_ns;
+	_Atomic(uint32_t) huge_regions;
 	CACHE_ALIGNED _Atomic(uint64_t) kept_bytes;
 };
 
@@ -56,11 +59,15 @@ void large_fini(struct large *l);
  * Without it they give back what was not needed for a second or two. */
 void large_keep(struct large *l);
 
+/* Of a block. */
+#define LARGE_MAX_BYTES ((size_t)1 << 45)
+
 /* More than LARGE_ABOVE_BYTES; aligned to 64 bytes. NULL: the host has no room. Safe together, from any thread. */
 void *large_alloc(struct large *l, size_t bytes);
 void large_free(struct large *l, void *block);
 
-/* Give memory of free blocks back to the kernel until they hold no more than `most`. Returns when it is given. */
+/* Give memory of free blocks back to the kernel: as much as they hold more than `most` now. What is freed meanwhile may stay.
+ * Returns when it is given, or the kernel takes no more. */
 void large_purge(struct large *l, uint64_t most);
 
 /* What free blocks hold, and what blocks in use hold beyond their end: at least what the kernel counts of it. */

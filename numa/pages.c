@@ -60,6 +60,18 @@ void pages_unmap(void *start, size_t bytes)
 	CHECK("E1", munmap(start, bytes) == 0);
 }
 
+bool pages_try_unmap(void *start, size_t bytes)
+{
+	return munmap(start, bytes) == 0;
+}
+
+/* What an application has locked (mlockall()) the kernel refuses to drop, unless it is told that this is meant: since 5.18. */
+bool pages_give_back(void *start, size_t bytes)
+{
+	enum { DONTNEED_LOCKED = 24 }; /* MADV_DONTNEED_LOCKED of newer headers */
+	return madvise(start, bytes, MADV_DONTNEED) == 0 || madvise(start, bytes, DONTNEED_LOCKED) == 0;
+}
+
 void pages_set_huge(void *start, size_t bytes, bool huge)
 {
 	(void)madvise(start, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);

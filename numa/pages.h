@@ -11,6 +11,12 @@
 void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes, size_t alignment, bool bind);
 void pages_unmap(void *start, size_t bytes);
 
+/* False: the kernel could not, for want of room for its records; nothing changed. */
+bool pages_try_unmap(void *start, size_t bytes);
+
+/* The kernel may have the memory; zeros come back, by the policy of the mapping. False: it does not take it. */
+bool pages_give_back(void *start, size_t bytes);
+
 /* Huge pages in these pages from now on, or none, as far as the kernel can. */
 void pages_set_huge(void *start, size_t bytes, bool huge);
 

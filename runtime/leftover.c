@@ -14,10 +14,9 @@
  *
  * A task that grows looks as well. Why a look as a task begins is enough: a task that ends counts its blocks as free before
  * it gives its grant back, so E5's sum does not grow by that. It grows as a task begins, and that task's grant is no longer
- * spare by then. If room
- * that it was granted came from a task that ended, that task's count happened before. All that ends meanwhile stands in
- * the sum with its grant, or is counted as free, or both. A task that draws takes it off first, then gets a block, out of
- * free pages if there are any, then looks, then has the block.
+ * spare by then. If room that it was granted came from a task that ended, that task's count happened before. All that ends
+ * meanwhile stands in the sum with its grant, or is counted as free, or both: if what is spare is read before what is kept.
+ * A task that draws takes it off first, then gets a block, out of free pages if there are any, then looks, then has the block.
  *
  * What is granted and not in use is a sum over threads, without a locked instruction (pool->undrawn). Who begins
  * takes its own off, then looks at what is kept; who needs the sum has a barrier put into every thread before: of two that begin
@@ -81,11 +80,42 @@ static uint64_t unused_bytes(weir_pool *pool, uint32_t w)
 	return spare + (known ? (uint64_t)undrawn : 0);
 }
 
+/* What is spare is read first: who ends between the two reads has what it leaves counted, and not its grant. The other way round its
+ * grant would be counted and what it leaves not. */
+static bool fits(const weir_pool *pool, const struct ledger *ledger, uint32_t node)
+{
+	uint64_t spare = spare_bytes(ledger, LEDGER_FIRST_NODE + node);
+	return arenas_kept(pool->arenas, node) <= spare;
+}
+
+static bool total_binds(const struct ledger *ledger)
+{
+	return ledger->limits.total_mask.main & word_mask(WEIR_MEMORY);
+}
+
+bool leftover_in_all(const weir_pool *pool)
+{
+	return total_binds(&pool->tracker->ledger) && leftover_bytes(pool);
+}
+
+static bool fits_in_all(const weir_pool *pool, const struct ledger *ledger)
+{
+	if (!total_binds(ledger))
+		return true;
+	uint64_t spare = spare_bytes(ledger, LEDGER_TOTAL);
+	return leftover_bytes(pool) <= spare;
+}
+
+static void yield_on(weir_pool *pool, const struct ledger *ledger, uint32_t node)
+{
+	if (!fits(pool, ledger, node))
+		arenas_purge(pool->arenas, node, unused_bytes(pool, LEDGER_FIRST_NODE + node));
+}
+
 /* Where a total binds, what is kept on any node stands in its room. */
 static void yield_in_all(weir_pool *pool, const struct ledger *ledger)
 {
-	if (!(ledger->limits.total_mask.main & word_mask(WEIR_MEMORY)) ||
-	    leftover_bytes(pool) <= spare_bytes(ledger, LEDGER_TOTAL))
+	if (fits_in_all(pool, ledger))
 		return;
 	uint64_t most = unused_bytes(pool, LEDGER_TOTAL);
 	for (uint32_t n = 0; n < pool->nodes; n++) {
@@ -99,9 +129,15 @@ static void yield_in_all(weir_pool *pool, const struct ledger *ledger)
 void leftover_yield_slow(weir_pool *pool, const struct task_need *need)
 {
 	const struct ledger *ledger = &pool->tracker->ledger;
-	uint32_t node = need_memory_node(pool, need), w = LEDGER_FIRST_NODE + node;
-	if (arenas_kept(pool->arenas, node) > spare_bytes(ledger, w))
-		arenas_purge(pool->arenas, node, unused_bytes(pool, w));
+	yield_on(pool, ledger, need_memory_node(pool, need));
+	yield_in_all(pool, ledger);
+}
+
+void leftover_trim(weir_pool *pool)
+{
+	const struct ledger *ledger = &pool->tracker->ledger;
+	for (uint32_t n = 0; n < pool->nodes; n++)
+		yield_on(pool, ledger, n);
 	yield_in_all(pool, ledger);
 }
 

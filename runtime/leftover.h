@@ -13,12 +13,19 @@
 uint64_t leftover_bytes(const weir_pool *pool);
 void leftover_clear(weir_pool *pool);
 
+/* Limits have become less. */
+void leftover_trim(weir_pool *pool);
+
 void leftover_yield_slow(weir_pool *pool, const struct task_need *need);
+
+/* Where a total binds, what is kept on any node stands in a task's room: is there any? */
+bool leftover_in_all(const weir_pool *pool);
 
 /* A task that holds a grant is about to use memory of it. */
 static ALWAYS_INLINE void leftover_yield(weir_pool *pool, const struct task_need *need)
 {
-	if (unlikely(arenas_kept(pool->arenas, need_memory_node(pool, need))))
+	if (unlikely(arenas_kept(pool->arenas, need_memory_node(pool, need))) ||
+	    (unlikely(pool->nodes > 1) && unlikely(leftover_in_all(pool))))
 		leftover_yield_slow(pool, need);
 }
 

@@ -16,6 +16,7 @@
 #include "private/error.h"
 #include "private/log.h"
 #include "runtime/limits.h"
+#include "runtime/pending.h"
 
 extern char **environ;
 
@@ -32,6 +33,9 @@ enum {
 	SPARES_MAX = 65536,
 	STACK_MIN = 64 << 10,
 };
+/* Tasks with a slot, calls in lanes with the leave that is given at once (producers.c), and what threads have in stock. */
+_Static_assert(TASKS_MAX + UINT64_C(5) * TASKS_MAX / 4 + (THREADS_MAX + 1) * STOCK_COUNTS <= GROUP_PENDING,
+	       "a group counts all tasks that a pool can hold");
 #define STACK_DEFAULT (UINT64_C(8) << 20)
 #define STACK_MAX (UINT64_C(1) << 40)
 #define SPIN_DEFAULT_NS (20 * WEIR_NS_PER_US)

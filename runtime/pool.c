@@ -480,8 +480,10 @@ weir_status weir_pool_set_limits(weir_pool *pool, const weir_limits *limits)
 	if (!pool || !pool->aware)
 		return error_set(WEIR_EINVAL, "limits are for resource-aware pools: set options.resource_aware");
 	weir_status status = weir_tracker_set_limits(pool->tracker, limits);
-	if (!status)
+	if (!status) {
+		leftover_trim(pool);
 		say_limits(pool);
+	}
 	return status;
 }
 

@@ -10,7 +10,9 @@
  *
  * Why W8. A plain task from outside has no slot before a worker runs it, so what is there is what was submitted less what ended,
  * by the pool's tally. To add that up for each task would cost more than the task; so a producer gets leave for some, a quarter
- * of its share of what is left, at most LEAVE_MAX, and all that anybody has leave for counts. Ends are added up first, then what
+ * of its share of what is left, at most LEAVE_MAX or what its batch wants, and all that anybody has leave for counts. Those who
+ * ask at the same time do not see each other's; being quarters of shares these are a quarter of what is left together, for which a
+ * group's count has room (options.c): batches that took all they wanted could pass its 26 bits. Ends are added up first, then what
  * was submitted: both only grow, so the difference is not less than what was there between the two. If that says full, it is made
  * again the other way round, and without what is unused: a refusal is true. (What intakes, hands and workers hold cannot be added
  * up: calls go from hand to hand meanwhile, and are missed or met twice.)
@@ -123,9 +125,8 @@ static bool get_leave(weir_pool *pool, struct intake *in, uint32_t wanted)
 	if (most < producers->tasks_max) {
 		uint64_t rest = producers->tasks_max - most;
 		uint64_t share = rest / 4 / at_load(&producers->made, relaxed, none);
-		leave = share < 1 ? 1 : share < LEAVE_MAX ? (uint32_t)share : LEAVE_MAX;
-		if (leave < wanted)
-			leave = wanted < rest ? wanted : (uint32_t)rest;
+		uint32_t most_leave = wanted > LEAVE_MAX ? wanted : LEAVE_MAX;
+		leave = share < 1 ? 1 : share < most_leave ? (uint32_t)share : most_leave;
 	} else if (!in->left && least_there(pool) < producers->tasks_max) {
 		leave = 1;
 	}
@@ -199,9 +200,15 @@ COLD static struct intake *find_mine(weir_pool *pool)
 	struct intake *in = at_load(&producers->mine[index + 1], relaxed, none);
 	if (in)
 		return in;
+	/* ORDER(intake_owner): acquire, pairs with the release in producers_hand_on(): what was given up by then we find. */
+	uint64_t handed_on = at_load(&producers->handed_on, acquire, intake_owner);
+	if (at_load(&producers->none, relaxed, none) == handed_on + 1)
+		return NULL;
 	in = take_over(producers);
 	if (!in)
 		in = make(pool);
+	if (!in && at_load(&producers->made, relaxed, none) >= producers->lanes_max)
+		at_store(&producers->none, handed_on + 1, relaxed, none);
 	at_store(&producers->mine[index + 1], in, relaxed, none);
 	return in;
 }
@@ -228,6 +235,8 @@ void producers_hand_on(weir_pool *pool)
 	at_store(&pool->producers->mine[index + 1], NULL, relaxed, none);
 	/* ORDER(intake_owner): release, pairs with the acquire in take_over(). */
 	at_store(&in->owned, 0, release, intake_owner);
+	/* ORDER(intake_owner): release, pairs with the acquire in find_mine(). */
+	at_add(&pool->producers->handed_on, 1, release, intake_owner);
 }
 
 NOINLINE struct intake *producers_ask(weir_pool *pool, uint32_t wanted, bool *full)

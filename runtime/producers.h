@@ -17,6 +17,8 @@ struct producers {
 	_Atomic(struct intake *) mine[THREADS_MAX + 2];
 	_Atomic(struct intake *) *all; /* lanes_max; NULL: not made yet */
 	CACHE_ALIGNED _Atomic(uint32_t) made;
+	_Atomic(uint64_t) handed_on; /* how often an intake was given up */
+	_Atomic(uint64_t) none;	     /* all are made, and when handed_on was one less than this none was free */
 };
 
 /* NULL in *out: this pool has none (tasks_max below THREADS_MAX). Errors: WEIR_ENOMEM. */

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -137,6 +139,100 @@ static void absurd_sizes_get_no_block_and_zero_gets_one(void **state)
 	arenas_destroy(arenas);
 	arenas_destroy(NULL);
 	weir_machine_destroy(machine);
+}
+
+/* At each edge between kinds of blocks: the first and the last byte are the block's own, also where it is one that was free before. It
+ * fails where a size belongs to one kind when it is taken and to another when it is freed. */
+static void blocks_at_the_edges_of_sizes_are_whole(void **state)
+{
+	(void)state;
+	static const size_t edges[] = {1,	64,	 4096,	     32 << 10, 36 << 10, 40 << 10,
+				       1 << 20, 2 << 20, 3584 << 10, 4 << 20,  5 << 20,	 8 << 20};
+	enum { AROUND = 5 };
+	static const size_t off[AROUND] = {0, 1, 64, 65, 128};
+	static struct block block[2][ARRAY_LENGTH(edges) * AROUND * 2];
+	weir_machine *machine = machine_of("numa:2 core:1 pu:1");
+	for (int keeps = 0; keeps < 2; keeps++) {
+		struct arenas *arenas = arenas_create(machine);
+		assert_non_null(arenas);
+		if (keeps)
+			arenas_keep_pages(arenas);
+		for (int turn = 0; turn < 3; turn++) {
+			for (size_t i = 0; i < ARRAY_LENGTH(block[0]); i++)
+				for (uint32_t node = 0; node < 2; node++) {
+					size_t edge = edges[i / 2 / AROUND], by = off[i / 2 % AROUND];
+					struct block *b = &block[node][i];
+					b->size = i % 2 ? edge + by : edge > by ? edge - by : 0;
+					b->mark = (unsigned char)(2 * i + node);
+					b->bytes = arenas_alloc(arenas, node, b->size);
+					assert_non_null(b->bytes);
+					assert_int_equal((uintptr_t)b->bytes % ARENA_ALIGNMENT, 0);
+					for (size_t at = 0; at < b->size; at += at + 4096 < b->size ? 4096 : 1)
+						b->bytes[at] = b->mark;
+				}
+			for (uint32_t node = 0; node < 2; node++)
+				arenas_purge(arenas, node, 0);
+			for (size_t i = 0; i < ARRAY_LENGTH(block[0]); i++)
+				for (uint32_t node = 0; node < 2; node++) {
+					struct block *b = &block[node][i];
+					for (size_t at = 0; at < b->size; at += at + 4096 < b->size ? 4096 : 1)
+						assert_int_equal(b->bytes[at], b->mark);
+					arenas_count_freed(arenas, node, arenas_free(arenas, node, b->bytes, b->size));
+				}
+			if (turn == 1)
+				for (uint32_t node = 0; node < 2; node++)
+					arenas_purge(arenas, node, 0);
+		}
+		arenas_destroy(arenas);
+	}
+	weir_machine_destroy(machine);
+}
+
+/* In a process of its own, whose address space has an end. */
+static int fill_what_free_blocks_had(void)
+{
+	enum { BLOCKS = 40, EACH = 10 << 20, ROOM = 32 << 20 };
+	weir_machine *machine = machine_of("numa:2 core:1 pu:1");
+	struct arenas *arenas = arenas_create(machine);
+	static void *block[2][BLOCKS];
+	if (!arenas)
+		return 2;
+	arenas_keep_pages(arenas);
+	for (uint32_t node = 0; node < 2; node++)
+		for (int i = 0; i < BLOCKS; i++)
+			block[node][i] = arenas_alloc(arenas, node, EACH);
+	for (uint32_t node = 0; node < 2; node++)
+		for (int i = 0; i < BLOCKS; i++)
+			arenas_free(arenas, node, block[node][i], EACH);
+	long mapped, resident;
+	own_pages(&mapped, &resident);
+	rlim_t room = (rlim_t)mapped * (rlim_t)sysconf(_SC_PAGESIZE) + ROOM;
+	if (setrlimit(RLIMIT_AS, &(struct rlimit){room, room}))
+		return 3;
+	void *all = arenas_alloc(arenas, 0, (size_t)BLOCKS * EACH / 2 * 3);
+	if (!all)
+		return 4;
+	if (arenas_alloc(arenas, 1, (size_t)4 * BLOCKS * EACH))
+		return 5; /* there is an end */
+	arenas_free(arenas, 0, all, (size_t)BLOCKS * EACH / 2 * 3);
+	arenas_destroy(arenas);
+	weir_machine_destroy(machine);
+	return 0;
+}
+
+/* It failed where blocks that nobody uses kept addresses, of all nodes, that the next block, larger than they, needed. */
+static void free_blocks_make_way_where_address_space_is_short(void **state)
+{
+	(void)state;
+	if (FIXTURE_SANITIZED)
+		skip();
+	pid_t child = fork();
+	if (child == 0)
+		_exit(fill_what_free_blocks_had());
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void use_and_forget(const weir_machine *machine)
@@ -328,6 +424,8 @@ int main(void)
 		cmocka_unit_test(live_blocks_are_aligned_and_apart),
 		cmocka_unit_test(a_freed_block_never_comes_back_on_another_node),
 		cmocka_unit_test(absurd_sizes_get_no_block_and_zero_gets_one),
+		cmocka_unit_test(blocks_at_the_edges_of_sizes_are_whole),
+		cmocka_unit_test(free_blocks_make_way_where_address_space_is_short),
 		cmocka_unit_test(a_thousand_arenas_leave_nothing_behind),
 		cmocka_unit_test(a_purge_gives_the_pages_of_free_blocks_back),
 		cmocka_unit_test(threads_free_each_others_blocks),

@@ -222,6 +222,72 @@ static void past_lanes_max_a_thread_shares_a_queue(void **state)
 	end_pool(pool);
 }
 
+static void *submit_once(void *argument)
+{
+	struct rival *rival = argument;
+	rival->submitted = weir_submit(rival->group, count_up, rival->count, NULL);
+	rival->registered = producers_have_mine(rival->pool) ? WEIR_OK : WEIR_EFULL;
+	return NULL;
+}
+
+static weir_status submit_elsewhere(struct rival *rival)
+{
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, submit_once, rival), 0);
+	pthread_join(thread, NULL);
+	assert_ok(rival->submitted);
+	return rival->registered;
+}
+
+/* Who found that all lanes are taken does not walk them again at each submit, until one is given up. It fails where a free one
+ * that nobody announced is found, by a walk, and where one that was given up is not. */
+static void past_lanes_max_a_thread_walks_the_lanes_once(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .lanes_max = 2));
+	weir_group *group = hostile_group(pool);
+	atomic_int count = 0;
+	struct rival rival = {.pool = pool, .group = group, .count = &count};
+	assert_ok(weir_producer_register(pool));
+	assert_int_equal(submit_elsewhere(&rival), WEIR_OK);
+	struct intake *second = at_load(&pool->producers->all[1], relaxed, none);
+	/* Its thread has ended, and its number has it; as if a third one came, with a number of its own. */
+	at_store(&second->owned, 1, relaxed, none);
+	for (uint32_t i = 0; i < THREADS_MAX; i++)
+		if (at_load(&pool->producers->mine[i + 1], relaxed, none) == second)
+			at_store(&pool->producers->mine[i + 1], NULL, relaxed, none);
+	assert_int_equal(submit_elsewhere(&rival), WEIR_EFULL);
+	at_store(&second->owned, 0, relaxed, none);
+	assert_int_equal(submit_elsewhere(&rival), WEIR_EFULL);
+	at_store(&second->owned, 1, relaxed, none);
+	assert_ok(weir_producer_unregister(pool));
+	assert_int_equal(submit_elsewhere(&rival), WEIR_OK);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(count, 4);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* W8: whatever a batch wants. It fails where batches that begin at the same time get leave for tasks_max each, which counts of a
+ * group would not hold. */
+static void nobody_gets_leave_for_more_than_a_quarter_of_its_share(void **state)
+{
+	(void)state;
+	enum { TASKS = 100000 };
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .tasks_max = TASKS));
+	weir_group *group = hostile_group(pool);
+	atomic_int count = 0;
+	bool full;
+	struct intake *in = producers_ask(pool, TASKS, &full);
+	assert_non_null(in);
+	assert_in_range(in->left, 1, TASKS / 4);
+	assert_ok(weir_submit_batch(group, count_up, &count, 0, TASKS, NULL, NULL));
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(count, TASKS);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 /* W8: alone, a thread gets in exactly as many as tasks_max says, those that run and those that are held included. */
 static void tasks_max_is_exact_for_one_thread(void **state)
 {
@@ -241,7 +307,8 @@ static void tasks_max_is_exact_for_one_thread(void **state)
 		int rest = FULL - HELD - 2;
 		if (round == 2) {
 			size_t taken;
-			assert_error(weir_submit_batch(group, count_up, &count, 0, FULL, NULL, &taken), WEIR_EFULL, "options.tasks_max");
+			assert_error(weir_submit_batch(group, count_up, &count, 0, FULL, NULL, &taken), WEIR_EFULL,
+				     "options.tasks_max");
 			assert_int_equal(taken, rest);
 		}
 		for (int i = 0; i < rest && round < 2; i++)
@@ -428,12 +495,14 @@ static void a_batch_gives_each_task_its_element(void **state)
 static void a_batch_stops_at_the_first_refusal(void **state)
 {
 	(void)state;
-	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:2 pu:1", .resource_aware = true, .workers = 2));
+	weir_pool *pool =
+		hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:2 pu:1", .resource_aware = true, .workers = 2));
 	weir_group *group = hostile_group(pool);
 	struct gate gate = {0};
 	size_t taken = 7;
-	assert_error(weir_submit_batch(group, stay, &gate, 0, 5, WEIR_DEMAND(.cores = 1, .when_short = WEIR_FAIL), &taken),
-		     WEIR_EAGAIN, "CPU");
+	assert_error(
+		weir_submit_batch(group, stay, &gate, 0, 5, WEIR_DEMAND(.cores = 1, .when_short = WEIR_FAIL), &taken),
+		WEIR_EAGAIN, "CPU");
 	assert_int_equal(taken, 2);
 	atomic_store(&gate.open, 1);
 	assert_ok(weir_group_wait(group));
@@ -515,7 +584,8 @@ static int on_a_kernel_without(void)
 		if (weir_submit(group, count_up, &count, NULL) || (i % 4 == 0 && weir_group_wait(group)))
 			return 2;
 	}
-	if (weir_submit_batch(group, count_up, &count, 0, MANY, NULL, NULL) || weir_group_wait(group) || count != 2 * MANY)
+	if (weir_submit_batch(group, count_up, &count, 0, MANY, NULL, NULL) || weir_group_wait(group) ||
+	    count != 2 * MANY)
 		return 3;
 	return weir_group_destroy(group) || weir_pool_destroy(pool) ? 4 : 0;
 }
@@ -541,6 +611,8 @@ int main(void)
 		cmocka_unit_test(what_ended_threads_left_is_run),
 		cmocka_unit_test(a_worker_with_a_producers_number_hands_the_lane_on),
 		cmocka_unit_test(past_lanes_max_a_thread_shares_a_queue),
+		cmocka_unit_test(past_lanes_max_a_thread_walks_the_lanes_once),
+		cmocka_unit_test(nobody_gets_leave_for_more_than_a_quarter_of_its_share),
 		cmocka_unit_test(tasks_max_is_exact_for_one_thread),
 		cmocka_unit_test(tasks_max_holds_for_many_threads),
 		cmocka_unit_test(tasks_max_holds_while_calls_go_from_hand_to_hand),

@@ -98,8 +98,8 @@ WEIR_API weir_monitor *weir_pool_monitor(weir_pool *pool);
 /* As weir_admission_set_strategy(). Errors: WEIR_EINVAL on a plain pool. */
 WEIR_API weir_status weir_pool_set_strategy(weir_pool *pool, const weir_strategy *strategy);
 
-/* As weir_tracker_set_limits(). Tasks that wait for more than there now is at all end with WEIR_EINFEASIBLE. Errors: also
- * WEIR_EINVAL on a plain pool. */
+/* As weir_tracker_set_limits(). What free blocks keep in room that is there no more goes back to the kernel. Tasks that
+ * wait for more than there now is at all end with WEIR_EINFEASIBLE. Errors: also WEIR_EINVAL on a plain pool. */
 WEIR_API weir_status weir_pool_set_limits(weir_pool *pool, const weir_limits *limits);
 
 typedef struct weir_pool_counts {

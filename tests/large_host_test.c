@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * large_host_test.c - blocks of whole pages where the kernel refuses, or is slow while others work.
+ * Covers E4: what the kernel did not take counts as kept, nobody is ended for it, and nobody purges for others. This program's own
+ * madvise() and munmap() stand between.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+#include "numa/large.h"
+
+enum { MIB = 1 << 20, PAGE_SLACK = 8192, DONTNEED_LOCKED = 24 };
+
+static weir_machine *machine;
+
+/* What the kernel does with pages that it is offered. */
+static struct host {
+	bool takes_none, takes_no_locked, unmaps_none;
+	size_t maps_most;    /* bytes at a time; 0: what it can */
+	struct large *large; /* a block that is freed meanwhile */
+	void *block;
+	int offered;
+	int purge_at_lock; /* which of the next: 0: none */
+	uint64_t kept;	   /* after that purge */
+} host;
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+
+/* Before the lock is taken another purges all (tests/CMakeLists.txt). */
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	if (host.purge_at_lock > 0 && --host.purge_at_lock == 0) {
+		large_purge(host.large, 0);
+		host.kept = large_kept(host.large);
+	}
+	return __real_pthread_mutex_lock(mutex);
+}
+
+int madvise(void *start, size_t bytes, int advice)
+{
+	if (advice == MADV_DONTNEED || advice == DONTNEED_LOCKED) {
+		host.offered++;
+		if (host.takes_none || (host.takes_no_locked && advice == MADV_DONTNEED)) {
+			errno = EINVAL;
+			return -1;
+		}
+		void *block = host.block;
+		host.block = NULL;
+		if (block)
+			large_free(host.large, block);
+		advice = host.takes_no_locked ? MADV_DONTNEED : advice;
+	}
+	return (int)syscall(SYS_madvise, start, bytes, advice);
+}
+
+#if !FIXTURE_SANITIZED
+void *mmap(void *start, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+	if (host.maps_most && bytes > host.maps_most) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	return (void *)syscall(SYS_mmap, start, bytes, protection, flags, file, offset);
+}
+
+int munmap(void *start, size_t bytes)
+{
+	if (host.unmaps_none) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_munmap, start, bytes);
+}
+#endif
+
+static int make_machine(void **state)
+{
+	(void)state;
+	return weir_machine_create(&machine, "numa:1 core:1 pu:1");
+}
+
+static int destroy_machine(void **state)
+{
+	(void)state;
+	weir_machine_destroy(machine);
+	return 0;
+}
+
+static struct large *made(bool huge)
+{
+	struct large *l = aligned_alloc(CACHE_LINE, (sizeof(*l) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+	assert_non_null(l);
+	host = (struct host){.large = l};
+	large_init(l, machine, 0, false);
+	large_keep(l);
+	l->huge &= huge;
+	return l;
+}
+
+static void unmake(struct large *l)
+{
+	host = (struct host){0};
+	large_fini(l);
+	free(l);
+}
+
+static unsigned char *filled(struct large *l, size_t bytes)
+{
+	unsigned char *block = large_alloc(l, bytes);
+	assert_non_null(block);
+	memset(block, 1, bytes);
+	return block;
+}
+
+static int mappings(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	int lines = 0;
+	assert_non_null(file);
+	for (int c; (c = fgetc(file)) != EOF;)
+		lines += c == '\n';
+	fclose(file);
+	return lines;
+}
+
+/* Room was needed for 5 MiB: what another leaves while the kernel takes them stays for those who come. It failed where a purge went
+ * on until no more than that was kept, whoever left it, and had no end while others left something. */
+static void what_is_freed_while_a_purge_works_stays(void **state)
+{
+	(void)state;
+	for (int huge = 0; huge < 2; huge++) {
+		struct large *l = made(huge);
+		unsigned char *first = filled(l, 10 * MIB), *second = filled(l, 10 * MIB);
+		large_free(l, first);
+		host.block = second;
+		large_purge(l, 5 * MIB);
+		assert_null(host.block);
+		assert_in_range(large_kept(l), 13 * MIB, 15 * MIB + 2 * PAGE_SLACK);
+		large_purge(l, 0);
+		assert_int_equal(large_kept(l), 0);
+		unmake(l);
+	}
+}
+
+/* The same of what stands behind the end of a block in use. */
+static void what_the_kernel_does_not_take_is_kept(void **state)
+{
+	(void)state;
+	for (int huge = 0; huge < 2; huge++) {
+		struct large *l = made(huge);
+		large_free(l, filled(l, 100000));
+		large_free(l, filled(l, 9 * MIB));
+		unsigned char *used = filled(l, 7 * MIB);
+		uint64_t kept = large_kept(l);
+		assert_true(kept >= 2 * MIB);
+		host.takes_none = host.unmaps_none = true;
+		large_purge(l, 0);
+		assert_in_range(host.offered, 1, 8);
+		assert_int_equal(large_kept(l), kept);
+		large_free(l, used);
+		large_purge(l, MIB);
+		assert_true(large_kept(l) >= 9 * MIB);
+		host.takes_none = host.unmaps_none = false;
+		large_purge(l, 0);
+		assert_int_equal(large_kept(l), 0);
+		unmake(l);
+	}
+}
+
+/* Blocks have address space up to a power of two: where there is less, they have what they need, and leave nothing when they go. It
+ * would fail where a task of 130 GiB needed 256 GiB of what may be mapped. */
+static void where_address_space_is_short_a_block_has_what_it_needs(void **state)
+{
+	(void)state;
+	if (FIXTURE_SANITIZED)
+		skip(); /* mmap() is not ours there */
+	for (int huge = 0; huge < 2; huge++) {
+		static const size_t sizes[] = {40000, 17 * MIB + 5000, 33 * MIB};
+		struct large *l = made(huge);
+		int before = mappings();
+		for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+			host.maps_most = sizes[i] + PAGE_SLACK + (huge && sizes[i] > 4 * MIB ? 4 * MIB : 0);
+			unsigned char *block = large_alloc(l, sizes[i]);
+			assert_non_null(block);
+			memset(block, 1, sizes[i]);
+			assert_null(large_alloc(l, 2 * sizes[i] + 6 * MIB));
+			large_free(l, block);
+			assert_int_equal(large_kept(l), 0);
+		}
+		assert_true(mappings() <= before + 1);
+		unmake(l);
+	}
+}
+
+/* A process of too many mappings cannot cut one in two: then the memory goes, and the addresses wait for the next block. */
+static void what_cannot_be_unmapped_is_given_and_used_again(void **state)
+{
+	(void)state;
+	struct large *l = made(false);
+	unsigned char *block = filled(l, 9 * MIB);
+	large_free(l, block);
+	host.unmaps_none = true;
+	large_purge(l, 0);
+	assert_int_equal(large_kept(l), 0);
+	host.unmaps_none = false;
+	unsigned char *again = filled(l, 9 * MIB);
+	assert_true(FIXTURE_SANITIZED || again == block);
+	large_free(l, again);
+	unmake(l);
+}
+
+/* mlockall() of the application: MADV_DONTNEED is refused. It failed where that ended the program. */
+static void locked_memory_is_given_back_as_such(void **state)
+{
+	(void)state;
+	struct large *l = made(false);
+	host.takes_no_locked = true;
+	large_free(l, filled(l, MIB));
+	large_purge(l, 0);
+	assert_int_equal(large_kept(l), 0);
+	host.takes_no_locked = false;
+	/* The real one, if it may be locked: kernels before 5.18 keep it. */
+	unsigned char *block = filled(l, MIB);
+	if (mlock(block - 64, MIB) == 0) {
+		large_free(l, block);
+		uint64_t kept = large_kept(l);
+		large_purge(l, 0);
+		assert_true(large_kept(l) == 0 || large_kept(l) == kept);
+	}
+	unmake(l);
+}
+
+/* A process may have 65,530 mappings, and a block in huge pages takes two. It failed where that many blocks left none for others. */
+static void many_blocks_in_huge_pages_do_not_use_up_all_mappings(void **state)
+{
+	(void)state;
+	enum { BLOCKS = 60, HUGE = 10, OTHERS = 8 };
+	struct large *l = made(true);
+	l->huge_regions_max = HUGE;
+	int before = mappings();
+	unsigned char *block[BLOCKS];
+	for (int i = 0; i < BLOCKS; i++) {
+		block[i] = large_alloc(l, 5 * MIB - 100000);
+		assert_non_null(block[i]);
+	}
+	assert_true(FIXTURE_SANITIZED || mappings() <= before + 2 * HUGE + OTHERS);
+	/* Who made room makes it for others. */
+	for (int i = 0; i < BLOCKS; i++)
+		large_free(l, block[i]);
+	large_purge(l, 0);
+	assert_int_equal(at_load(&l->huge_regions, relaxed, none), 0);
+	unmake(l);
+}
+
+/* E4: a purge to nothing leaves nothing, whenever it comes in between. It failed where a block that was found and not handed out yet
+ * held memory behind its end that no purge saw. */
+static void a_purge_finds_what_is_kept_in_a_block_that_is_being_taken(void **state)
+{
+	(void)state;
+	for (int huge = 0; huge < 2; huge++)
+		for (int lock = 1; lock <= 4; lock++) {
+			struct large *l = made(huge);
+			large_free(l, filled(l, 9 * MIB));
+			host.purge_at_lock = lock;
+			host.kept = UINT64_MAX;
+			unsigned char *block = large_alloc(l, 6 * MIB);
+			assert_non_null(block);
+			assert_true(host.kept == 0 || host.purge_at_lock > 0);
+			host.purge_at_lock = 0;
+			memset(block, 1, 6 * MIB);
+			large_free(l, block);
+			unmake(l);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_freed_while_a_purge_works_stays),
+		cmocka_unit_test(what_the_kernel_does_not_take_is_kept),
+		cmocka_unit_test(where_address_space_is_short_a_block_has_what_it_needs),
+		cmocka_unit_test(what_cannot_be_unmapped_is_given_and_used_again),
+		cmocka_unit_test(locked_memory_is_given_back_as_such),
+		cmocka_unit_test(many_blocks_in_huge_pages_do_not_use_up_all_mappings),
+		cmocka_unit_test(a_purge_finds_what_is_kept_in_a_block_that_is_being_taken),
+	};
+	return cmocka_run_group_tests(tests, make_machine, destroy_machine);
+}
