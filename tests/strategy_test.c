@@ -260,7 +260,8 @@ static weir_status limit_at_random(struct ledger *ledger, const weir_machine *ma
 		if (plain)
 			continue;
 		node[n].bandwidth_bytes_s = fixture_random(random) % 4 * (UINT64_C(1) << 30);
-		node[n].counted[0] = fixture_random(random) % 5;
+		/* Of the first there is always one: a thing that no node has may not be asked for. */
+		node[n].counted[0] = !n + fixture_random(random) % 5;
 		if (fixture_random(random) % 5 == 0)
 			node[n].cores = -1;
 	}
