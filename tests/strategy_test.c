@@ -259,8 +259,9 @@ static weir_status limit_at_random(struct ledger *ledger, const weir_machine *ma
 					    .memory_bytes = (4 + fixture_random(random) % 60) * MIB};
 		if (plain)
 			continue;
-		node[n].bandwidth_bytes_s = fixture_random(random) % 4 * (UINT64_C(1) << 30);
-		/* Of the first there is always one: a thing that no node has may not be asked for. */
+		/* The first node has always some, and the most: what no node has may not be asked for, and the first limits fix the
+		 * units of later ones. */
+		node[n].bandwidth_bytes_s = (n ? fixture_random(random) % 4 : 3) * (UINT64_C(1) << 30);
 		node[n].counted[0] = !n + fixture_random(random) % 5;
 		if (fixture_random(random) % 5 == 0)
 			node[n].cores = -1;
