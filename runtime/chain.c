@@ -344,8 +344,7 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	others = others > places(admission) ? others : places(admission);
 	uint32_t most = 1 + admission->room.count / (2 * others);
 	struct waiter *out[HAND_MAX];
-	uint32_t count = room_lend(&admission->room, head, place, !admission->hands_filled, out,
-				   most < hand->pace ? most : hand->pace);
+	uint32_t count = room_lend(&admission->room, head, place, out, most < hand->pace ? most : hand->pace);
 	for (uint32_t i = 0; i < count; i++) {
 		hand->slot[i].waiter = out[i];
 		/* Whoever cancels it meanwhile has it: WAITING is what it should be. */
@@ -365,6 +364,9 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	at_store(&hand->next, 0, relaxed, none);
 	at_store(&hand->passed, 0, relaxed, none);
 	at_store(&hand->end, count, relaxed, none);
+	/* Who will be in it the next time, if the others fill theirs by turns with it. */
+	uint64_t order = waiter_order(out[count - 1]) + 1 + (uint64_t)admission->hands_filled * hand->pace;
+	room_coming(&admission->room, order, hand->coming, count);
 	lent->hands++;
 	admission->hands_filled++;
 	hand_fetch_ahead(hand, 0, count);

@@ -38,6 +38,7 @@ struct hand {
 	struct record_slot *record;
 	struct slot_cache *cache;
 	struct hand_slot slot[HAND_MAX];
+	struct waiter *coming[HAND_MAX]; /* who may be in it the next time, to be fetched; may be gone */
 	/* The token holder's. */
 	CACHE_ALIGNED uint32_t filled; /* slots; 0: nothing is lent, and the rest means nothing */
 	uint32_t pace;		       /* how many it gets */
@@ -68,6 +69,7 @@ static inline void hand_fetch_ahead(struct hand *hand, uint32_t next, uint32_t e
 	/* What its owner has before it. */
 	__builtin_prefetch((const char *)waiter - CACHE_LINE, 1);
 	__builtin_prefetch(at_load(&waiter->whose, relaxed, none), 1);
+	__builtin_prefetch(hand->coming[next], 1);
 }
 
 /* The owner's: take the oldest out: it is GRANTED then. NULL: there is none. */

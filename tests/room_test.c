@@ -269,7 +269,7 @@ static void what_is_lent_is_next_and_comes_back_to_its_place(void **state)
 				left--;
 				continue;
 			}
-			count[turn] = room_lend(&room, head, place, r % 2, lent[turn], 1 + (uint32_t)(r >> 8) % 8);
+			count[turn] = room_lend(&room, head, place, lent[turn], 1 + (uint32_t)(r >> 8) % 8);
 			assert_in_range(count[turn], 1, 8);
 			assert_ptr_equal(lent[turn][0], head);
 			for (uint32_t l = 0; l < count[turn]; l++)
