@@ -301,8 +301,10 @@ void room_fetch(struct room *room)
 
 void room_coming(const struct room *room, uint64_t order, struct waiter **out, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
-		out[i] = latest_at(room, order + i);
+	uint64_t from = order & room->latest_mask, straight = room->latest_mask + 1 - from;
+	uint32_t first = count < straight ? count : (uint32_t)straight;
+	memcpy(out, room->latest + from, first * sizeof(*out));
+	memcpy(out + first, room->latest, (count - first) * sizeof(*out));
 }
 
 /* In a long queue who comes next is cold, and is found only by who comes before; so those who came a while after are fetched

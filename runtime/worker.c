@@ -93,7 +93,7 @@ static ALWAYS_INLINE struct waiter *hand_on(weir_pool *pool, struct worker *work
 	struct waiter *next = NULL;
 	/* What is owed to a limit is paid by what comes back. */
 	if (likely(worker->hand) && likely(!at_load(&pool->tracker->ledger.owed, relaxed, none)))
-		next = hand_on_at_once(worker->hand, waiter->node, &grant);
+		next = hand_on_at_once(worker->hand, &grant);
 	if (unlikely(!next)) {
 		next = admission_hand_on(pool->admission, waiter->node, grant, batch, kick, stale);
 		worker->hand = chains_hand(pool->admission);
