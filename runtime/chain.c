@@ -392,7 +392,8 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	at_store(&hand->end, count, relaxed, none);
 	/* Who will be in it the next time, if the others fill theirs by turns with it. */
 	uint64_t order = waiter_order(out[count - 1]) + 1 + (uint64_t)admission->hands_filled * hand->pace;
-	room_coming(&admission->room, order, hand->coming, count);
+	for (uint32_t i = room_coming(&admission->room, order, hand->coming, count); i <= count; i++)
+		hand->coming[i] = out[count - 1];
 	lent->hands++;
 	admission->hands_filled++;
 	hand_fetch_ahead(hand, 0);

@@ -46,7 +46,7 @@ struct hand {
 	_Atomic(uint64_t) counted;     /* of those taken, ever */
 	struct taken held;	       /* what a grant of these units took, and from where */
 	uint64_t filled_ns;
-	uint64_t since_ns[HAND_MAX]; /* since when they wait */
+	uint64_t since_ns[HAND_MAX];			      /* since when they wait */
 	uint64_t since_sum_ns, since_first_ns, since_last_ns; /* of all of them */
 };
 

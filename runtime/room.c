@@ -299,12 +299,15 @@ void room_fetch(struct room *room)
 	fetch_leader(at_load(&room->heir, relaxed, none));
 }
 
-void room_coming(const struct room *room, uint64_t order, struct waiter **out, uint32_t count)
+uint32_t room_coming(const struct room *room, uint64_t order, struct waiter **out, uint32_t most)
 {
+	uint64_t there = room->order < order ? 0 : room->order - order + 1;
+	uint32_t count = there < most ? (uint32_t)there : most;
 	uint64_t from = order & room->latest_mask, straight = room->latest_mask + 1 - from;
 	uint32_t first = count < straight ? count : (uint32_t)straight;
-	memcpy(out, room->latest + from, first * sizeof(*out));
-	memcpy(out + first, room->latest, (count - first) * sizeof(*out));
+	memcpy(out, room->latest + from, first * sizeof(struct waiter *));
+	memcpy(out + first, room->latest, (count - first) * sizeof(struct waiter *));
+	return count;
 }
 
 /* In a long queue who comes next is cold, and is found only by who comes before; so those who came a while after are fetched
@@ -321,7 +324,7 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 	uint32_t lent = 0;
 	while (heir && lent < most && heir->may_be_lent && (!rival || served_before(heir, rival))) {
 		heir->place = PLACE_COMING;
-		__builtin_prefetch(latest_at(room, order + lent), 1);
+		__builtin_prefetch(order + lent <= room->order ? latest_at(room, order + lent) : heir, 1);
 		out[lent++] = heir;
 		heir = heir->next;
 	}
