@@ -69,7 +69,7 @@ static ALWAYS_INLINE void hand_fetch_ahead(struct hand *hand, uint32_t next)
 	/* What its owner has before it. */
 	__builtin_prefetch((const char *)waiter - CACHE_LINE, 1);
 	__builtin_prefetch(at_load(&waiter->whose, relaxed, none), 1);
-	__builtin_prefetch(hand->coming[next], 1);
+	__builtin_prefetch(hand->coming[next]);
 }
 
 /* The owner's: take the oldest out, which is at next, below end: it is GRANTED then. NULL: all were decided by others. */
