@@ -168,7 +168,7 @@ static enum change change_state(struct book *book, uint32_t number, uint64_t liv
 	uint32_t owner = where_owner(at_load(&slot->where, relaxed, none));
 	if (!owner)
 		return at_cas(&slot->state, &live, wanted, acquire, relaxed, book_state) ? WON : LOST;
-	/* ORDER(slots_cache): acquire, pairs with the release in own_cache(). */
+	/* ORDER(slots_cache): acquire, pairs with the release in slots_own_cache(). */
 	struct slot_cache *cache = at_load(&book->slots.cache[owner], acquire, slots_cache);
 	return owner == thread_index_plus_one ? change_own(cache, slot, number, live, wanted)
 					      : change_foreign(cache, slot, number, live, wanted);
@@ -201,7 +201,7 @@ weir_status book_begin_change(struct book *book, weir_grant grant, struct book_r
 		/* ORDER(book_state): acquire: the fields are written behind this. */
 		won = at_cas(&slot->state, &state, live | BOOK_BUSY, acquire, relaxed, book_state);
 	} else {
-		/* ORDER(slots_cache): acquire, pairs with the release in own_cache(). */
+		/* ORDER(slots_cache): acquire, pairs with the release in slots_own_cache(). */
 		struct slot_cache *cache = at_load(&book->slots.cache[owner], acquire, slots_cache);
 		won = change_foreign(cache, slot, number, live, live | BOOK_BUSY) == WON;
 	}

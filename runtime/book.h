@@ -257,19 +257,23 @@ static ALWAYS_INLINE bool book_glance(struct book *book, weir_grant grant, uint6
  * live, or its slot makes no more handles; it stays what it was. */
 bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t counted);
 
-/* The same where the calling thread owns it, as who renewed it before does; slot: of the grant, cache: the caller's, or NULL. False:
- * nothing happened, and book_renew() must be called next. */
-static ALWAYS_INLINE bool book_renew_slot(struct record_slot *slot, struct slot_cache *cache, weir_grant *grant,
-					  uint64_t main, uint64_t counted)
+/* May the calling thread, whose cache it is (or NULL), renew a grant that it has just renewed so many times by book_renew_own()? */
+static ALWAYS_INLINE bool book_owns(struct record_slot *slot, const struct slot_cache *cache, weir_grant grant,
+				    uint32_t times)
+{
+	return cache && where_owner(at_load(&slot->where, relaxed, none)) == thread_index_plus_one &&
+	       (grant.handle >> SLOTS_BITS) + times < BOOK_GENERATION_LAST;
+}
+
+/* The same as book_renew(), of a grant that book_owns() was true of; slot: of the grant, cache: the caller's. False: nothing
+ * happened, and book_renew() must be called next. */
+static ALWAYS_INLINE bool book_renew_own(struct record_slot *slot, struct slot_cache *cache, weir_grant *grant,
+					 uint64_t main, uint64_t counted)
 {
 	uint64_t live = grant->handle >> SLOTS_BITS << 1;
-	/* ORDER(book_state): acquire, pairs with the release in book_publish_at(): the owner is this grant's. */
-	if (unlikely(at_load(&slot->state, acquire, book_state) != live) ||
-	    unlikely(where_owner(at_load(&slot->where, relaxed, none)) != thread_index_plus_one) ||
-	    unlikely(live >= 2 * BOOK_GENERATION_LAST) || unlikely(!cache))
-		return false;
 	/* See "Bias" in book.c: others who want to strike it out, or change it, see us at it, and are too late. With others at
-	 * work book_renew() decides: what it held may be changed between two looks of ours. */
+	 * work book_renew() decides: what it held may be changed between two looks of ours. Relaxed: while it is live under this
+	 * handle its owner is who made the handle, the caller. */
 	at_store(&cache->busy, (uint32_t)((grant->handle & BOOK_SLOT_MASK) + 1) | BOOK_BUSY_ALONE, relaxed, none);
 	at_signal_fence();
 	bool won = likely(!(at_load(&cache->attention, relaxed, none) & BOOK_BIAS)) &&

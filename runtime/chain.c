@@ -178,8 +178,8 @@ static void keep_pace(const struct weir_admission *admission, struct hand *hand,
 }
 
 /* How long those who were taken out waited. When each was taken is not known: some time since it was lent, so half of it. */
-static void count_waits(struct weir_admission *admission, const struct hand *hand, uint32_t histogram, uint32_t taken,
-			uint64_t then_ns)
+static uint64_t count_each_wait(struct weir_admission *admission, const struct hand *hand, uint32_t histogram,
+				uint32_t taken, uint64_t then_ns)
 {
 	uint64_t sum_ns = 0;
 	for (uint32_t i = 0, next; i < taken; i = next) {
@@ -197,6 +197,20 @@ static void count_waits(struct weir_admission *admission, const struct hand *han
 		}
 		tally_add(&admission->tally, histogram + bucket, next - i);
 	}
+	return sum_ns;
+}
+
+static void count_waits(struct weir_admission *admission, const struct hand *hand, uint32_t histogram, uint32_t taken,
+			uint64_t then_ns)
+{
+	uint32_t bucket = histogram_bucket(then_ns - hand->since_last_ns);
+	uint64_t sum_ns = taken * then_ns - hand->since_sum_ns;
+	/* If all were, and who waited longest is counted with who did least, so are those between. */
+	if (likely(taken == hand->filled) && likely(then_ns >= hand->since_last_ns) &&
+	    likely(histogram_bucket(then_ns - hand->since_first_ns) == bucket))
+		tally_add(&admission->tally, histogram + bucket, taken);
+	else
+		sum_ns = count_each_wait(admission, hand, histogram, taken, then_ns);
 	tally_add(&admission->tally, histogram + WEIR_BUCKETS, sum_ns);
 }
 
@@ -327,8 +341,27 @@ static void describe(struct lending *lent, const struct waiter *head)
 	lent->priority = head->demand.priority;
 }
 
-bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
-	       const struct taken *taken)
+static void put_in(struct hand *hand, struct waiter *const *out, uint32_t count)
+{
+	uint64_t sum_ns = 0, first_ns = UINT64_MAX, last_ns = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		hand->slot[i].waiter = out[i];
+		/* Whoever cancels it meanwhile has it: WAITING is what it should be. */
+		uint64_t state = at_load(&out[i]->state, relaxed, none);
+		hand->slot[i].state = state - state % WAITER_STATES + WAITER_WAITING;
+		uint64_t since_ns = waiter_since_ns(out[i]);
+		hand->since_ns[i] = since_ns;
+		sum_ns += since_ns;
+		first_ns = since_ns < first_ns ? since_ns : first_ns;
+		last_ns = since_ns > last_ns ? since_ns : last_ns;
+	}
+	hand->slot[count].waiter = out[count - 1];
+	hand->since_sum_ns = sum_ns;
+	hand->since_first_ns = first_ns;
+	hand->since_last_ns = last_ns;
+}
+
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken)
 {
 	struct lending *lent = &admission->lent[place];
 	pull_back(admission, hand);
@@ -344,20 +377,12 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	others = others > places(admission) ? others : places(admission);
 	uint32_t most = 1 + admission->room.count / (2 * others);
 	struct waiter *out[HAND_MAX];
-	uint32_t count = room_lend(&admission->room, head, place, !admission->hands_filled, out,
-				   most < hand->pace ? most : hand->pace);
-	for (uint32_t i = 0; i < count; i++) {
-		hand->slot[i].waiter = out[i];
-		/* Whoever cancels it meanwhile has it: WAITING is what it should be. */
-		uint64_t state = at_load(&out[i]->state, relaxed, none);
-		hand->slot[i].state = state - state % WAITER_STATES + WAITER_WAITING;
-		hand->since_ns[i] = waiter_since_ns(out[i]);
-	}
+	uint32_t count = room_lend(&admission->room, head, place, out, most < hand->pace ? most : hand->pace);
+	CHECK("H2", count);
+	put_in(hand, out, count);
 	hand->place = place;
 	hand->units = taken->units;
-	hand->number = (uint32_t)(grant.handle & BOOK_SLOT_MASK);
-	hand->record = book_slot_of(admission->tracker->book, grant);
-	hand->cache = slots_cache(&admission->tracker->book->slots);
+	hand->grant = (weir_grant){0};
 	hand->held = *taken;
 	hand->filled = count;
 	hand->filled_ns = admission->now_ns;
@@ -365,9 +390,13 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	at_store(&hand->next, 0, relaxed, none);
 	at_store(&hand->passed, 0, relaxed, none);
 	at_store(&hand->end, count, relaxed, none);
+	/* Who will be in it the next time, if the others fill theirs by turns with it. */
+	uint64_t order = waiter_order(out[count - 1]) + 1 + (uint64_t)admission->hands_filled * hand->pace;
+	for (uint32_t i = room_coming(&admission->room, order, hand->coming, count); i <= count; i++)
+		hand->coming[i] = out[count - 1];
 	lent->hands++;
 	admission->hands_filled++;
-	hand_fetch_ahead(hand, 0, count);
+	hand_fetch_ahead(hand, 0);
 	return true;
 }
 
@@ -377,6 +406,15 @@ static inline bool hand_has(const struct hand *hand, uint32_t place, const struc
 	struct hand *own = (struct hand *)hand;
 	return at_load(&own->next, relaxed, none) < at_load(&own->end, relaxed, none) && hand->place == place &&
 	       hand->units.main == units->main && hand->units.counted == units->counted;
+}
+
+/* What is handed on first after a fill; the rest at once, if it can. */
+static void note_grant(struct weir_admission *admission, struct hand *hand, weir_grant grant)
+{
+	struct book *book = admission->tracker->book;
+	hand->record = book_slot_of(book, grant);
+	hand->cache = slots_own_cache(&book->slots);
+	hand->grant = book_owns(hand->record, hand->cache, grant, HAND_MAX) ? grant : (weir_grant){0};
 }
 
 struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t place, weir_grant grant,
@@ -400,16 +438,14 @@ struct waiter *admission_hand_on(struct weir_admission *admission, uint32_t plac
 			handing = door_fill_hand(admission, hand, place, grant, batch, kick);
 			continue;
 		}
-		bool its_slot = hand->number == (grant.handle & BOOK_SLOT_MASK);
-		if (!renewed &&
-		    !(its_slot && book_renew_slot(hand->record, hand->cache, &grant, units.main, units.counted)) &&
-		    !book_renew(admission->tracker->book, &grant, units.main, units.counted)) {
+		if (!renewed && !book_renew(admission->tracker->book, &grant, units.main, units.counted)) {
 			/* Somebody releases it just now. */
 			*kick = true;
 			break;
 		}
 		renewed = true;
-		struct waiter *waiter = hand_take(hand);
+		note_grant(admission, hand, grant);
+		struct waiter *waiter = hand_take(hand, at_load(&hand->next, relaxed, none));
 		if (likely(waiter)) {
 			waiter->grant = grant;
 			waiter->node = place;

@@ -33,18 +33,21 @@ struct hand {
 	uint32_t place;
 	struct packed units;	 /* what each of them needs */
 	_Atomic(uint64_t) taken; /* ever */
-	/* The book's slot of the grant that it was filled for, and the owner's cache of its slots. */
-	uint32_t number;
+	/* What the owner handed on last, on this place, if it may do so again by book_renew_own(); else 0. Its slot in the book, and
+	 * the owner's cache of such slots. */
+	weir_grant grant;
 	struct record_slot *record;
 	struct slot_cache *cache;
-	struct hand_slot slot[HAND_MAX];
+	struct hand_slot slot[HAND_MAX + 1]; /* behind the last, the last once more */
+	struct waiter *coming[HAND_MAX + 1]; /* who may be in it the next time, to be fetched; may be gone */
 	/* The token holder's. */
 	CACHE_ALIGNED uint32_t filled; /* slots; 0: nothing is lent, and the rest means nothing */
 	uint32_t pace;		       /* how many it gets */
 	_Atomic(uint64_t) counted;     /* of those taken, ever */
 	struct taken held;	       /* what a grant of these units took, and from where */
 	uint64_t filled_ns;
-	uint64_t since_ns[HAND_MAX]; /* since when they wait */
+	uint64_t since_ns[HAND_MAX];			      /* since when they wait */
+	uint64_t since_sum_ns, since_first_ns, since_last_ns; /* of all of them */
 };
 
 /* What is lent to a place, or was last: the token holder's. */
@@ -60,21 +63,19 @@ struct lending {
 
 /* Who comes next touches these lines, which are those of who submitted it. What is read here may be in use again, but its
  * memory stays what it is. */
-static inline void hand_fetch_ahead(struct hand *hand, uint32_t next, uint32_t end)
+static ALWAYS_INLINE void hand_fetch_ahead(struct hand *hand, uint32_t next)
 {
-	if (next >= end)
-		return;
 	struct waiter *waiter = hand->slot[next].waiter;
 	/* What its owner has before it. */
 	__builtin_prefetch((const char *)waiter - CACHE_LINE, 1);
 	__builtin_prefetch(at_load(&waiter->whose, relaxed, none), 1);
+	__builtin_prefetch(hand->coming[next]);
 }
 
-/* The owner's: take the oldest out: it is GRANTED then. NULL: there is none. */
-static inline struct waiter *hand_take(struct hand *hand)
+/* The owner's: take the oldest out, which is at next, below end: it is GRANTED then. NULL: all were decided by others. */
+static ALWAYS_INLINE struct waiter *hand_take(struct hand *hand, uint32_t next)
 {
-	uint32_t next = at_load(&hand->next, relaxed, none);
-	for (uint32_t end; next < (end = at_load(&hand->end, relaxed, none));) {
+	do {
 		struct hand_slot *slot = &hand->slot[next++];
 		/* Relaxed: we filled the slot, and have acquired the waiter with the token. */
 		bool ours = waiter_grant_lent(slot->waiter, slot->state);
@@ -86,26 +87,27 @@ static inline struct waiter *hand_take(struct hand *hand)
 		/* ORDER(hand): release, pairs with the acquire in pull_back(): who sees it sees who was passed over. */
 		at_store(&hand->next, next, release, hand);
 		if (likely(ours)) {
-			hand_fetch_ahead(hand, next, end);
+			hand_fetch_ahead(hand, next);
 			return slot->waiter;
 		}
-	}
+	} while (next < at_load(&hand->end, relaxed, none));
 	return NULL;
 }
 
-/* The owner's: it ends a grant on a place, which goes on to the oldest, if there is one, and the grant is what they need. *grant:
- * the new handle, even if it is then found that all were decided by others. NULL: admission_hand_on() finds out. */
-static ALWAYS_INLINE struct waiter *hand_on_at_once(struct hand *hand, uint32_t place, weir_grant *grant)
+/* The owner's: it ends a grant, which goes on to the oldest, if there is one, and the grant is what they need. *grant: the new
+ * handle, even if it is then found that all were decided by others. NULL: admission_hand_on() finds out. */
+static ALWAYS_INLINE struct waiter *hand_on_at_once(struct hand *hand, weir_grant *grant)
 {
-	if (unlikely(at_load(&hand->next, relaxed, none) >= at_load(&hand->end, relaxed, none)) ||
-	    unlikely(hand->number != (grant->handle & BOOK_SLOT_MASK)) || unlikely(hand->place != place) ||
-	    unlikely(!book_renew_slot(hand->record, hand->cache, grant, hand->units.main, hand->units.counted)))
+	uint32_t next = at_load(&hand->next, relaxed, none);
+	if (unlikely(hand->grant.handle != grant->handle) || unlikely(next >= at_load(&hand->end, relaxed, none)) ||
+	    unlikely(!book_renew_own(hand->record, hand->cache, grant, hand->units.main, hand->units.counted)))
 		return NULL;
-	struct waiter *waiter = hand_take(hand);
+	hand->grant = *grant;
+	struct waiter *waiter = hand_take(hand, next);
 	if (unlikely(!waiter))
 		return NULL;
 	waiter->grant = *grant;
-	waiter->node = place;
+	waiter->node = hand->place;
 	return waiter;
 }
 
@@ -122,8 +124,7 @@ struct batch;
 
 /* Fill the calling thread's hand with the first in line for a place, if what a grant took is just what they need. False: it
  * is not, or there is something that a scan has to decide. */
-bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, weir_grant grant,
-	       const struct taken *taken);
+bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t place, const struct taken *taken);
 
 /* Take everybody back who was lent and not taken out, into their old places in the room; count those out who were. */
 void chains_pull_back(struct weir_admission *admission);

@@ -122,7 +122,7 @@ static struct slot_cache *next_cache(struct credits *credits, uint32_t *i)
 {
 	uint32_t end = at_load(&credits->slots->end, relaxed, none);
 	while (*i < end) {
-		/* ORDER(slots_cache): acquire, pairs with the release in own_cache(): it starts empty. */
+		/* ORDER(slots_cache): acquire, pairs with the release in slots_own_cache(): it starts empty. */
 		struct slot_cache *cache = at_load(&credits->slots->cache[(*i)++], acquire, slots_cache);
 		if (cache)
 			return cache;

@@ -377,8 +377,7 @@ enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand,
 		*kick |= !scan(admission, KICK_ALL, batch);
 	struct taken taken;
 	const struct waiter *claimant = admission->claimant;
-	bool filled =
-		tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, grant, &taken);
+	bool filled = tracker_held(admission->tracker, grant, &taken) && hand_fill(admission, hand, place, &taken);
 	say_due(admission);
 	if (filled) {
 		/* The claim was fulfilled: what it kept is open to the others, as in scan(). */

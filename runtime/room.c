@@ -24,12 +24,16 @@ bool room_init(struct room *room, uint32_t nodes)
 	memset(room, 0, sizeof(*room));
 	room->nodes = nodes;
 	room->at_node = calloc(nodes, sizeof(*room->at_node));
-	return room->at_node != NULL;
+	/* Pages that were never written to are none. */
+	room->latest = calloc(ROOM_LATEST_MAX, sizeof(struct waiter *));
+	room->latest_mask = ROOM_LATEST_FIRST - 1;
+	return room->at_node && room->latest;
 }
 
 void room_fini(struct room *room)
 {
 	free(room->at_node);
+	free(room->latest);
 }
 
 uint32_t room_service(weir_class task_class)
@@ -115,21 +119,18 @@ static void unlink_leader(struct room_class *class, struct waiter *leader)
 	*(leader->after ? &leader->after->before : &class->last) = leader->before;
 }
 
-/* Whoever came a while before knows from now on who comes then. */
-static void note_latest(struct room *room, struct waiter *waiter)
+/* Who is how old, as far as anybody may ask: twice as many whenever more wait. */
+static void remember_more(struct room *room)
 {
-	struct waiter **latest = &room->latest[waiter_order(waiter) % ROOM_LATEST];
-	if (*latest)
-		(*latest)->jump = waiter;
-	*latest = waiter;
-	waiter->jump = NULL;
+	uint64_t size = room->latest_mask + 1;
+	for (uint64_t i = 0; i < size; i++)
+		room->latest[size + i] = room->latest[i];
+	room->latest_mask = 2 * size - 1;
 }
 
-static void forget_latest(struct room *room, const struct waiter *waiter)
+static inline struct waiter *latest_at(const struct room *room, uint64_t order)
 {
-	struct waiter **latest = &room->latest[waiter_order(waiter) % ROOM_LATEST];
-	if (*latest == waiter)
-		*latest = NULL;
+	return room->latest[order & room->latest_mask];
 }
 
 static void count(struct room *room, const struct waiter *waiter, uint32_t change)
@@ -161,7 +162,9 @@ bool room_add(struct room *room, struct waiter *waiter)
 	waiter->outranked = 0;
 	waiter->head_since_ns = 0;
 	waiter->place = PLACE_LISTED;
-	note_latest(room, waiter);
+	if (unlikely(room->count > room->latest_mask) && room->latest_mask < ROOM_LATEST_MAX - 1)
+		remember_more(room);
+	room->latest[room->order & room->latest_mask] = waiter;
 	count(room, waiter, 1);
 	struct waiter **link = find_shape(room, waiter);
 	if (*link) {
@@ -212,7 +215,6 @@ void room_remove(struct room *room, struct waiter *waiter)
 {
 	struct waiter **link = find_shape(room, waiter);
 	waiter->place = PLACE_ASIDE;
-	forget_latest(room, waiter);
 	count(room, waiter, UINT32_MAX);
 	if (*link == waiter)
 		remove_leader(room, waiter, link);
@@ -232,7 +234,6 @@ struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waite
 				if (!leaves(one, context))
 					continue;
 				remove_follower(leader, one);
-				forget_latest(room, one);
 				count(room, one, UINT32_MAX);
 				one->place = PLACE_ASIDE;
 				one->next = out;
@@ -290,43 +291,41 @@ static inline void fetch_leader(const struct waiter *leader)
 	__builtin_prefetch(&leader->demand.task_class);
 }
 
-static void fetch_soon(struct room *room)
-{
-	for (uint32_t i = 0; i < ROOM_LATEST; i++)
-		__builtin_prefetch(at_load(&room->soon[i], relaxed, none), 1);
-}
-
 void room_fetch(struct room *room)
 {
 	for (const char *line = (const char *)room->service; line < (const char *)room->shape; line += CACHE_LINE)
 		__builtin_prefetch(line, 1);
 	__builtin_prefetch(&room->count, 1);
-	fetch_soon(room);
 	fetch_leader(at_load(&room->heir, relaxed, none));
 }
 
-/* In a long queue who comes next is cold, and is found only by who comes before. So whoever passes one says who comes a while
- * after it: who lends alone fetches that one for the next time, others leave it to whose turn it is then. */
-uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, bool alone, struct waiter **out,
-		   uint32_t most)
+uint32_t room_coming(const struct room *room, uint64_t order, struct waiter **out, uint32_t most)
 {
-	if (!alone)
-		fetch_soon(room);
+	uint64_t there = room->order < order ? 0 : room->order - order + 1;
+	uint32_t count = there < most ? (uint32_t)there : most;
+	uint64_t from = order & room->latest_mask, straight = room->latest_mask + 1 - from;
+	uint32_t first = count < straight ? count : (uint32_t)straight;
+	memcpy(out, room->latest + from, first * sizeof(struct waiter *));
+	memcpy(out + first, room->latest, (count - first) * sizeof(struct waiter *));
+	return count;
+}
+
+/* In a long queue who comes next is cold, and is found only by who comes before; so those who came a while after are fetched
+ * meanwhile, of whatever shape they are. */
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most)
+{
 	struct room_class *class = class_of(room, leader);
 	struct waiter **link = find_shape(room, leader);
 	struct waiter *rival = leader->after;
 	for (int i = 0; rival && i < LENDING_LOOKS && !may_start_at(rival, place); i++)
 		rival = rival->after;
+	uint64_t order = waiter_order(leader) + ROOM_AHEAD;
 	struct waiter *heir = leader;
 	uint32_t lent = 0;
 	while (heir && lent < most && heir->may_be_lent && (!rival || served_before(heir, rival))) {
 		heir->place = PLACE_COMING;
+		__builtin_prefetch(order + lent <= room->order ? latest_at(room, order + lent) : heir, 1);
 		out[lent++] = heir;
-		forget_latest(room, heir);
-		if (alone || lent + ROOM_LATEST <= most)
-			__builtin_prefetch(heir->jump, 1);
-		if (!alone)
-			at_store(&room->soon[lent % ROOM_LATEST], (struct waiter *)heir->jump, relaxed, none);
 		heir = heir->next;
 	}
 	struct waiter *before = leader->before;
@@ -336,10 +335,7 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, boo
 		heir->last = leader->last;
 		heir->chain = leader->chain;
 		link_behind(class, heir, before);
-		if (alone)
-			fetch_leader(heir);
-		else
-			at_store(&room->heir, heir, relaxed, none);
+		at_store(&room->heir, heir, relaxed, none);
 	}
 	return lent;
 }

@@ -54,7 +54,6 @@ struct waiter {
 	_Atomic(uint64_t) state;    /* turn, tag and waiter_state; the tag, the owner's, makes it nameable */
 	_Atomic(uint64_t) since_ns; /* shown, too */
 	_Atomic(uint64_t) order;    /* shown, too: of its fetch, from 1; 0: not fetched yet */
-	const struct waiter *jump;  /* one that comes a while after it, to be fetched while it is lent; may be gone */
 	_Atomic(void *) whose;	    /* the owner's: what it touches first when the waiter is granted */
 	weir_grant grant;
 	uint32_t node;
@@ -90,7 +89,12 @@ struct waiter {
 	weir_demand demand;
 };
 
-enum { ROOM_CHAINS = 1024, ROOM_LATEST = 16 };
+enum {
+	ROOM_CHAINS = 1024,
+	ROOM_LATEST_FIRST = 1024,
+	ROOM_LATEST_MAX = 1 << 17, /* a room that is fuller finds the oldest cold */
+	ROOM_AHEAD = 16		   /* how far who lends fetches ahead of it */
+};
 
 struct room_class {
 	struct waiter *first;
@@ -111,10 +115,9 @@ static inline struct packed room_less_of_each(struct packed a, struct packed b)
 struct room {
 	struct room_class service[WEIR_CLASSES]; /* in the order of service */
 	struct waiter *shape[ROOM_CHAINS];
-	struct waiter *latest[ROOM_LATEST]; /* by order; NULL: it is gone */
-	_Atomic(struct waiter *)
-		soon[ROOM_LATEST];     /* those after whom was lent last, to be fetched before the next; may be gone */
-	_Atomic(struct waiter *) heir; /* who led their shape from then on; the same */
+	_Atomic(struct waiter *) heir; /* who leads since the last were lent; to be fetched, may be gone */
+	struct waiter **latest;	       /* by order; to be fetched, may be gone; NULL: none yet */
+	uint64_t latest_mask;	       /* of the orders */
 	uint64_t order;		       /* of the latest */
 	uint32_t count;
 	uint32_t everywhere; /* waiters that any node would do for */
@@ -145,11 +148,13 @@ struct waiter *room_sweep(struct room *room, bool (*leaves)(struct waiter *waite
 struct waiter *room_first_at(const struct room *room, uint32_t place);
 
 /* Lending, for chain.h: that one, which must be lendable, and those of its shape who are next, go out of the lists but stay
- * in the counts; oldest first. alone: nobody else lends. Returns how many. */
-uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, bool alone, struct waiter **out,
-		   uint32_t most);
+ * in the counts; oldest first. Returns how many. */
+uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most);
 /* Who will lend soon: fetch what that touches. Anybody. */
 void room_fetch(struct room *room);
+/* Up to so many who came from an order on, of whatever shape: to be fetched, may be gone. In a room of more than ROOM_LATEST_MAX
+ * others may stand for the oldest. Returns how many. */
+uint32_t room_coming(const struct room *room, uint64_t order, struct waiter **out, uint32_t most);
 /* Some of what was lent at one time go back to their old places. */
 void room_take_back(struct room *room, struct waiter **lent, uint32_t count);
 /* So many of a shape that were lent are gone. */

@@ -112,7 +112,7 @@ uint64_t slots_count(struct slots *slots)
 {
 	uint32_t count = at_load(&slots->drawn, relaxed, none);
 	for (size_t i = 1; i <= THREADS_MAX; i++) {
-		/* ORDER(slots_cache): acquire, pairs with the release in own_cache(): a cache starts at zero. */
+		/* ORDER(slots_cache): acquire, pairs with the release in slots_own_cache(): a cache starts at zero. */
 		struct slot_cache *cache = at_load(&slots->cache[i], acquire, slots_cache);
 		uint64_t state = cache ? at_load(&cache->state, relaxed, none) : 0;
 		count += (uint32_t)(state >> 32) - (uint32_t)state;
@@ -121,8 +121,7 @@ uint64_t slots_count(struct slots *slots)
 	return (int32_t)count < 0 ? 0 : count;
 }
 
-/* The calling thread's cache, made if it has none; NULL without number or memory, or where caches are off. */
-static struct slot_cache *own_cache(struct slots *slots)
+struct slot_cache *slots_own_cache(struct slots *slots)
 {
 	uint32_t index = thread_index();
 	struct slot_cache *cache = slots_cache(slots);
@@ -252,7 +251,7 @@ static void keep_rest(struct slots *slots, struct slot_cache *cache, uint32_t fi
 
 NOINLINE uint32_t slots_get_slow(struct slots *slots)
 {
-	struct slot_cache *cache = own_cache(slots);
+	struct slot_cache *cache = slots_own_cache(slots);
 	/* A thread that has its number only now finds what the number's last holder left. */
 	if (slots_at_hand(cache))
 		return slots_get_at_hand(cache);
@@ -290,7 +289,7 @@ static uint32_t chain(struct slots *slots, const uint32_t *slot, uint32_t count)
 NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 {
 	CHECK("S1", number < at_load(&slots->made, relaxed, none));
-	struct slot_cache *cache = own_cache(slots);
+	struct slot_cache *cache = slots_own_cache(slots);
 	uint32_t held = cache ? (uint32_t)at_load(&cache->state, relaxed, none) : 0;
 	if (!cache) {
 		push_chain(slots, chain(slots, &number, 1));

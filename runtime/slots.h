@@ -108,6 +108,9 @@ uint64_t slots_count(struct slots *slots);
 /* A slot that was got will not be put: it makes room for a new one. */
 void slots_retire(struct slots *slots);
 
+/* The calling thread's cache, made if it has none; NULL without number or memory, or where caches are off. */
+struct slot_cache *slots_own_cache(struct slots *slots);
+
 uint32_t slots_get_slow(struct slots *slots);
 void slots_put_slow(struct slots *slots, uint32_t number);
 

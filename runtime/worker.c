@@ -85,30 +85,50 @@ static ALWAYS_INLINE weir_task *handed_to(weir_pool *pool, struct worker *worker
 	return task;
 }
 
-/* Most often the next is in hand already. */
-static ALWAYS_INLINE struct waiter *hand_on(weir_pool *pool, struct worker *worker, const struct waiter *waiter,
-					    struct batch *batch, bool *kick, bool *stale)
-{
-	weir_grant grant = waiter->grant;
-	struct waiter *next = NULL;
-	/* What is owed to a limit is paid by what comes back. */
-	if (likely(worker->hand) && likely(!at_load(&pool->tracker->ledger.owed, relaxed, none)))
-		next = hand_on_at_once(worker->hand, waiter->node, &grant);
-	if (unlikely(!next)) {
-		next = admission_hand_on(pool->admission, waiter->node, grant, batch, kick, stale);
-		worker->hand = chains_hand(pool->admission);
-	} else if (unlikely(hand_gets_low(worker->hand))) {
-		chains_fetch(pool->admission, worker->hand);
-	}
-	return next;
-}
-
-static void end_grant(weir_pool *pool, struct task_need *need, bool ran)
+static ALWAYS_INLINE void end_grant(weir_pool *pool, struct task_need *need, bool ran)
 {
 	if (unlikely(at_load(&need->shown_grant, relaxed, none)))
 		at_store(&need->shown_grant, 0, relaxed, none);
 	if (unlikely(at_load(&pool->admission->gates, relaxed, none) & GATE_BREAKER))
 		gate_ended(pool->admission, &need->waiter, ran, at_load(&need->memory_refused, relaxed, none) != 0);
+	leftover_end(pool, need);
+}
+
+/* What is left to do once a task is gone whose grant did not go on at once. */
+struct rest {
+	struct batch batch;
+	bool kick;
+};
+
+/* Where the next is not in hand, or the grant goes back to the ledger. */
+static NOINLINE struct waiter *pass_on_slow(weir_pool *pool, struct worker *worker, uint32_t place, weir_grant grant,
+					    bool inherits, struct rest *rest)
+{
+	struct waiter *next = NULL;
+	bool stale = false;
+	batch_init(&rest->batch);
+	rest->kick = false;
+	if (inherits) {
+		next = admission_hand_on(pool->admission, place, grant, &rest->batch, &rest->kick, &stale);
+		worker->hand = chains_hand(pool->admission);
+	} else {
+		stale = admission_give(pool->admission, grant, &rest->kick) != WEIR_OK;
+	}
+	if (unlikely(stale))
+		LOG(WEIR_LOG_ERROR, "a task's grant was given back by somebody else while it ran");
+	return next;
+}
+
+/* Most often the next is in hand already. *grant: its handle from now on, even if nobody was left in there. */
+static ALWAYS_INLINE struct waiter *hand_on(weir_pool *pool, struct worker *worker, weir_grant *grant)
+{
+	/* What is owed to a limit is paid by what comes back. */
+	if (unlikely(!worker->hand) || unlikely(at_load(&pool->tracker->ledger.owed, relaxed, none)))
+		return NULL;
+	struct waiter *next = hand_on_at_once(worker->hand, grant);
+	if (likely(next) && unlikely(hand_gets_low(worker->hand)))
+		chains_fetch(pool->admission, worker->hand);
+	return next;
 }
 
 /* The end of a task. worker: that took it from its queue; NULL: nobody did. It inherits if it may go on with the next that gets
@@ -119,25 +139,21 @@ static ALWAYS_INLINE weir_task *settle(weir_pool *pool, weir_task *task, struct 
 	weir_group *group = task->group;
 	struct task_need *need = task->need;
 	weir_task *next = NULL;
-	struct batch batch;
-	bool kick = false;
-	batch_init(&batch);
+	struct rest rest;
+	bool is_rest = false;
 	if (unlikely(at_load(&task->blocks, relaxed, none)))
 		task_free_blocks(task, pool->arenas);
 	if (need) {
-		bool stale = false;
-		if (need_is_granted(need)) {
+		if (likely(need_is_granted(need))) {
 			end_grant(pool, need, ran);
-			leftover_end(pool, need);
+			weir_grant grant = need->waiter.grant;
+			struct waiter *waiter = inherits ? hand_on(pool, worker, &grant) : NULL;
+			is_rest = !waiter;
+			if (unlikely(is_rest))
+				waiter = pass_on_slow(pool, worker, need->waiter.node, grant, inherits, &rest);
+			if (likely(waiter))
+				next = handed_to(pool, worker, waiter);
 		}
-		if (need_is_granted(need) && inherits) {
-			struct waiter *waiter = hand_on(pool, worker, &need->waiter, &batch, &kick, &stale);
-			next = waiter ? handed_to(pool, worker, waiter) : NULL;
-		} else if (need_is_granted(need)) {
-			stale = admission_give(pool->admission, need->waiter.grant, &kick) != WEIR_OK;
-		}
-		if (unlikely(stale))
-			LOG(WEIR_LOG_ERROR, "a task's grant was given back by somebody else while it ran");
 		slots_put(pool->needs, need->index);
 	}
 	slots_put(pool->tasks, task->index);
@@ -148,19 +164,19 @@ static ALWAYS_INLINE weir_task *settle(weir_pool *pool, weir_task *task, struct 
 		group_task_ended(worker, group);
 	else
 		group_task_done(group);
-	if (unlikely(kick || batch.first))
-		admission_settle_rest(pool->admission, &batch, kick ? KICK_ALL : KICK_NONE);
+	if (unlikely(is_rest) && (rest.kick || rest.batch.first))
+		admission_settle_rest(pool->admission, &rest.batch, rest.kick ? KICK_ALL : KICK_NONE);
 	return next;
 }
 
-/* From its start to its end. outer: the task that it lies on top of, or NULL. */
-static ALWAYS_INLINE weir_status run_body(struct worker *worker, weir_task *task, weir_task *outer)
+/* From its start to its end. outer: the task that it lies on top of, or NULL. handed: a grant was handed to it here. */
+static ALWAYS_INLINE weir_status run_body(struct worker *worker, weir_task *task, weir_task *outer, bool handed)
 {
 	weir_pool *pool = worker->pool;
 	count_home(pool, worker, task);
-	if (!(task->flags & TASK_BOUND))
+	if (!handed && !(task->flags & TASK_BOUND))
 		task_set_node(task, worker->node);
-	bool granted = task->need && need_is_granted(task->need);
+	bool granted = handed || (task->need && need_is_granted(task->need));
 	if (granted)
 		leftover_begin(pool, task->need);
 	task_open_help(task, granted ? at_load(&task->need->cores, relaxed, none) - 1 : TASK_HELP_ANY);
@@ -179,19 +195,21 @@ static ALWAYS_INLINE weir_status run_body(struct worker *worker, weir_task *task
 	worker->grants -= granted;
 	while (unlikely(worker->blocked > blocked))
 		worker_block_end(worker); /* the task forgot weir_blocking_end() */
-	worker_join_rest(worker, head);
+	if (unlikely(worker->forks.face.head > head))
+		worker_join_rest(worker, head);
 	worker->task_head = outer_head;
 	at_store(&worker->root, outer, relaxed, none);
 	return status;
 }
 
-/* Run a task. Returns who got its grant, if this is to run it next; it is granted. */
-static ALWAYS_INLINE weir_task *run_one(struct worker *worker, weir_task *task)
+/* Run a task. handed: it is the one that the task before returned here. Returns who got its grant, if this is to run it next;
+ * it is granted. */
+static ALWAYS_INLINE weir_task *run_one(struct worker *worker, weir_task *task, bool handed)
 {
-	weir_task *outer = at_load(&worker->root, relaxed, none);
+	weir_task *outer = handed ? NULL : at_load(&worker->root, relaxed, none);
 	worker_tell_others(worker, task->group);
 	bool ran = likely(!task_is_cancelled(task));
-	weir_status status = ran ? run_body(worker, task, outer) : WEIR_ECANCELED;
+	weir_status status = ran ? run_body(worker, task, outer, handed) : WEIR_ECANCELED;
 	/* On top of another task only that one's descendants may run. */
 	return settle(worker->pool, task, worker, !outer, ran, status);
 }
@@ -222,12 +240,15 @@ static bool has_other_work(struct worker *worker)
 
 void worker_run(struct worker *worker, weir_task *task)
 {
-	for (uint32_t handed = 1; (task = run_one(worker, task)); handed++)
+	task = run_one(worker, task, false);
+	for (uint32_t handed = 1; task; handed++) {
 		if (unlikely(is_wanted_elsewhere(worker) ||
 			     unlikely(handed % HANDED_MAX == 0 && has_other_work(worker)))) {
 			route_push(worker->pool, task, worker);
 			return;
 		}
+		task = run_one(worker, task, true);
+	}
 }
 
 static void run_fork(struct worker *worker, const struct found *found)

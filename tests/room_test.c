@@ -269,7 +269,7 @@ static void what_is_lent_is_next_and_comes_back_to_its_place(void **state)
 				left--;
 				continue;
 			}
-			count[turn] = room_lend(&room, head, place, r % 2, lent[turn], 1 + (uint32_t)(r >> 8) % 8);
+			count[turn] = room_lend(&room, head, place, lent[turn], 1 + (uint32_t)(r >> 8) % 8);
 			assert_in_range(count[turn], 1, 8);
 			assert_ptr_equal(lent[turn][0], head);
 			for (uint32_t l = 0; l < count[turn]; l++)
@@ -285,6 +285,31 @@ static void what_is_lent_is_next_and_comes_back_to_its_place(void **state)
 	}
 }
 
+/* Fails if who waited before the room remembered more is forgotten then, or if who is beyond the youngest is made up. */
+static void who_comes_is_known_by_order_however_many_wait(void **state)
+{
+	(void)state;
+	enum { QUEUE = 5 * ROOM_LATEST_FIRST + 7, MOST = 64 };
+	static struct waiter waiter[QUEUE];
+	struct waiter *out[MOST];
+	struct room room;
+	make_room(&room);
+	for (int i = 0; i < QUEUE; i++) {
+		make(&waiter[i], WEIR_NORMAL, 0, 1, NO_NODE);
+		room_add(&room, &waiter[i]);
+	}
+	for (uint64_t order = 1; order <= QUEUE + MOST; order += 13) {
+		uint64_t there = order > QUEUE ? 0 : QUEUE + 1 - order;
+		uint32_t count = room_coming(&room, order, out, MOST);
+		assert_int_equal(count, there < MOST ? there : MOST);
+		for (uint32_t i = 0; i < count; i++)
+			assert_ptr_equal(out[i], &waiter[order - 1 + i]);
+	}
+	for (int i = 0; i < QUEUE; i++)
+		room_remove(&room, &waiter[i]);
+	room_fini(&room);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +318,7 @@ int main(void)
 		cmocka_unit_test(a_follower_stands_at_the_place_of_its_own_age),
 		cmocka_unit_test(a_sweep_takes_out_the_cancelled_and_nobody_else),
 		cmocka_unit_test(the_room_agrees_with_a_plain_list),
+		cmocka_unit_test(who_comes_is_known_by_order_however_many_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
