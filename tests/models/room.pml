@@ -12,6 +12,9 @@
  * Who holds the token does not matter, so one process, the door, does what the holder does; a kicker that gets the token opens
  * it and need not wait, which allows more orders than the code has.
  *
+ * Left out:  hands, and with them KICK_GIVEN, which differs from KICK_ALL only in what becomes of hands: without any both look at
+ *            everybody. hand.pml has both, and what fails when the note is not left, or comes after the exchange of the token.
+ *
  * Properties: A1 nobody is decided twice; whoever was cancelled is not granted. X2 nobody is granted by a look that began after its
  *            time was over.
  *            No lost wake-up: all waiters end (one that waits for ever is an invalid end state), although in some scenes one
