@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 enum { LINE_BITS = 6, LINES_LOG2 = 21, PLACES_LOG2 = 14, MASK_WORDS = MODEL_THREADS_MAX / 64 };
+enum { FILLS_MAX = 64 };
 #define NEVER UINT64_MAX
 
 /* Measured on 2 cores of an EPYC: locked, a bare locked instruction; transfer, a line that is handed to and fro (45, at times 210); keep, so
@@ -24,6 +25,7 @@ struct model_costs model_costs = {
 	.locked_ps = 5300,
 	.transfer_ps = 45000,
 	.keep_ps = 28000,
+	.fills = 12,
 	.pause_ps = 12000,
 	.call_ps = 1000000,
 	.barrier_ps = 2000000,
@@ -38,7 +40,9 @@ struct thread {
 	enum state state;
 	uintptr_t asleep_at;
 	uint64_t deadline_ps;
-	bool late; /* its deadline came */
+	bool late;		     /* its deadline came */
+	uint64_t fill_ps[FILLS_MAX]; /* when the lines that were fetched ahead last are there, by turns */
+	uint32_t fill;
 	sem_t turn;
 };
 
@@ -46,6 +50,8 @@ struct line {
 	uintptr_t number;
 	uint64_t has[MASK_WORDS]; /* a copy */
 	uint64_t kept_ps;	  /* until then it stays with who has it, or gets it */
+	uint32_t coming;	  /* to whom it was fetched ahead last, and when it is there */
+	uint64_t comes_ps;
 };
 
 struct place {
@@ -346,20 +352,21 @@ static bool others_have(const struct line *l, uint32_t self, bool *mine)
 	return others;
 }
 
-/* What one access to one line costs. */
-static uint64_t touch(uintptr_t number, bool writes, struct place *at)
+/* From when on it is the calling thread's. True: it has to come from another, which takes a transfer. */
+static bool move(uintptr_t number, bool writes, struct place *at, struct line **out, uint64_t *from_ps)
 {
 	struct line *l = line_of(number);
 	uint32_t self = (uint32_t)(me - thread);
 	bool mine, others = others_have(l, self, &mine);
-	uint64_t cost_ps = 0;
-	if (others && (writes || !mine)) {
+	bool moves = others && (writes || !mine);
+	*out = l;
+	*from_ps = me->clock_ps;
+	if (moves) {
 		/* Whose it is keeps it until then, and uses it. */
-		uint64_t now_ps = me->clock_ps, from_ps = l->kept_ps > now_ps ? l->kept_ps : now_ps;
+		if (l->kept_ps > *from_ps)
+			*from_ps = l->kept_ps;
 		if (writes)
-			l->kept_ps = from_ps + model_costs.transfer_ps + model_costs.keep_ps;
-		pass(from_ps - now_ps);
-		cost_ps = model_costs.transfer_ps;
+			l->kept_ps = *from_ps + model_costs.transfer_ps + model_costs.keep_ps;
 		if (counting) {
 			counts.taken += writes;
 			counts.fetched += !writes;
@@ -367,11 +374,55 @@ static uint64_t touch(uintptr_t number, bool writes, struct place *at)
 			at->fetched += !writes;
 		}
 	}
+	return moves;
+}
+
+static void own(struct line *l, bool writes)
+{
+	uint32_t self = (uint32_t)(me - thread);
 	if (writes)
 		for (uint32_t w = 0; w < MASK_WORDS; w++)
 			l->has[w] = 0;
 	l->has[self / 64] |= UINT64_C(1) << self % 64;
-	return cost_ps;
+}
+
+/* What one access to one line costs. */
+static uint64_t touch(uintptr_t number, bool writes, struct place *at)
+{
+	struct line *l;
+	uint64_t from_ps;
+	bool moves = move(number, writes, at, &l, &from_ps);
+	if (!moves && l->coming == me - thread && l->comes_ps > from_ps)
+		from_ps = l->comes_ps;
+	if (from_ps > me->clock_ps)
+		pass(from_ps - me->clock_ps);
+	own(l, writes);
+	return moves ? model_costs.transfer_ps : 0;
+}
+
+void model_fetch_ahead(const void *address, int writes)
+{
+	if (!me || !address)
+		return;
+	struct place *at = place_of(__builtin_return_address(0));
+	struct line *l;
+	uint64_t from_ps;
+	if (counting) {
+		counts.accesses++;
+		at->accesses++;
+	}
+	/* Who has as many under way as it can waits for the oldest. */
+	uint64_t *fill_ps = &me->fill_ps[me->fill % model_costs.fills];
+	if (*fill_ps > me->clock_ps)
+		pass(*fill_ps - me->clock_ps);
+	if (move((uintptr_t)address >> LINE_BITS, writes, at, &l, &from_ps)) {
+		l->coming = (uint32_t)(me - thread);
+		l->comes_ps = from_ps + model_costs.transfer_ps;
+		*fill_ps = l->comes_ps;
+		me->fill++;
+	}
+	own(l, writes);
+	pass(model_costs.access_ps);
 }
 
 void model_touch(const void *address_of_code, uintptr_t address, size_t bytes, enum model_access access)
@@ -403,6 +454,8 @@ void model_exchange_failed(const void *address_of_code)
 
 void model_begin(void)
 {
+	if (!model_costs.fills || model_costs.fills > FILLS_MAX)
+		wrong("fills: 1 to 64");
 	line = calloc((size_t)1 << LINES_LOG2, sizeof(*line));
 	if (!line)
 		wrong("no memory for the lines");

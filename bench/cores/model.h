@@ -8,8 +8,9 @@
  * is behind runs next. So threads meet as they would on as many cores, whatever this machine has, and two runs are nearly the same.
  *
  * The caches hold everything: a line goes to who writes it, and who reads it gets a copy until it is written again. A line that was
- * never touched comes from memory, for nothing. Who takes a line for writing keeps it for transfer_ps, and others wait for it.
- * Not seen: stores that wait in a buffer, prefetching, distance between cores, and what is not compiled for the model: libc, liburcu,
+ * never touched comes from memory, for nothing. Who takes a line for writing keeps it for keep_ps, and others wait for it. A line that the
+ * program fetches ahead (__builtin_prefetch) moves at once, and who touches it before it is there waits for the rest.
+ * Not seen: stores that wait in a buffer, what the hardware fetches ahead by itself, distance between cores, and what is not compiled for the model: libc, liburcu,
  * the allocator.
  */
 #ifndef BENCH_CORES_MODEL_H
@@ -29,6 +30,7 @@ struct model_costs {
 	uint64_t locked_ps;   /* a locked instruction more */
 	uint64_t transfer_ps; /* a line from another core more */
 	uint64_t keep_ps;     /* and who got it for writing keeps it so long, whoever else wants it */
+	uint64_t fills;	      /* lines that a core has under way at once, of those it fetches ahead */
 	uint64_t pause_ps;    /* a turn of a spin loop */
 	uint64_t call_ps;     /* a futex call */
 	uint64_t barrier_ps;  /* a membarrier call */
@@ -63,6 +65,7 @@ void model_work(uint64_t ns);
 void model_touch(const void *place, uintptr_t address, size_t bytes, enum model_access access);
 void model_exchange_failed(const void *place);
 void model_pause(void);
+void model_fetch_ahead(const void *address, int writes);
 
 /* Threads: number of the one that is made now; what it does first and last; who waits for its end. */
 uint32_t model_thread_made(void);

@@ -6,7 +6,7 @@
  *	cores_bench WORKLOAD CORES [NAME=VALUE]...  one row: what an operation takes with so many threads on as many cores
  *
  * Names: places=N, the places in the program where most lines came from other cores; work=NS, how long a task of the workload works;
- * each=N, how many operations there are of each thread; access, locked, transfer, keep, pause, call, barrier, wake, slack: other costs
+ * each=N, how many operations there are of each thread; access, locked, transfer, keep, fills, pause, call, barrier, wake, slack: other costs
  * than those of model.c, in ps.
  * A row: workload, cores, operations; for each of them accesses, locked instructions, failed exchanges, lines fetched and taken, calls
  * to sleep and to wake, membarriers; and the model's time: elapsed ns for an operation times cores, so that it stays what it is where all scales.
@@ -466,6 +466,7 @@ static const struct {
 	{"locked", &model_costs.locked_ps},
 	{"transfer", &model_costs.transfer_ps},
 	{"keep", &model_costs.keep_ps},
+	{"fills", &model_costs.fills},
 	{"pause", &model_costs.pause_ps},
 	{"call", &model_costs.call_ps},
 	{"barrier", &model_costs.barrier_ps},
