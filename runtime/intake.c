@@ -47,13 +47,30 @@ void intake_fini(struct intake *in)
 	in->directory = NULL;
 }
 
-/* Give back what lies wholly below the head: first the oldest, so that the warmest is used next. */
+/* Of a segment, how many of its calls have been read: in its header's place. */
+static _Atomic(uint64_t) *calls_read(const struct intake_place *segment)
+{
+	return &((struct intake_place *)segment)[0].run;
+}
+
+/* Takers: so many of its calls are ours, and copied. */
+static void note_read(const struct intake_place *segment, uint32_t count)
+{
+	/* ORDER(intake_read): release, pairs with the acquire in give_back(): we have read what the producer overwrites then. */
+	uint64_t before = at_add(calls_read(segment), count, release, intake_read);
+	CHECK("I4", before + count <= INTAKE_CALLS);
+	(void)before;
+}
+
+/* Give back what was read to its end: first the oldest, so that the warmest is used next. */
 static void give_back(struct intake *in)
 {
-	/* ORDER(intake_head): acquire, pairs with the exchange in intake_take(): the takers have read what we overwrite. */
-	uint32_t done = segment_of((uint32_t)(at_load(&in->head, acquire, intake_head) >> 32));
-	for (; in->oldest != done; in->oldest = (in->oldest + 1) % SEGMENT_NUMBERS)
+	for (; in->oldest != segment_of(in->place); in->oldest = (in->oldest + 1) % SEGMENT_NUMBERS) {
+		/* ORDER(intake_read): acquire, pairs with the release in note_read(). */
+		if (at_load(calls_read(segment_at(in, in->oldest)), acquire, intake_read) != INTAKE_CALLS)
+			return;
 		slots_put(in->segments, at_load(&in->directory[in->oldest & in->directory_mask], relaxed, none));
+	}
 }
 
 NOINLINE bool intake_open(struct intake *in)
@@ -70,6 +87,7 @@ NOINLINE bool intake_open(struct intake *in)
 	/* Seen by who sees a tail beyond it. */
 	at_store(&in->directory[number & in->directory_mask], slot, relaxed, none);
 	in->segment = segment_at(in, number);
+	at_store(calls_read(in->segment), 0, relaxed, none);
 	in->place++;
 	return true;
 }
@@ -83,54 +101,100 @@ static void read_call(const struct intake_place *from, struct call *to, uint64_t
 	to->run = run;
 }
 
-/* only: of this group, up to the first of another; NULL: of any. */
-static ALWAYS_INLINE uint32_t take(struct intake *in, struct call *out, uint32_t most, const weir_group *only)
+/* What a taker has found out. */
+struct look {
+	uint64_t head;
+	uint32_t place; /* of the first call */
+	uint32_t count; /* of places up to the end of its segment, at most as many as wanted */
+	bool no_runs;	/* all that there is are single calls */
+	const struct intake_place *segment;
+};
+
+/* False: nothing is there. */
+static ALWAYS_INLINE bool look(struct intake *in, uint32_t most, struct look *out)
 {
-	/* ORDER(intake_head): acquire, pairs with the exchange below: tail is not older than what it left. */
+	/* ORDER(intake_head): acquire, pairs with the exchange in move_head(): tail is not older than what it left. */
 	uint64_t head = at_load(&in->head, acquire, intake_head);
 	/* ORDER(intake): acquire, pairs with the release in intake_show(). */
-	uint32_t end = (uint32_t)(at_load(&in->tail, acquire, intake) >> 32);
+	uint64_t tail = at_load(&in->tail, acquire, intake);
+	uint32_t end = (uint32_t)(tail >> 32);
 	uint32_t place = (uint32_t)(head >> 32);
 	if (end == place)
-		return 0;
+		return false;
 	place += (place & INTAKE_CALLS) == 0; /* the header */
-	const struct intake_place *segment = segment_at(in, segment_of(place));
-	uint32_t first = place & INTAKE_CALLS;
-	uint32_t count = INTAKE_PLACES - first;
+	uint32_t headers = (segment_of(end - 1) - segment_of(place)) % SEGMENT_NUMBERS;
+	uint32_t count = INTAKE_PLACES - (place & INTAKE_CALLS);
 	if (count > end - place)
 		count = end - place;
-	if (count > most)
-		count = most;
+	*out = (struct look){
+		.head = head,
+		.place = place,
+		.count = count < most ? count : most,
+		.no_runs = (uint32_t)tail - (uint32_t)head == end - place - headers,
+		.segment = segment_at(in, segment_of(place)),
+	};
+	return true;
+}
+
+static ALWAYS_INLINE bool move_head(struct intake *in, const struct look *at, uint32_t places, uint32_t calls)
+{
+	uint64_t head = at->head;
+	uint64_t wanted = (uint64_t)(at->place + places) << 32 | (uint32_t)((uint32_t)head + calls);
+	/* ORDER(intake_head): acq_rel: who finds it here finds a tail that is not older than the one we found. Failure: another
+	 * took. */
+	return at_cas(&in->head, &head, wanted, acq_rel, relaxed, intake_head);
+}
+
+/* Where nothing but single calls is there, their number is known: first they are ours, then they are read. So whoever else comes
+ * meanwhile does not have to read in vain. */
+static ALWAYS_INLINE uint32_t take_singles(struct intake *in, const struct look *at, struct call *out)
+{
+	if (!move_head(in, at, at->count, at->count))
+		return 0;
+	const struct intake_place *first = &at->segment[at->place & INTAKE_CALLS];
+	for (uint32_t i = 0; i < at->count; i++)
+		read_call(&first[i], &out[i], 0);
+	note_read(at->segment, at->count);
+	return at->count;
+}
+
+/* Runs, or those of one group up to the first of another (NULL: of any): which and how many has to be read first. */
+static uint32_t take_some(struct intake *in, const struct look *at, struct call *out, const weir_group *only)
+{
+	struct intake_place *first = (struct intake_place *)&at->segment[at->place & INTAKE_CALLS];
 	uint32_t calls = 0;
 	uint32_t taken = 0;
-	while (taken < count) {
-		uint64_t run = at_load(&((struct intake_place *)segment)[first + taken].run, relaxed, none);
+	while (taken < at->count) {
+		uint64_t run = at_load(&first[taken].run, relaxed, none);
 		if (run && taken)
 			break;
-		if (only && at_load(&((struct intake_place *)segment)[first + taken].group, relaxed, none) != only)
+		if (only && at_load(&first[taken].group, relaxed, none) != only)
 			break;
-		read_call(&segment[first + taken], &out[taken], run);
+		read_call(&first[taken], &out[taken], run);
 		calls += call_count(run);
 		taken++;
 		if (run)
 			break;
 	}
-	if (only && !taken)
+	/* If another was quicker, what we read is nothing. */
+	if (!taken || !move_head(in, at, taken, calls))
 		return 0;
-	uint64_t wanted = (uint64_t)(place + taken) << 32 | (uint32_t)((uint32_t)head + calls);
-	/* ORDER(intake_head): acq_rel; release, pairs with give_back(): we have read. Failure: another took, and what we read is
-	 * nothing. */
-	return at_cas(&in->head, &head, wanted, acq_rel, relaxed, intake_head) ? taken : 0;
+	note_read(at->segment, taken);
+	return taken;
 }
 
 uint32_t intake_take(struct intake *in, struct call *out, uint32_t most)
 {
-	return take(in, out, most, NULL);
+	struct look at;
+	if (!look(in, most, &at))
+		return 0;
+	return likely(at.no_runs) ? take_singles(in, &at, out) : take_some(in, &at, out, NULL);
 }
 
 uint32_t intake_take_of(struct intake *in, struct call *out, uint32_t most, const weir_group *group)
 {
-	return take(in, out, most, group);
+	struct look at;
+	return look(in, most, &at) ? take_some(in, &at, out, group) : 0;
 }
 
 bool intake_is_next(struct intake *in, const weir_group *group)

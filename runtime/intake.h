@@ -12,10 +12,14 @@
  *            take       -     -      -                "X" one thread at a time: the producer
  * Not here:  whose it is, how many may be pushed (producers.c), who is woken.
  *
- * Why I4. A taker reads head and tail, then the calls between them, then moves head by one exchange. If that succeeds head was
- * the same all the while (it only grows; its 32 bits of place and 32 of calls come round together after 2^32 of each). The
- * producer writes again only to segments that lie wholly below the head it has read, so what was read was what had been
- * pushed. If the exchange fails, what was read is thrown away: a segment is only ever a segment, and its words are atomics.
+ * Why I4. A taker reads head and tail, and moves head by one exchange. If that succeeds head was the same all the while (it only
+ * grows; its 32 bits of place and 32 of calls come round together after 2^32 of each), so what lies between is its own, and no other's.
+ * What it moves head by it must know before: as many calls as places between head and tail means that all are single ones; then it
+ * reads them after the exchange. If there are runs, or it wants those of one group, it reads before; if the exchange fails then, what was
+ * read is thrown away: a segment is only ever a segment, and its words are atomics. Each segment counts (in its header) how many of its
+ * calls were read by who had them; the producer writes to it again only when that is all of them. So a taker that is descheduled with
+ * calls half read keeps their segment, and those after it, from being used again: where none is left the producer is told so
+ * (intake_open()), and goes another way.
  *
  * No locked instruction in the producer. Between its store of tail and its look at the idle (P and C of the argument in park.h)
  * stands a compiler's fence: the worker that goes to sleep has a barrier put there between A and R (membarrier.h).
@@ -60,8 +64,8 @@ struct intake {
 	CACHE_ALIGNED struct intake_place *segment; /* where the next place is */
 	uint32_t place;
 	uint32_t pushed;
-	uint32_t left;		  /* calls that it may push before it asks again */
-	uint32_t oldest;	  /* number of the oldest segment that was not given back */
+	uint32_t left;		   /* calls that it may push before it asks again */
+	uint32_t oldest;	   /* number of the oldest segment that was not given back */
 	_Atomic(uint32_t) granted; /* pushed + left, for who counts */
 	_Atomic(uint32_t) owned;
 	/* Constant. */

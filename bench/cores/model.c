@@ -56,7 +56,7 @@ struct line {
 
 struct place {
 	const void *address;
-	uint64_t accesses, locked, failed, fetched, taken;
+	uint64_t accesses, locked, failed, fetched, taken, ps;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of threads but the running one's clock */
@@ -430,6 +430,7 @@ void model_touch(const void *address_of_code, uintptr_t address, size_t bytes, e
 	if (!me || !bytes)
 		return;
 	struct place *at = place_of(address_of_code);
+	uint64_t begun_ps = me->clock_ps;
 	uint64_t cost_ps = model_costs.access_ps + (access == MODEL_LOCKED ? model_costs.locked_ps : 0);
 	if (counting) {
 		counts.accesses++;
@@ -440,6 +441,7 @@ void model_touch(const void *address_of_code, uintptr_t address, size_t bytes, e
 	for (uintptr_t n = address >> LINE_BITS; n <= (address + bytes - 1) >> LINE_BITS; n++)
 		cost_ps += touch(n, access != MODEL_READ, at);
 	pass(cost_ps);
+	at->ps += counting ? me->clock_ps - begun_ps : 0;
 }
 
 void model_exchange_failed(const void *address_of_code)
@@ -476,18 +478,19 @@ struct model_counts model_counts_get(void)
 	return counts;
 }
 
-static int by_lines(const void *a, const void *b)
+static int by_time(const void *a, const void *b)
 {
 	const struct place *p = a, *q = b;
-	uint64_t left = p->fetched + p->taken, right = q->fetched + q->taken;
+	uint64_t left = p->ps, right = q->ps;
 	return left < right ? 1 : left > right ? -1 : p->address < q->address ? -1 : p->address > q->address;
 }
 
 void model_print_places(unsigned most)
 {
-	qsort(place, sizeof(place) / sizeof(place[0]), sizeof(place[0]), by_lines);
-	for (unsigned i = 0; i < most && place[i].fetched + place[i].taken; i++)
-		printf("%#lx %lu %lu %lu %lu %lu\n", (unsigned long)place[i].address, (unsigned long)place[i].accesses,
-		       (unsigned long)place[i].locked, (unsigned long)place[i].failed, (unsigned long)place[i].fetched,
-		       (unsigned long)place[i].taken);
+	qsort(place, sizeof(place) / sizeof(place[0]), sizeof(place[0]), by_time);
+	for (unsigned i = 0; i < most && place[i].ps; i++)
+		printf("%#lx %lu %lu %lu %lu %lu %lu\n", (unsigned long)place[i].address,
+		       (unsigned long)place[i].accesses, (unsigned long)place[i].locked, (unsigned long)place[i].failed,
+		       (unsigned long)place[i].fetched, (unsigned long)place[i].taken,
+		       (unsigned long)(place[i].ps / 1000));
 }

@@ -53,7 +53,7 @@ void model_begin(void);
 void model_count(bool on);
 struct model_counts model_counts_get(void);
 
-/* The `most` places where most lines came from others, one a line: address, then accesses, locked, failed, fetched, taken. */
+/* The `most` places that took the most time, one a line: address, then accesses, locked, failed, fetched, taken, ns of all threads. */
 void model_print_places(unsigned most);
 
 /* The calling thread's clock, and that it works for so long. */
