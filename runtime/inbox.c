@@ -4,6 +4,8 @@
 
 #include "private/check.h"
 
+enum { POP_PAUSES_MAX = 128 };
+
 static inline struct inbox_link *link_of(struct inbox *b, uint32_t index)
 {
 	return (struct inbox_link *)(void *)(b->base + (size_t)index * b->stride);
@@ -43,20 +45,23 @@ bool inbox_push(struct inbox *b, uint32_t index)
 	return head == INBOX_EMPTY && (uint32_t)at_load(&b->ordered, relaxed, none) == INBOX_EMPTY;
 }
 
-/* Pop one from `ordered`. */
+/* Pop one from `ordered`. Where many come for a few, most of them fail with each that is taken: so they come back later and later. */
 static uint32_t pop(struct inbox *b)
 {
 	/* ORDER(inbox_node): acquire, pairs with the release in put(); later pops continue its release sequence. */
 	uint64_t head = at_load(&b->ordered, acquire, inbox_node);
-	for (;;) {
+	for (uint32_t pauses = 1;; pauses = pauses < POP_PAUSES_MAX ? 2 * pauses : pauses) {
 		uint32_t index = (uint32_t)head;
 		if (index == INBOX_EMPTY)
 			return INBOX_EMPTY;
 		uint64_t rest = ((head >> 32) + 1) << 32 | next_of(b, index);
-		/* ORDER(inbox_node): acquire, for the failure, which reads a new head whose link is read next. Success
-		 * meets what was read before, by its tag the very same. */
-		if (at_cas_weak(&b->ordered, &head, rest, acquire, acquire, inbox_node))
+		/* ORDER(inbox_node): acquire; success meets what was read before, by its tag the very same. */
+		if (at_cas_weak(&b->ordered, &head, rest, acquire, relaxed, inbox_node))
 			return index;
+		for (uint32_t i = 0; i < pauses; i++)
+			at_pause();
+		/* ORDER(inbox_node): acquire, as above: a new head, whose link is read next. */
+		head = at_load(&b->ordered, acquire, inbox_node);
 	}
 }
 

@@ -38,7 +38,10 @@ enum {
 	TOKEN_BUSY,
 	TOKEN_AGAIN,
 	BATCH_MAX = 32,	  /* decisions at one scan: then they are delivered first */
-	TOKEN_TRIES = 64, /* for who would fill a hand, for each of those who do */
+	TOKEN_TURNS = 64, /* of waiting, for who would fill a hand, for each of those who do */
+	TOKEN_LOOKS = 16, /* before it is asked how many do */
+	HANDS_FEW = 4,
+	TOKEN_SELDOM = 4, /* turns between two looks for each of more than that; and so many times as patient */
 	SHAPES_TRIED = 16 /* that do not fit, before the rest is compared with the most that is spare */
 };
 #define FULL_LOOK_NS WEIR_NS_PER_MS	    /* while hands are filled, everybody is looked at so often; */
@@ -364,13 +367,22 @@ enum handing door_fill_hand(struct weir_admission *admission, struct hand *hand,
 			    struct batch *batch, bool *kick)
 {
 	/* Another fills his hand, most likely: that is short, and a give while somebody waits is not. As many may come first as
-	 * have hands; how many is read once, as the line is the holder's. */
-	uint32_t most = TOKEN_TRIES;
-	for (uint32_t tries = 0; !try_token(admission); at_pause()) {
-		if (++tries == TOKEN_TRIES)
-			most *= at_load(&admission->hands_of_late, relaxed, none);
-		if (tries >= most)
+	 * have hands; how many is read once, as the line is the holder's. Where they are many each looks more seldom: they would keep the
+	 * line of the token from who wants to let it go. */
+	uint32_t most = TOKEN_TURNS, step = 1;
+	for (uint32_t turns = 0; !try_token(admission); turns += step) {
+		if (turns >= most)
 			return HANDING_BUSY;
+		if (turns == TOKEN_LOOKS) {
+			uint32_t hands = at_load(&admission->hands_of_late, relaxed, none);
+			most *= hands > 1 ? hands : 1;
+			if (hands > HANDS_FEW) {
+				most *= TOKEN_SELDOM;
+				step = TOKEN_SELDOM * hands;
+			}
+		}
+		for (uint32_t i = 0; i < step; i++)
+			at_pause();
 	}
 	admission->now_ns = clock_now_ns(&admission->clock);
 	if (is_late(admission) || must_scan(admission, batch))
