@@ -376,6 +376,10 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	uint32_t others = at_load(&admission->hands_of_late, relaxed, none);
 	others = others > places(admission) ? others : places(admission);
 	uint32_t most = 1 + admission->room.count / (2 * others);
+	/* Where there are many, nobody can tell whom he will be lent next: then only who has the token knows. */
+	bool crowded = others > CROWD;
+	if (crowded)
+		room_fetch_first(&admission->room, head);
 	struct waiter *out[HAND_MAX];
 	uint32_t count = room_lend(&admission->room, head, place, out, most < hand->pace ? most : hand->pace);
 	CHECK("H2", count);
@@ -392,7 +396,7 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	at_store(&hand->end, count, relaxed, none);
 	/* Who will be in it the next time, if the others fill theirs by turns with it. */
 	uint64_t order = waiter_order(out[count - 1]) + 1 + (uint64_t)admission->hands_filled * hand->pace;
-	for (uint32_t i = room_coming(&admission->room, order, hand->coming, count); i <= count; i++)
+	for (uint32_t i = crowded ? 0 : room_coming(&admission->room, order, hand->coming, count); i <= count; i++)
 		hand->coming[i] = out[count - 1];
 	lent->hands++;
 	admission->hands_filled++;

@@ -310,6 +310,13 @@ uint32_t room_coming(const struct room *room, uint64_t order, struct waiter **ou
 	return count;
 }
 
+void room_fetch_first(const struct room *room, const struct waiter *leader)
+{
+	uint64_t order = waiter_order(leader);
+	for (uint64_t i = 1; i < ROOM_AHEAD && order + i <= room->order; i++)
+		__builtin_prefetch(latest_at(room, order + i), 1);
+}
+
 /* In a long queue who comes next is cold, and is found only by who comes before; so those who came a while after are fetched
  * meanwhile, of whatever shape they are. */
 uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most)
