@@ -5,7 +5,7 @@
  *	cores_bench list                          workloads
  *	cores_bench WORKLOAD CORES [NAME=VALUE]...  one row: what an operation takes with so many threads on as many cores
  *
- * Names: places=N, the places in the program where most lines came from other cores; work=NS, how long a task of the workload works;
+ * Names: places=N, the places in the program that took the most time; work=NS, how long a task of the workload works;
  * each=N, how many operations there are of each thread; access, locked, transfer, keep, fills, pause, call, barrier, wake, slack: other costs
  * than those of model.c, in ps.
  * A row: workload, cores, operations; for each of them accesses, locked instructions, failed exchanges, lines fetched and taken, calls
