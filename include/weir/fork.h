@@ -14,6 +14,20 @@
  *	long f;
  *	weir_status s = WEIR_RUN(pool, fib, &f, 40);
  *
+ * and without a result, where WEIR_RUN has no place for one either:
+ *
+ *	WEIR_FORK_VOID_2(sort, int *, numbers, size_t, n)
+ *	{
+ *		if (n < 2)
+ *			return;
+ *		size_t middle = divide(numbers, n);
+ *		WEIR_SPAWN(sort, numbers, middle);
+ *		WEIR_CALL(sort, numbers + middle, n - middle);
+ *		WEIR_JOIN(sort);
+ *	}
+ *	...
+ *	weir_status s = WEIR_RUN(pool, sort, numbers, n);
+ *
  * Spawns and joins nest like brackets: a function joins all that it spawned, last first. Children never carry a demand,
  * they run within the grant of the task around them. Arguments and result together have WEIR_FORK_BYTES.
  * A function and who spawns it are compiled for the same target: a `#pragma GCC target` stands before both.
@@ -73,14 +87,17 @@ WEIR_API void weir_share(void);
 #define WEIR_CALL(f, ...) f##_weir_body(weir_w_, weir_h_, __VA_ARGS__)
 #define WEIR_JOIN(f) (WEIR_SAME_(f##_weir_target), (void)weir_h_--, f##_weir_join(weir_w_, weir_h_))
 
-/* From outside: as a task of the pool, waited for. Inside a task of the pool it runs at once. result: what f returns.
- * Returns WEIR_OK, or why it did not run. Who runs it: as weir_pool_run(). */
-#define WEIR_RUN(pool, f, result, ...) f##_weir_run(pool, result, __VA_ARGS__)
+/* WEIR_RUN(pool, f, &result, arguments...), and of WEIR_FORK_VOID_n WEIR_RUN(pool, f, arguments...): from outside, as a task of
+ * the pool, waited for. Inside a task of the pool it runs at once. result: what f returns. Returns WEIR_OK, or why it did not
+ * run; `result` is then as it was. Who runs it: as weir_pool_run(). */
+#define WEIR_RUN(pool, f, ...) f##_weir_run(pool, __VA_ARGS__)
 
 #ifdef __cplusplus
 #define WEIR_STATIC_ASSERT_(condition, text) static_assert(condition, text)
+#define WEIR_IS_VOID_(type) __is_same(type, void)
 #else
 #define WEIR_STATIC_ASSERT_(condition, text) _Static_assert(condition, text)
+#define WEIR_IS_VOID_(type) __builtin_types_compatible_p(type, void)
 #endif
 
 /* Slow paths. A spawn at or above `limit`: its child is in `spare`. A join below `guard`: returns the child's result, which is
@@ -159,27 +176,28 @@ WEIR_API void weir_share(void);
 #define WEIR_GUARD_(worker) (*(weir_fork_slot *volatile *)&(worker)->guard)
 #endif
 
-/* The pieces every arity shares. FIELDS: struct members; PARAMS: declared; STORE: in->x = x; LOAD: in->x. No name of
- * theirs may be one of the caller's: they begin with weir_.
+/* The pieces every arity shares. VALUED(text): text if f has a result, else nothing; FIELDS: struct members; PARAMS: declared;
+ * STORE: in->x = x; LOAD: in->x. No name of theirs may be one of the caller's: they begin with weir_.
  * A function that ends in a join is best as a loop in which each turn runs one child, entered only by who is no leaf. gcc makes
  * both, but only if it splits the test for a leaf off before it sees the loop: else all registers are saved for leaves too. So
  * f##_weir_never, which nobody writes, guards an asm behind the call: gcc learns that it is 0 only in between. */
-#define WEIR_FORK_DEFINE_(R, f, FIELDS, PARAMS, STORE, LOAD)                                                           \
+#define WEIR_FORK_DEFINE_(VALUED, R, f, FIELDS, PARAMS, STORE, LOAD)                                                   \
+	VALUED(WEIR_STATIC_ASSERT_(!WEIR_IS_VOID_(R), #f ": without a result it is WEIR_FORK_VOID_n");)                \
 	typedef union __attribute__((may_alias)) {                                                                     \
 		struct {                                                                                               \
 			FIELDS                                                                                         \
 		} in;                                                                                                  \
-		R out;                                                                                                 \
+		VALUED(R out;)                                                                                         \
 	} f##_weir_data;                                                                                               \
 	WEIR_STATIC_ASSERT_(sizeof(f##_weir_data) <= WEIR_FORK_BYTES, #f ": arguments or result over 48 bytes");       \
-	enum { f##_weir_target = WEIR_TARGET_ };                                                                           \
+	enum { f##_weir_target = WEIR_TARGET_ };                                                                       \
 	static int f##_weir_never __attribute__((unused));                                                             \
 	static R f##_weir_body(weir_worker *weir_w_, weir_fork_slot *weir_h_, PARAMS);                                 \
 	static __attribute__((noinline, unused)) void f##_weir_slot(weir_worker *weir_w_, weir_fork_slot *weir_h_,     \
 								    weir_fork_slot *weir_s_)                           \
 	{                                                                                                              \
 		f##_weir_data *weir_d_ = (f##_weir_data *)(void *)weir_s_->data;                                       \
-		weir_d_->out = f##_weir_body(weir_w_, weir_h_, LOAD);                                                  \
+		VALUED(weir_d_->out =) f##_weir_body(weir_w_, weir_h_, LOAD);                                          \
 	}                                                                                                              \
 	static inline __attribute__((always_inline, unused)) void f##_weir_spawn(weir_worker *weir_w_,                 \
 										 weir_fork_slot *weir_h_, PARAMS)      \
@@ -203,17 +221,18 @@ WEIR_API void weir_share(void);
 		if (WEIR_UNLIKELY(weir_h_ < WEIR_GUARD_(weir_w_))) {                                                   \
 			void *weir_r_;                                                                                 \
 			WEIR_JOIN_SLOW_(weir_r_, weir_w_, weir_h_);                                                    \
-			return ((f##_weir_data *)weir_r_)->out;                                                        \
+			(void)weir_r_;                                                                                 \
+			return VALUED(((f##_weir_data *)weir_r_)->out);                                                \
 		}                                                                                                      \
 		weir_w_->head = weir_h_;                                                                               \
-		R weir_out_ = f##_weir_body(weir_w_, weir_h_, LOAD);                                                   \
+		VALUED(R weir_out_ =) f##_weir_body(weir_w_, weir_h_, LOAD);                                           \
 		if (f##_weir_never)                                                                                    \
 			__asm__ volatile("");                                                                          \
-		return weir_out_;                                                                                      \
+		return VALUED(weir_out_);                                                                              \
 	}                                                                                                              \
 	struct f##_weir_call {                                                                                         \
 		f##_weir_data data;                                                                                    \
-		R out;                                                                                                 \
+		VALUED(R out;)                                                                                         \
 	};                                                                                                             \
 	static __attribute__((unused)) weir_status f##_weir_task(weir_task *weir_t_, void *weir_a_)                    \
 	{                                                                                                              \
@@ -221,36 +240,50 @@ WEIR_API void weir_share(void);
 		struct f##_weir_call *weir_c_ = (struct f##_weir_call *)weir_a_;                                       \
 		f##_weir_data *weir_d_ = &weir_c_->data;                                                               \
 		weir_worker *weir_w_ = weir_fork_self();                                                               \
-		weir_c_->out = f##_weir_body(weir_w_, weir_w_->head, LOAD);                                            \
+		VALUED(weir_c_->out =) f##_weir_body(weir_w_, weir_w_->head, LOAD);                                    \
 		return WEIR_OK;                                                                                        \
 	}                                                                                                              \
-	static __attribute__((unused)) weir_status f##_weir_run(weir_pool *weir_p_, R *weir_r_, PARAMS)                \
+	static __attribute__((unused))                                                                                 \
+	weir_status f##_weir_run(weir_pool *weir_p_, VALUED(R *weir_r_ WEIR_COMMA_) PARAMS)                            \
 	{                                                                                                              \
 		struct f##_weir_call weir_c_;                                                                          \
 		f##_weir_data *weir_d_ = &weir_c_.data;                                                                \
 		STORE;                                                                                                 \
 		weir_status weir_s_ = weir_pool_run(weir_p_, f##_weir_task, &weir_c_, NULL);                           \
-		if (!weir_s_)                                                                                          \
-			*weir_r_ = weir_c_.out;                                                                        \
+		VALUED(if (!weir_s_) *weir_r_ = weir_c_.out;)                                                          \
 		return weir_s_;                                                                                        \
 	}                                                                                                              \
 	static R f##_weir_body(weir_worker *weir_w_ __attribute__((unused)),                                           \
 			       weir_fork_slot *weir_h_ __attribute__((unused)), PARAMS)
 
 #define WEIR_COMMA_ ,
-#define WEIR_FORK_1(R, f, T1, a1) WEIR_FORK_DEFINE_(R, f, T1 a1;, T1 a1, weir_d_->in.a1 = a1, weir_d_->in.a1)
-#define WEIR_FORK_2(R, f, T1, a1, T2, a2)                                                                              \
-	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2;, T1 a1 WEIR_COMMA_ T2 a2,                                                \
+#define WEIR_VALUED_(...) __VA_ARGS__
+#define WEIR_NOT_VALUED_(...)
+#define WEIR_FORK_1_(VALUED, R, f, T1, a1)                                                                             \
+	WEIR_FORK_DEFINE_(VALUED, R, f, T1 a1;, T1 a1, weir_d_->in.a1 = a1, weir_d_->in.a1)
+#define WEIR_FORK_2_(VALUED, R, f, T1, a1, T2, a2)                                                                     \
+	WEIR_FORK_DEFINE_(VALUED, R, f, T1 a1; T2 a2;, T1 a1 WEIR_COMMA_ T2 a2,                                        \
 			  (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2), weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2)
-#define WEIR_FORK_3(R, f, T1, a1, T2, a2, T3, a3)                                                                      \
-	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3;, T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3,                       \
+#define WEIR_FORK_3_(VALUED, R, f, T1, a1, T2, a2, T3, a3)                                                             \
+	WEIR_FORK_DEFINE_(VALUED, R, f, T1 a1; T2 a2; T3 a3;, T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3,               \
 			  (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2, weir_d_->in.a3 = a3),                             \
 			  weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2 WEIR_COMMA_ weir_d_->in.a3)
-#define WEIR_FORK_4(R, f, T1, a1, T2, a2, T3, a3, T4, a4)                                                              \
-	WEIR_FORK_DEFINE_(R, f, T1 a1; T2 a2; T3 a3; T4 a4;,                                                           \
+#define WEIR_FORK_4_(VALUED, R, f, T1, a1, T2, a2, T3, a3, T4, a4)                                                     \
+	WEIR_FORK_DEFINE_(VALUED, R, f, T1 a1; T2 a2; T3 a3; T4 a4;,                                                   \
 			  T1 a1 WEIR_COMMA_ T2 a2 WEIR_COMMA_ T3 a3 WEIR_COMMA_ T4 a4,                                 \
 			  (weir_d_->in.a1 = a1, weir_d_->in.a2 = a2, weir_d_->in.a3 = a3, weir_d_->in.a4 = a4),        \
 			  weir_d_->in.a1 WEIR_COMMA_ weir_d_->in.a2 WEIR_COMMA_ weir_d_->in.a3 WEIR_COMMA_ weir_d_->in.a4)
+
+/* With a result of type R, and without one. */
+#define WEIR_FORK_1(R, f, T1, a1) WEIR_FORK_1_(WEIR_VALUED_, R, f, T1, a1)
+#define WEIR_FORK_2(R, f, T1, a1, T2, a2) WEIR_FORK_2_(WEIR_VALUED_, R, f, T1, a1, T2, a2)
+#define WEIR_FORK_3(R, f, T1, a1, T2, a2, T3, a3) WEIR_FORK_3_(WEIR_VALUED_, R, f, T1, a1, T2, a2, T3, a3)
+#define WEIR_FORK_4(R, f, T1, a1, T2, a2, T3, a3, T4, a4) WEIR_FORK_4_(WEIR_VALUED_, R, f, T1, a1, T2, a2, T3, a3, T4, a4)
+#define WEIR_FORK_VOID_1(f, T1, a1) WEIR_FORK_1_(WEIR_NOT_VALUED_, void, f, T1, a1)
+#define WEIR_FORK_VOID_2(f, T1, a1, T2, a2) WEIR_FORK_2_(WEIR_NOT_VALUED_, void, f, T1, a1, T2, a2)
+#define WEIR_FORK_VOID_3(f, T1, a1, T2, a2, T3, a3) WEIR_FORK_3_(WEIR_NOT_VALUED_, void, f, T1, a1, T2, a2, T3, a3)
+#define WEIR_FORK_VOID_4(f, T1, a1, T2, a2, T3, a3, T4, a4)                                                            \
+	WEIR_FORK_4_(WEIR_NOT_VALUED_, void, f, T1, a1, T2, a2, T3, a3, T4, a4)
 
 WEIR_END_DECLS
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Invariant: F8, what users compile of a spawn and a join has no locked instruction, no fence and no store to a variable, calls nothing but slow paths, and
-# is at most that many instructions; and what the slow paths return arrives. Fails on a counter, an ordered atomic or a function call in the private path of <weir/fork.h>.
+# is at most that many instructions, none more without a result; and what the slow paths return arrives. Fails on a counter, an ordered atomic or a function call in the private path of <weir/fork.h>.
 # Counted with $CC, and with clang if it is there; without valgrind only the code is looked at.
 set -eu
 # counted: gcc 12 26.7, clang 14 40.1; a counter is 2 with its address, a call 6 and more, gcc without its loop is 38
@@ -43,6 +43,28 @@ int main(int count, char **word)
 }
 END
 
+# The same tree without a result; and with one that nobody needs.
+cat >"$scratch/void.c" <<'END'
+#include <stdlib.h>
+#include <weir/weir.h>
+WEIR_FORK_VOID_1(fib, int, n)
+{
+	if (n < 2)
+		return;
+	WEIR_SPAWN(fib, n - 1);
+	WEIR_CALL(fib, n - 2);
+	WEIR_JOIN(fib);
+}
+int main(int count, char **word)
+{
+	weir_pool *pool;
+	int result = 0;
+	return count < 2 || weir_pool_create(&pool, WEIR_OPTIONS(.workers = 1, .no_pinning = true)) ||
+	       WEIR_RUN(pool, fib, atoi(word[1])) || weir_pool_destroy(pool) || result;
+}
+END
+sed 's/VOID_1(/1(int, /; s/return;/return 0;/; s/WEIR_JOIN(fib);/return &/; s/RUN(pool, fib,/& \&result,/' "$scratch/void.c" >"$scratch/valued.c"
+
 # What stands in the private path: the body, without what the compiler moved out as cold, and without what follows a call of
 # a slow path.
 hot() {
@@ -62,10 +84,14 @@ instructions() {
 		sed -n 's/.*Collected : //p' | awk '{ total = $1 } END { if (NR != 1) exit 1; printf "%.1f", total / 10945 }'
 }
 
+compile() {
+	"$1" -std=gnu17 -O3 ${3:+-DRESULT="$3"} -I"$SOURCE/include" "$scratch/$2.c" -o "$scratch/$2" -L"$BUILD" -lweir \
+		-Wl,-rpath,"$BUILD"
+}
+
 judge() {
 	cc=$1 result=$2
-	"$cc" -std=gnu17 -O3 -DRESULT="$result" -I"$SOURCE/include" "$scratch/fib.c" -o "$scratch/fib" -L"$BUILD" -lweir \
-		-Wl,-rpath,"$BUILD"
+	compile "$cc" fib "$result"
 	[ -n "$(hot "$scratch/fib")" ] || {
 		echo "$cc: no fib_weir_body to look at"
 		exit 1
@@ -94,8 +120,23 @@ judge() {
 	}
 }
 
+# A function without a result is none the worse for it.
+judge_void() {
+	compile "$1" void
+	compile "$1" valued
+	if forbidden "$scratch/void"; then
+		echo "$1: that does not belong into the private path of a function without a result"
+		exit 1
+	fi
+	command -v valgrind >/dev/null || return 0
+	void=$(instructions "$scratch/void") valued=$(instructions "$scratch/valued")
+	echo "$1: $void instructions without a result, $valued with one that nobody needs"
+	awk -v void="$void" -v valued="$valued" 'BEGIN { exit !(void > 5 && void <= valued) }' || exit 1
+}
+
 for compiler in "$CC" clang-14 clang; do
 	command -v "$compiler" >/dev/null || continue
+	judge_void "$compiler"
 	judge "$compiler" int
 	judge "$compiler" uint64_t
 done

@@ -11,6 +11,28 @@ WEIR_FORK_1(long, fib, int, n)
 	return WEIR_JOIN(fib) + b;
 }
 
+WEIR_FORK_VOID_3(fill, long *, begin, long *, end, long, value)
+{
+	if (end - begin == 1) {
+		*begin = value;
+		return;
+	}
+	long *middle = begin + (end - begin) / 2;
+	WEIR_SPAWN(fill, begin, middle, value);
+	WEIR_CALL(fill, middle, end, value);
+	WEIR_JOIN(fill);
+}
+
+static long filled(weir_pool *pool)
+{
+	long number[100] = {}, sum = 0;
+	if (WEIR_RUN(pool, fill, number, number + 100, 7) != WEIR_OK)
+		return -1;
+	for (long one : number)
+		sum += one;
+	return sum;
+}
+
 static weir_status fold(int64_t begin, int64_t end, void *accumulator, void *)
 {
 	for (int64_t i = begin; i < end; i++)
@@ -42,7 +64,7 @@ int main()
 	long result = 0;
 	if (weir_pool_create(&pool, nullptr) != WEIR_OK || WEIR_RUN(pool, fib, &result, 20) != WEIR_OK)
 		return 1;
-	if (sum(pool, 1000) != 499500)
+	if (sum(pool, 1000) != 499500 || filled(pool) != 700)
 		return 1;
 	return weir_pool_destroy(pool) != WEIR_OK || result != 6765;
 }
