@@ -512,12 +512,31 @@ void large_keep(struct large *l)
 	l->huge = l->exact;
 }
 
-void large_fini(struct large *l)
+/* Where the kernel has no room for one mapping more, those that are the middle of another go last, or their memory alone. */
+static void destroy_regions(struct large *l)
 {
+	for (bool any = true; any;) {
+		any = false;
+		for (struct large_region *region = l->regions, *next; region; region = next) {
+			next = region->next;
+			forget_region(l, region);
+			if (destroy_region(l, region))
+				any = true;
+			else
+				remember_region(l, region);
+		}
+	}
 	for (struct large_region *region = l->regions, *next; region; region = next) {
 		next = region->next;
-		CHECK("E1", destroy_region(l, region));
+		CHECK("E1", pages_give_back(region->start, region->bytes));
+		free(region);
 	}
+	l->regions = NULL;
+}
+
+void large_fini(struct large *l)
+{
+	destroy_regions(l);
 	pthread_mutex_destroy(&l->lock);
 	pthread_mutex_destroy(&l->purging);
 }

@@ -34,11 +34,16 @@ static void *map_aligned(size_t bytes, size_t alignment)
 	char *start = map(more);
 	if (!start)
 		return NULL;
-	size_t before = -(uintptr_t)start & (alignment - 1);
-	if (before)
-		pages_unmap(start, before);
-	if (more - before > bytes)
-		pages_unmap(start + before + bytes, more - before - bytes);
+	size_t before = -(uintptr_t)start & (alignment - 1), behind = more - before - bytes;
+	/* Cut out of what the kernel has joined with its neighbours it needs one mapping more, and may have none left. */
+	if (behind && !pages_try_unmap(start + before + bytes, behind)) {
+		(void)pages_try_unmap(start, more);
+		return NULL;
+	}
+	if (before && !pages_try_unmap(start, before)) {
+		(void)pages_try_unmap(start, before + bytes);
+		return NULL;
+	}
 	return start + before;
 }
 
@@ -46,8 +51,7 @@ void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes,
 {
 	void *start = map(bytes);
 	if (start && ((uintptr_t)start & (alignment - 1)) != 0) {
-		pages_unmap(start, bytes);
-		start = map_aligned(bytes, alignment);
+		start = pages_try_unmap(start, bytes) ? map_aligned(bytes, alignment) : NULL;
 	}
 	/* What was allowed when we tried may be refused later: then it is first touch, as it would be without. */
 	if (start && bind)

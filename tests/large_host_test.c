@@ -27,6 +27,7 @@ static weir_machine *machine;
 /* What the kernel does with pages that it is offered. */
 static struct host {
 	bool takes_none, takes_no_locked, unmaps_none;
+	bool maps_askew;     /* never at a huge page's beginning */
 	size_t maps_most;    /* bytes at a time; 0: what it can */
 	struct large *large; /* a block that is freed meanwhile */
 	void *block;
@@ -72,7 +73,14 @@ void *mmap(void *start, size_t bytes, int protection, int flags, int file, off_t
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	return (void *)syscall(SYS_mmap, start, bytes, protection, flags, file, offset);
+	if (!host.maps_askew)
+		return (void *)syscall(SYS_mmap, start, bytes, protection, flags, file, offset);
+	char *wide = (char *)syscall(SYS_mmap, start, bytes + 4096, protection, flags, file, offset);
+	if (wide == MAP_FAILED)
+		return wide;
+	bool aligned = ((uintptr_t)wide & (2 * MIB - 1)) == 0;
+	syscall(SYS_munmap, aligned ? wide : wide + bytes, 4096);
+	return aligned ? wide + 4096 : wide;
 }
 
 int munmap(void *start, size_t bytes)
@@ -285,6 +293,27 @@ static void a_purge_finds_what_is_kept_in_a_block_that_is_being_taken(void **sta
 		}
 }
 
+/* A process at its limit of mappings cannot cut one in two, neither to begin at a huge page nor at the end. It failed where that
+ * ended the program. */
+static void who_has_no_mapping_left_is_refused_and_not_ended(void **state)
+{
+	(void)state;
+	for (int huge = 0; huge < 2; huge++) {
+		struct large *l = made(huge);
+		unsigned char *blocks[] = {filled(l, 100000), filled(l, 9 * MIB), filled(l, 20 * MIB)};
+		large_free(l, blocks[1]);
+		host.maps_askew = host.unmaps_none = true;
+		assert_true(FIXTURE_SANITIZED || !huge || !large_alloc(l, 40 * MIB));
+		host.maps_askew = false;
+		long before = fixture_resident_bytes();
+		large_fini(l);
+		/* The addresses stay, and hold nothing. */
+		assert_true(FIXTURE_SANITIZED || fixture_resident_bytes() <= before - 28 * MIB);
+		host = (struct host){0};
+		free(l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +324,7 @@ int main(void)
 		cmocka_unit_test(locked_memory_is_given_back_as_such),
 		cmocka_unit_test(many_blocks_in_huge_pages_do_not_use_up_all_mappings),
 		cmocka_unit_test(a_purge_finds_what_is_kept_in_a_block_that_is_being_taken),
+		cmocka_unit_test(who_has_no_mapping_left_is_refused_and_not_ended),
 	};
 	return cmocka_run_group_tests(tests, make_machine, destroy_machine);
 }

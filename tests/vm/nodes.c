@@ -24,7 +24,10 @@
 
 #include <weir/weir.h>
 
-enum { PAGE = 4096, PAGES = 512, TASKS_PER_NODE = 12, NODES_MAX = 16 };
+enum { PAGE = 4096, PAGES = 1300, TASKS_PER_NODE = 12, NODES_MAX = 16 };
+
+/* One of a region that it shares, one of a huge page and little more, one with small pages before two huge ones: of a task each, in turn. */
+static const size_t sizes[] = {40000, 512 * PAGE, 5 * 1024 * 1024 - 100000};
 
 static bool refused;
 static const weir_machine *machine;
@@ -92,26 +95,64 @@ static void check_thread(uint32_t node)
 	EXPECT(cpu_is_of(node, (int)cpu) && CPU_ISSET(cpu, &set), "a worker of node %u runs on CPU %u", node, cpu);
 }
 
+/* From now on on the first core of a node. */
+static void go_to(uint32_t node)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(weir_machine_node_cpu(machine, node, 0), &set);
+	EXPECT(sched_setaffinity(0, sizeof(set), &set) == 0, "to node %u: %s", node, strerror(errno));
+}
+
+/* Another node with cores, if there is one. */
+static uint32_t other_than(uint32_t node)
+{
+	uint32_t nodes = weir_machine_nodes(machine);
+	for (uint32_t i = 1; i < nodes; i++)
+		if (info_of((node + i) % nodes).cores)
+			return (node + i) % nodes;
+	return node;
+}
+
+static void check_policy(unsigned char *at, uint32_t node)
+{
+	int mode = -1;
+	unsigned long mask[16] = {0};
+	uint32_t physical = info_of(node).physical_index;
+	EXPECT(syscall(SYS_get_mempolicy, &mode, mask, 8 * sizeof(mask), at, (unsigned long)MPOL_F_ADDR) == 0 &&
+		       mode == (refused ? MPOL_DEFAULT : MPOL_PREFERRED),
+	       "the policy of memory on node %u is %d", node, mode);
+	EXPECT(refused || mask[0] == 1ul << physical, "memory on node %u is preferred on nodes %lx", node, mask[0]);
+}
+
 /* move_pages() without a place to move to tells where pages are. */
-static void check_pages(unsigned char *block, uint32_t node)
+static void check_pages(unsigned char *block, size_t bytes, uint32_t node)
 {
 	void *page[PAGES];
-	int where[PAGES];
-	for (int i = 0; i < PAGES; i++) {
+	int where[PAGES], elsewhere = 0, pages = (int)(bytes / PAGE);
+	for (int i = 0; i < pages; i++) {
 		page[i] = block + (size_t)i * PAGE;
 		block[(size_t)i * PAGE] = 1;
 	}
-	EXPECT(syscall(SYS_move_pages, 0, (unsigned long)PAGES, page, NULL, where, 0) == 0, "move_pages: %s",
+	EXPECT(syscall(SYS_move_pages, 0, (unsigned long)pages, page, NULL, where, 0) == 0, "move_pages: %s",
 	       strerror(errno));
-	int elsewhere = 0;
-	for (int i = 0; i < PAGES; i++)
+	for (int i = 0; i < pages; i++)
 		elsewhere += where[i] != (int)info_of(node).physical_index;
-	EXPECT(elsewhere == 0, "%d of %d pages of node %u are elsewhere, the first on %d", elsewhere, PAGES, node,
+	EXPECT(elsewhere == 0, "%d of %d pages of node %u are elsewhere, the first on %d", elsewhere, pages, node,
 	       where[0]);
-	int mode = -1;
-	EXPECT(syscall(SYS_get_mempolicy, &mode, NULL, 0ul, block, (unsigned long)MPOL_F_ADDR) == 0 &&
-		       mode == (refused ? MPOL_DEFAULT : MPOL_PREFERRED),
-	       "the policy of memory on node %u is %d", node, mode);
+	check_policy(block, node);
+	check_policy(block + bytes - 1, node);
+}
+
+/* Touched from another node, if it is bound: where who touches it is must not matter. */
+static void check_block(unsigned char *block, size_t bytes, uint32_t node)
+{
+	cpu_set_t set;
+	EXPECT(sched_getaffinity(0, sizeof(set), &set) == 0, "sched_getaffinity: %s", strerror(errno));
+	if (!refused)
+		go_to(other_than(node));
+	check_pages(block, bytes, node);
+	EXPECT(sched_setaffinity(0, sizeof(set), &set) == 0, "sched_setaffinity: %s", strerror(errno));
 }
 
 static weir_status visit(weir_task *task, void *argument)
@@ -122,10 +163,11 @@ static weir_status visit(weir_task *task, void *argument)
 	if (info_of(home).cores)
 		EXPECT(node == home, "a task of node %u runs on node %u", home, node);
 	EXPECT(memory_node == home, "a task of node %u has its memory on node %u", home, memory_node);
-	unsigned char *block = weir_task_alloc(task, (size_t)PAGES * PAGE);
+	size_t bytes = sizes[atomic_load(&ran[home]) % (sizeof(sizes) / sizeof(*sizes))];
+	unsigned char *block = weir_task_alloc(task, bytes);
 	EXPECT(block, "node %u: %s", home, weir_error_text());
 	if (block)
-		check_pages(block, refused ? node : memory_node);
+		check_block(block, bytes, refused ? node : memory_node);
 	atomic_fetch_add(&ran[home], 1);
 	return WEIR_OK;
 }

@@ -39,6 +39,14 @@ inside() {
 
 run "five nodes, one without cores" "$nodes" 4 2 1 8
 run "binding refused" "$nodes" 4 2 1 8 refused
+# Addresses of slots count there: more than half of this machine's memory.
+echo 300 >/proc/sys/vm/overcommit_ratio
+echo 2 >/proc/sys/vm/overcommit_memory
+run "no overcommit" "$nodes" 4 2 1 8
+echo 0 >/proc/sys/vm/overcommit_memory
+echo 400 >/proc/sys/vm/max_map_count
+run "few mappings" "$nodes" 4 2 1 8
+echo 65530 >/proc/sys/vm/max_map_count
 run "a cpuset of two nodes" inside cpuset.cpus=2-5 cpuset.mems=1-2 "$nodes" 0 0 0 4
 run "a cpuset of one core and all memory" inside cpuset.cpus=6 cpuset.mems=0-4 "$nodes" 0 0 0 1
 run "a binding to a core on each of two nodes" taskset -c 1,4 "$nodes" 0 0 0 2
