@@ -285,8 +285,11 @@ bool book_renew(struct book *book, weir_grant *grant, uint64_t main, uint64_t co
 	/* Who renews it once will do so again. */
 	struct slot_cache *cache = slots_cache(&book->slots);
 	uint64_t where = at_load(&slot->where, relaxed, none);
+	uint32_t owner = 0;
+	if (likely(cache))
+		owner = book_bias_is_due(cache) ? book_owner_slow(book) : book_owner(cache);
 	/* ORDER(book_fields): release, as in book_publish_at(). */
-	at_store(&slot->where, where_owned_by(where, likely(cache) ? book_owner(cache) : 0), release, book_fields);
+	at_store(&slot->where, where_owned_by(where, owner), release, book_fields);
 	/* ORDER(book_state): release, pairs with the acquires of who unpublishes or reads it: the fields are those that we
 	 * acquired with the old handle. */
 	at_store(&slot->state, 2 * generation + (same ? 2 : 0), release, book_state);

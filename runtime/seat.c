@@ -76,6 +76,8 @@ bool seat_borrow(struct worker *worker, bool *called)
 	CHECK("W9", !at_load(&worker->root, relaxed, none) && !worker->stolen && !worker->blocked);
 	at_store(&worker->lends, at_load(&worker->lends, relaxed, none) + 1, relaxed, none);
 	*called = !idlers_retract(idle_of(worker), worker->member);
+	/* A hand belongs to a thread, not to a seat: its other threads have it meanwhile. */
+	worker->hand = NULL;
 	worker_self = worker;
 	return true;
 }
@@ -107,6 +109,7 @@ void seat_give_back(struct worker *worker, bool called)
 	CHECK("W9", worker_self == worker && !at_load(&worker->root, relaxed, none) && !worker->blocked);
 	worker_tell(worker);
 	worker->search_ns = 0;
+	worker->hand = NULL;
 	worker_self = NULL;
 	uint32_t seat = SEAT_LENT;
 	/* ORDER(seat): release, pairs with the acquires of who takes the seat; its thread has not come round, and will. */

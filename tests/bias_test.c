@@ -126,6 +126,31 @@ static void a_bias_that_was_taken_comes_back_later_each_time(void **state)
 	book_destroy(book);
 }
 
+/* B4. So does that of who only renews: a worker that hands on a grant again and again. Fails if it exchanges for ever after one that
+ * somebody else released. */
+static void a_bias_that_was_taken_comes_back_to_who_renews(void **state)
+{
+	(void)state;
+	if (!membarrier_ready())
+		skip();
+	struct book *book = make_book();
+	struct book_record record;
+	/* The first time it is back at once. */
+	for (int i = 0; i < 2; i++)
+		assert_true(release_elsewhere(book, publish(book, 7)));
+	weir_grant grant = publish(book, 7);
+	assert_int_equal(owner_of(book, grant), 0);
+	assert_int_equal(book_read(book, grant, &record), WEIR_OK);
+	uint32_t waited = 0;
+	while (!owner_of(book, grant) && waited < 1 << 20) {
+		assert_true(book_renew(book, &grant, record.main, record.counted));
+		waited++;
+	}
+	assert_int_equal(owner_of(book, grant), thread_index_plus_one);
+	assert_true(release(book, grant, &record));
+	book_destroy(book);
+}
+
 /* The owner publishes, shows the handles, and releases some; others release what they see. */
 struct shared {
 	struct book *book;
@@ -262,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_owner_releases_once),
 		cmocka_unit_test(a_bias_that_was_taken_comes_back_later_each_time),
+		cmocka_unit_test(a_bias_that_was_taken_comes_back_to_who_renews),
 		cmocka_unit_test(owner_and_others_release_each_grant_once),
 		cmocka_unit_test(what_a_thread_leaves_is_anybodys),
 		cmocka_unit_test(no_barrier_no_bias),

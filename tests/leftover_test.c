@@ -310,7 +310,7 @@ static void resident_memory_follows_the_ledger(void **state)
 	for (int i = 0; i < TASKS; i++) {
 		uint64_t bytes = (1 + fixture_random(&random) % 32) * MIB;
 		step[i] = (struct step){
-			.bytes = bytes, .draws = true, .piece = (64 << 10) << fixture_random(&random) % 10};
+			.bytes = bytes, .draws = true, .piece = UINT64_C(65536) << fixture_random(&random) % 10};
 		assert_int_equal(
 			weir_submit(group, begin, &step[i], WEIR_DEMAND(.memory_bytes = bytes, .memory_drawn = i % 2)),
 			WEIR_OK);

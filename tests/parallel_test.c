@@ -259,7 +259,7 @@ static void who_sleeps_and_who_comes_late_both_get_their_part(void **state)
 {
 	(void)state;
 	weir_pool *pool = make_pool(WEIR_OPTIONS(.workers = 2));
-	struct both at_once = {0};
+	struct both at_once = {.others = 0};
 	assert_int_equal(weir_parallel_for(pool, 0, 1000000, 1, wait_for_the_other, &at_once), WEIR_OK);
 	assert_int_not_equal(at_once.others, 0);
 	struct both late = {.busy_until = 1000};

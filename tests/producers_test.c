@@ -34,7 +34,7 @@ static void one_workers_tasks_run_in_the_order_of_one_producer(void **state)
 	row = (struct row){0};
 	for (intptr_t i = 0; i < MANY; i++)
 		assert_ok(weir_submit(group, in_turn, (void *)i, NULL));
-	assert_ok(weir_submit_batch(group, in_turn, (char *)0 + MANY, 1, MANY, NULL, NULL));
+	assert_ok(weir_submit_batch(group, in_turn, (void *)(intptr_t)MANY, 1, MANY, NULL, NULL));
 	assert_ok(weir_group_wait(group));
 	assert_int_equal(row.next, 2 * MANY);
 	assert_int_equal(row.wrong, 0);

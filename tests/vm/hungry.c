@@ -82,7 +82,7 @@ static uint64_t mark(const struct hunger *hunger, uint64_t at)
 static void chew(struct hunger *hunger, unsigned char *const *piece, bool write)
 {
 	for (uint64_t at = 0; at < hunger->bytes; at += PAGE) {
-		uint64_t *word = (uint64_t *)(piece[at / hunger->piece] + at % hunger->piece);
+		uint64_t *word = (void *)(piece[at / hunger->piece] + at % hunger->piece);
 		if (write)
 			*word = mark(hunger, at);
 		else
