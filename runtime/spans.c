@@ -2,9 +2,9 @@
 /*
  * spans.c - ranges that are halved when somebody is hungry, and only then.
  *
- * Who has a range runs it in pieces that double, up to a sixteenth of what is left. Between two pieces it looks whether a
+ * Who has a range runs it in pieces that double, up to an eighth of what is left. Between two pieces it looks whether a
  * worker has asked for work (`limit` of forks.h) or sleeps; then it forks half of what is left and makes that public. So
- * a range costs some hundred pieces at most however small the grain is, nobody who asks waits longer than a sixteenth
+ * a range costs some hundred pieces at most however small the grain is, nobody who asks waits longer than an eighth
  * of what is left takes, and what is given away is always half. Who runs a long piece has the rest of its range with
  * it until the piece ends.
  */
@@ -15,7 +15,7 @@
 #include "private/error.h"
 
 enum {
-	PIECES_LEFT = 16,
+	PIECES_LEFT = 8,
 	GRAINS_PER_WORKER = 256, /* WEIR_AUTO */
 };
 

@@ -75,13 +75,13 @@ static void a_worker_that_nobody_asks_runs_pieces_that_grow(void **state)
 			assert_true(length >= grain || trace.count == 1);
 			/* The last one takes what is less than a grain along. */
 			assert_true(i == 0 || length <= 2 * before + (i == trace.count - 1 ? grain : 0));
-			assert_true(i == 0 || length < 2 * grain || length <= (1000000 - at) / 16);
+			assert_true(i == 0 || length < 2 * grain || length <= (1000000 - at) / 8);
 			assert_false(piece->shared);
 			at = piece->end;
 			before = length;
 		}
 		assert_int_equal(at, 1000000);
-		assert_in_range(trace.count, 1, 300);
+		assert_in_range(trace.count, 1, 160);
 		assert_true(trace.count == 1 || trace.piece[0].end + 5 == grain);
 	}
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
