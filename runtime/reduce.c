@@ -106,8 +106,9 @@ static weir_status check(const weir_pool *pool, const weir_reduction *how, const
 	if (how->size != sizeof(*how))
 		return error_set(WEIR_EVERSION, "size is %zu, not %zu: set it by WEIR_REDUCTION()", how->size,
 				 sizeof(*how));
-	if (!how->identity || !how->fold || !how->combine)
-		return error_set(WEIR_EINVAL, "identity, fold or combine is NULL");
+	const char *missing = !how->identity ? "identity" : !how->fold ? "fold" : !how->combine ? "combine" : NULL;
+	if (missing)
+		return error_set(WEIR_EINVAL, "%s is NULL: a reduction has identity, fold and combine", missing);
 	if (how->bytes == 0 || how->bytes > WEIR_ACCUMULATOR_BYTES_MAX)
 		return error_set(WEIR_EINVAL, "bytes is %zu: give 1 to %zu", how->bytes, WEIR_ACCUMULATOR_BYTES_MAX);
 	return WEIR_OK;

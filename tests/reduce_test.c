@@ -248,8 +248,12 @@ static void what_fails_or_cannot_be_says_so_and_writes_nothing(void **state)
 		weir_status status;
 		const char *says;
 	} bad[] = {
-		{good, WEIR_EINVAL, "bytes"}, {good, WEIR_EINVAL, "bytes"},   {good, WEIR_EINVAL, "identity"},
-		{good, WEIR_EINVAL, "fold"},  {good, WEIR_EINVAL, "combine"}, {good, WEIR_EVERSION, "WEIR_REDUCTION"},
+		{good, WEIR_EINVAL, "bytes"},
+		{good, WEIR_EINVAL, "bytes"},
+		{good, WEIR_EINVAL, "identity is NULL"},
+		{good, WEIR_EINVAL, "fold is NULL"},
+		{good, WEIR_EINVAL, "combine is NULL"},
+		{good, WEIR_EVERSION, "WEIR_REDUCTION"},
 		{good, WEIR_EINVAL, "grain"},
 	};
 	bad[0].how.bytes = 0;
