@@ -4,7 +4,7 @@
 . "$(dirname "$0")/rule.sh"
 
 # Not quoted, or not ours: the interface that was asked for, other programs' names, the beginning of several names.
-foreign='^(cds_lfht|children_are_run_once_|OMP_NUM_THREADS)$'
+foreign='^(cds_lfht|CMAKE_PREFIX_PATH|children_are_run_once_|OMP_NUM_THREADS)$'
 
 rule() {
 	(

@@ -56,3 +56,11 @@ expect "no private header is installed" sh -c "! find '$prefix/include' -type f 
 if [ -x "$WEIR" ]; then
 	expect "the installed program finds its library" "$prefix/bin/weir" --version
 fi
+
+# As part of another project, by add_subdirectory(): the libraries, and neither tests nor examples of which nobody asked.
+mkdir "$scratch/part"
+printf 'cmake_minimum_required(VERSION 3.16)\nproject(whole C)\nadd_subdirectory("%s" weir)\n' "$SOURCE" >"$scratch/part/CMakeLists.txt"
+expect "configure with add_subdirectory" "$CMAKE" -S "$scratch/part" -B "$scratch/part/build" -DCMAKE_C_COMPILER="$CC"
+"$CMAKE" --build "$scratch/part/build" --target help >"$scratch/targets"
+expect "add_subdirectory brings the library" grep -qw weir_static "$scratch/targets"
+expect "add_subdirectory brings no examples and no tests" sh -c "! grep -E 'example_|_test' '$scratch/targets'"
