@@ -10,6 +10,10 @@
 
 enum { SEGMENT_NUMBERS = 1 << (32 - INTAKE_SEGMENT_BITS) };
 
+/* In the directory, to a slot: it was given back before an older one, and is somewhere else by now. */
+static const uint32_t GIVEN = UINT32_C(1) << 31;
+_Static_assert(SLOTS_BITS < 31, "no slot has it");
+
 static inline uint32_t segment_of(uint32_t place)
 {
 	return place >> INTAKE_SEGMENT_BITS;
@@ -17,7 +21,7 @@ static inline uint32_t segment_of(uint32_t place)
 
 static struct intake_place *segment_at(const struct intake *in, uint32_t number)
 {
-	uint32_t slot = at_load(&in->directory[number & in->directory_mask], relaxed, none);
+	uint32_t slot = at_load(&in->directory[number & in->directory_mask], relaxed, none) & ~GIVEN;
 	return (struct intake_place *)(void *)((char *)slots_base(in->segments) + (size_t)slot * INTAKE_SEGMENT_BYTES);
 }
 
@@ -56,21 +60,42 @@ static _Atomic(uint64_t) *calls_read(const struct intake_place *segment)
 /* Takers: so many of its calls are ours, and copied. */
 static void note_read(const struct intake_place *segment, uint32_t count)
 {
-	/* ORDER(intake_read): release, pairs with the acquire in give_back(): we have read what the producer overwrites then. */
+	/* ORDER(intake_read): release, pairs with the acquire in give_one(): we have read what the producer overwrites then. */
 	uint64_t before = at_add(calls_read(segment), count, release, intake_read);
 	CHECK("I4", before + count <= INTAKE_CALLS);
 	(void)before;
 }
 
-/* Give back what was read to its end: first the oldest, so that the warmest is used next. */
+/* Give a segment back, if all of it was read. */
+static bool give_one(struct intake *in, uint32_t number)
+{
+	_Atomic(uint32_t) *entry = &in->directory[number & in->directory_mask];
+	uint32_t slot = at_load(entry, relaxed, none);
+	if (slot & GIVEN)
+		return true;
+	/* ORDER(intake_read): acquire, pairs with the release in note_read(). */
+	if (at_load(calls_read(segment_at(in, number)), acquire, intake_read) != INTAKE_CALLS)
+		return false;
+	/* Who comes late still finds a segment by it, and loses. */
+	at_store(entry, slot | GIVEN, relaxed, none);
+	slots_put(in->segments, slot);
+	return true;
+}
+
+/* Give back what was read to its end: first the oldest, so that the warmest is used next. Where a taker that does not run keeps the
+ * oldest, the others follow it all the same: it would keep as many as fit meanwhile, of the store that is all intakes'. */
 static void give_back(struct intake *in)
 {
-	for (; in->oldest != segment_of(in->place); in->oldest = (in->oldest + 1) % SEGMENT_NUMBERS) {
-		/* ORDER(intake_read): acquire, pairs with the release in note_read(). */
-		if (at_load(calls_read(segment_at(in, in->oldest)), acquire, intake_read) != INTAKE_CALLS)
-			return;
-		slots_put(in->segments, at_load(&in->directory[in->oldest & in->directory_mask], relaxed, none));
+	uint32_t end = segment_of(in->place);
+	while (in->oldest != end && give_one(in, in->oldest)) {
+		if (in->given == in->oldest)
+			in->given = (in->given + 1) % SEGMENT_NUMBERS;
+		in->oldest = (in->oldest + 1) % SEGMENT_NUMBERS;
 	}
+	if (in->given == in->oldest && in->oldest != end)
+		in->given = (in->oldest + 1) % SEGMENT_NUMBERS;
+	while (in->given != end && give_one(in, in->given))
+		in->given = (in->given + 1) % SEGMENT_NUMBERS;
 }
 
 NOINLINE bool intake_open(struct intake *in)

@@ -18,8 +18,8 @@
  * reads them after the exchange. If there are runs, or it wants those of one group, it reads before; if the exchange fails then, what was
  * read is thrown away: a segment is only ever a segment, and its words are atomics. Each segment counts (in its header) how many of its
  * calls were read by who had them; the producer writes to it again only when that is all of them. So a taker that is descheduled with
- * calls half read keeps their segment, and those after it, from being used again: where none is left the producer is told so
- * (intake_open()), and goes another way.
+ * calls half read keeps their segment from being used again, but not those after it; only the directory comes round to it at last:
+ * then the producer is told so (intake_open()), and goes another way.
  *
  * No locked instruction in the producer. Between its store of tail and its look at the idle (P and C of the argument in park.h)
  * stands a compiler's fence: the worker that goes to sleep has a barrier put there between A and R (membarrier.h).
@@ -66,6 +66,7 @@ struct intake {
 	uint32_t pushed;
 	uint32_t left;		   /* calls that it may push before it asks again */
 	uint32_t oldest;	   /* number of the oldest segment that was not given back */
+	uint32_t given;		   /* of the oldest after it that may not have been given back */
 	_Atomic(uint32_t) granted; /* pushed + left, for who counts */
 	_Atomic(uint32_t) owned;
 	/* Constant. */

@@ -313,15 +313,20 @@ static inline void count_calls(struct intake *in, weir_group *group, uint32_t ca
 	in->left -= calls;
 }
 
-static inline void show_calls(struct intake *in, weir_pool *pool)
+/* Somebody was idle as it was shown. By itself, so that who finds nobody does not call. */
+NOINLINE static void wake_for_calls(struct intake *in, weir_pool *pool)
 {
-	intake_show(in);
-	if (likely(!route_idle(pool, in->node)))
-		return;
 	/* Whoever looks on and on has no barrier put into us as it stops: route_wake() is to see that it has, or it our call. */
 	intake_show_again(in);
 	if (!bell_takes(pool, in))
 		route_wake(pool, in->node, false);
+}
+
+static ALWAYS_INLINE void show_calls(struct intake *in, weir_pool *pool)
+{
+	intake_show(in);
+	if (unlikely(route_idle(pool, in->node)))
+		wake_for_calls(in, pool);
 }
 
 /* A task without demand from outside, to an open place. */

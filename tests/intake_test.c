@@ -35,6 +35,17 @@ static bool push(struct intake *in, uintptr_t n, uint64_t run)
 	return true;
 }
 
+/* As if so much had gone through it already. */
+static void begin_at(struct intake *in, uint32_t place, uint32_t pushed)
+{
+	in->place = place;
+	in->pushed = pushed;
+	in->oldest = place >> INTAKE_SEGMENT_BITS;
+	in->given = in->oldest;
+	at_store(&in->tail, (uint64_t)place << 32 | pushed, relaxed, none);
+	at_store(&in->head, (uint64_t)place << 32 | pushed, relaxed, none);
+}
+
 struct house {
 	struct slots *store;
 	struct intake *in;
@@ -122,12 +133,7 @@ static void places_come_round(void **state)
 	(void)state;
 	struct house house = build(MAX, false);
 	struct intake *in = house.in;
-	const uint32_t place = UINT32_MAX - 2 * INTAKE_PLACES + 1;
-	in->place = place;
-	in->pushed = UINT32_MAX - 100;
-	in->oldest = place >> INTAKE_SEGMENT_BITS;
-	at_store(&in->tail, (uint64_t)place << 32 | in->pushed, relaxed, none);
-	at_store(&in->head, (uint64_t)place << 32 | in->pushed, relaxed, none);
+	begin_at(in, UINT32_MAX - 2 * INTAKE_PLACES + 1, UINT32_MAX - 100);
 	struct call out[HANDFUL];
 	for (uintptr_t n = 1; n <= 2000; n++)
 		assert_true(push(in, n, 0));
@@ -185,6 +191,37 @@ static void what_is_still_read_is_not_written_over(void **state)
 	pull_down(&house);
 }
 
+/* A taker that was stopped half way kept all that came after it from being given back: the producer took the store's segments, which
+ * are all intakes', one after the other. Fails if more than a few are out meanwhile, or one is given back twice. */
+static void who_is_stopped_keeps_one_segment(void **state)
+{
+	(void)state;
+	struct house house = build(MAX, false);
+	struct intake *in = house.in;
+	struct call out[HANDFUL];
+	begin_at(in, UINT32_MAX - 20 * INTAKE_PLACES + 1, UINT32_MAX - 5000);
+	uintptr_t n = 0;
+	for (int round = 0; round < 3; round++) {
+		assert_true(push(in, ++n, 0));
+		_Atomic(uint64_t) *read = &in->segment[0].run;
+		assert_int_equal(intake_take(in, out, 1), 1);
+		at_sub(read, 1, relaxed, none); /* as if it had not got so far yet */
+		for (int i = 0; i < 50 * INTAKE_CALLS; i++) {
+			assert_true(push(in, ++n, 0));
+			assert_int_equal(intake_take(in, out, HANDFUL), 1);
+			assert_int_equal((uintptr_t)out[0].argument, n);
+		}
+		assert_in_range(slots_count(house.store), 1, 4);
+		at_add(read, 1, relaxed, none);
+		for (int i = 0; i < 2 * INTAKE_CALLS; i++) {
+			assert_true(push(in, ++n, 0));
+			assert_int_equal(intake_take(in, out, HANDFUL), 1);
+		}
+		assert_in_range(slots_count(house.store), 1, 2);
+	}
+	pull_down(&house);
+}
+
 /* I4: fails if a run among single calls is taken for one of them, or a header for either, wherever in a segment they are. */
 static void runs_and_single_calls_are_told_apart(void **state)
 {
@@ -238,7 +275,8 @@ static void *take_all(void *argument)
 	return NULL;
 }
 
-/* I4: fails if an exchange succeeds on calls that were overwritten meanwhile, as segments are used again all the time. */
+/* I4: fails if an exchange succeeds on calls that were overwritten meanwhile: segments are used again all the time, and places
+ * and calls come round. */
 static void each_call_is_taken_once_by_many(void **state)
 {
 	(void)state;
@@ -246,6 +284,7 @@ static void each_call_is_taken_once_by_many(void **state)
 	struct market *m = calloc(1, sizeof(*m));
 	assert_non_null(m);
 	m->in = house.in;
+	begin_at(m->in, UINT32_MAX - 300 * INTAKE_PLACES + 1, UINT32_MAX - EACH / 2);
 	m->random = fixture_seed("intake");
 	at_init(&m->left, EACH);
 	pthread_t thread[TAKERS];
@@ -282,6 +321,7 @@ int main(void)
 		cmocka_unit_test(places_come_round),
 		cmocka_unit_test(a_full_one_refuses),
 		cmocka_unit_test(what_is_still_read_is_not_written_over),
+		cmocka_unit_test(who_is_stopped_keeps_one_segment),
 		cmocka_unit_test(runs_and_single_calls_are_told_apart),
 		cmocka_unit_test(each_call_is_taken_once_by_many),
 	};
