@@ -13,9 +13,9 @@
  * A thing that looks at plain state orders it by a token of its own (the room), and says its time at the end of every look.
  * What is not due any more (a waiter that was granted in time) costs one look for nothing.
  *
- * The period (rates, pressure) goes on while something is held or waits. It ends after two periods without: the first clears
- * `awake`, and whoever takes room and finds it so starts the period again; who took before that store was visible shows as
- * held at the second.
+ * The period (rates, pressure) goes on while something is held or waits, or a delay is shown. It ends after two periods without:
+ * the first clears `awake`, and whoever takes room and finds it so starts the period again; who took before that store was
+ * visible shows as held at the second.
  */
 #include "private/error.h"
 #include "runtime/reserve.h"
@@ -69,26 +69,28 @@ static bool is_idle(struct weir_admission *admission)
 	return !at_load(&admission->waiting, relaxed, none) && !book_count(admission->tracker->book);
 }
 
-/* The two sums are not read at one instant: a mean may be off by what was granted between. */
-static void tell_monitor(struct weir_admission *admission)
+/* The sums are not read at one instant: a mean may be off by what was granted between. Returns whether a delay is shown: whoever
+ * was granted after they were read is told in the next period, and that is not to stay. */
+static bool tell_monitor(struct weir_admission *admission)
 {
+	if (!admission->monitor)
+		return false;
 	uint64_t granted = tally_sum(&admission->tally, COUNT_GRANTED_LATER), waited_ns = 0;
 	for (uint32_t k = 0; k < WEIR_CLASSES; k++)
 		waited_ns += tally_sum(&admission->tally, COUNT_WAIT + k * HISTOGRAM_COUNTERS + WEIR_BUCKETS);
-	weir_monitor_note_queue_delay(admission->monitor,
-				      queue_delay_next(&admission->queue_delay, granted, waited_ns,
-						       at_load(&admission->waiting, relaxed, none),
-						       admission->period_ns));
+	uint64_t delay_ns = queue_delay_next(&admission->queue_delay, granted, waited_ns,
+					     at_load(&admission->waiting, relaxed, none), admission->period_ns);
+	weir_monitor_note_queue_delay(admission->monitor, delay_ns);
+	return delay_ns != 0;
 }
 
 static void do_period(struct weir_admission *admission, uint64_t now_ns)
 {
 	rates_sample(&admission->rates, admission->tracker->book, now_ns);
-	if (admission->monitor)
-		tell_monitor(admission);
+	bool delayed = tell_monitor(admission);
 	gate_period(admission);
 	stall_look(admission, now_ns);
-	bool idle = is_idle(admission) && gate_is_at_rest(admission);
+	bool idle = !delayed && is_idle(admission) && gate_is_at_rest(admission);
 	/* ORDER(awake): release, pairs with the acquire in admission_rouse(): who finds the period ended starts it. */
 	if (at_swap(&admission->awake, !idle, release, awake) || !idle)
 		admission_due(admission, DUE_PERIOD, now_ns + admission->period_ns);
