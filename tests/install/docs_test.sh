@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Invariant: README.md's program is at most 25 lines, compiles against the installed package and runs; each block of docs/
-# marked "c compile" compiles; each example of docs/examples/ compiles, and runs if it takes no arguments. Fails on documentation that the library has left behind.
+# Invariant: README.md's program is at most 25 lines, compiles against the installed package and runs; each block of
+# docs/ marked "c compile" compiles; each example of docs/examples/ compiles, and runs if it takes no arguments. Fails on
+# documentation that the library has left behind.
 set -eu
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
