@@ -6,7 +6,8 @@
  *            still be read; the queue's delay as it was noted last.
  * Invariant: M2  a reading that is shown is not written: what a reader copies is one reading, never parts of two. The
  *                queue's delay is not the source's and is added to the copy.
- * Progress:  weir_monitor_read() and _note_queue_delay() are wait-free; stopping wakes the thread at once and waits for at most one reading.
+ * Progress:  weir_monitor_read() and _note_queue_delay() are wait-free; stopping wakes the thread at once and waits for
+ *            at most one reading.
  * Together:            read  start  stop  destroy
  *            read, note -      -     -       X      "-" safe together, "X" the caller must exclude
  *            start      -      -     -       X

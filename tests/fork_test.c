@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork_test.c - the macros of <weir/fork.h> in a pool: what is passed and returned arrives whole, with a result and without; the private path writes no line
- * that others look at (F8); a stack holds only what lies deeper in the tree than what is below it (F9).
+ * fork_test.c - the macros of <weir/fork.h> in a pool: what is passed and returned arrives whole, with a result and
+ * without; the private path writes no line that others look at (F8); a stack holds only what lies deeper in the tree
+ * than what is below it (F9).
  */
 #include <sched.h>
 #include <setjmp.h>

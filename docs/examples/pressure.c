@@ -3,6 +3,7 @@
  * pressure.c - a pool that protects itself: a breaker on a class that keeps failing, and a function that is told when the
  * machine comes under pressure. The readings are invented here; without .monitor they are the host's.
  */
+#define _POSIX_C_SOURCE 200809L /* nanosleep() */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>

@@ -2,6 +2,7 @@
 /*
  * reserve.c - a core is held for a critical task before there is one; it starts at once although the rest is busy.
  */
+#define _POSIX_C_SOURCE 200809L /* nanosleep() */
 #include <stdio.h>
 #include <time.h>
 #include <weir/weir.h>

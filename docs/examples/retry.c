@@ -2,6 +2,7 @@
 /*
  * retry.c - submit without waiting in weir's room: where there is no room now, the caller is told when to try again.
  */
+#define _POSIX_C_SOURCE 200809L /* nanosleep() */
 #include <stdio.h>
 #include <time.h>
 #include <weir/weir.h>

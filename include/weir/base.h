@@ -36,6 +36,9 @@
 /* The address of a structure written in place, good until the end of the full expression in C++ (20 or later, for
  * designated initialisers), of the block in C. What takes one copies it. */
 #ifdef __cplusplus
+#if !defined(__clang__) && __INCLUDE_LEVEL__
+#pragma GCC system_header /* g++ 12 -Wextra would name each field that such an initialiser leaves out */
+#endif
 template <class T> static inline const T *weir_literal_(const T &value)
 {
 	return &value;

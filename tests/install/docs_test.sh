@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-# Invariant: README.md's program is at most 25 lines, compiles against the installed package and runs; each block of docs/
-# marked "c compile" compiles; each example of docs/examples/ compiles, and runs if it takes no arguments. Fails on documentation that the library has left behind.
+# Invariant: README.md's program is at most 25 lines, compiles against the installed package and runs; each block of
+# docs/ marked "c compile" compiles; each example of docs/examples/ compiles, and runs if it takes no arguments. Fails on
+# documentation that the library has left behind, and on an example that docs/api.md does not list.
 set -eu
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$CMAKE" --install "$BUILD" --prefix "$scratch/prefix" >/dev/null
 lib=$(dirname "$(find "$scratch/prefix" -name libweir.a)")
 export PKG_CONFIG_PATH="$lib/pkgconfig"
-cflags="-std=c17 -Wall -Wextra -Werror $(pkg-config --cflags weir)"
+cflags="-std=c11 -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags weir)"
 
 awk '/^```c$/ { on = 1; next } on && /^```/ { exit } on' "$SOURCE/README.md" >"$scratch/readme.c"
 lines=$(wc -l <"$scratch/readme.c")
@@ -33,8 +34,12 @@ done
 
 for example in "$SOURCE"/docs/examples/*.c; do
 	name=$(basename "$example" .c)
+	grep -q "^| \`$name.c\` |" "$SOURCE/docs/api.md" || {
+		echo "docs/examples/$name.c: not in the list of docs/api.md"
+		exit 1
+	}
 	# shellcheck disable=SC2046,SC2086
-	"$CC" $cflags -D_GNU_SOURCE "$example" -o "$scratch/$name" $(pkg-config --libs weir) -pthread -Wl,-rpath,"$lib" || exit 1
+	"$CC" $cflags "$example" -o "$scratch/$name" $(pkg-config --libs weir) -pthread -Wl,-rpath,"$lib" || exit 1
 	case $name in
 	pipeline) continue ;;
 	esac

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Invariant: F8, what users compile of a spawn and a join has no locked instruction, no fence and no store to a variable, calls nothing but slow paths, and
-# is at most that many instructions, none more without a result; and what the slow paths return arrives. Fails on a counter, an ordered atomic or a function call in the private path of <weir/fork.h>.
+# Invariant: F8, what users compile of a spawn and a join has no locked instruction, no fence and no store to a variable,
+# calls nothing but slow paths, and is at most that many instructions, none more without a result; and what the slow
+# paths return arrives. Fails on a counter, an ordered atomic or a function call in the private path of <weir/fork.h>.
 # Counted with $CC, and with clang if it is there; without valgrind only the code is looked at.
 set -eu
 # counted: gcc 12 26.7, clang 14 40.1; a counter is 2 with its address, a call 6 and more, gcc without its loop is 38

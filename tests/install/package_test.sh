@@ -30,16 +30,16 @@ expect "weir::weir runs, with the C library's malloc" "$scratch/cmake/with_weir"
 expect "weir::weir_static runs, with $static_malloc's malloc" "$scratch/cmake/with_weir_static" "$static_malloc"
 
 export PKG_CONFIG_PATH="$lib/pkgconfig"
-flags="-std=c17 -Wall -Wextra -Werror"
+flags="-std=c17 -Wall -Wextra -Wpedantic -Werror"
 # shellcheck disable=SC2046,SC2086
 {
 	expect "build with pkg-config weir" "$CC" $flags "$consumer/main.c" -o "$scratch/shared" \
 		$(pkg-config --cflags --libs weir) -Wl,-rpath,"$lib"
 	expect "build with pkg-config weir-static" "$CC" $flags "$consumer/main.c" -o "$scratch/static" \
 		$(pkg-config --cflags --libs weir-static)
-	expect "build C++20, macros in place" c++ -std=c++20 -Wall -Werror "$consumer/demand.cc" -o "$scratch/demand" \
+	expect "build C++20, macros in place" c++ -std=c++20 -Wall -Wextra -Wpedantic -Werror "$consumer/demand.cc" -o "$scratch/demand" \
 		$(pkg-config --cflags --libs weir) -Wl,-rpath,"$lib"
-	expect "build C++" c++ -std=c++17 -Wall -Wextra -Werror "$consumer/fork.cc" -o "$scratch/fork" \
+	expect "build C++" c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror "$consumer/fork.cc" -o "$scratch/fork" \
 		$(pkg-config --cflags --libs weir) -Wl,-rpath,"$lib"
 }
 expect "shared runs" "$scratch/shared" libc

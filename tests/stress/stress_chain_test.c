@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_chain_test.c - threads fill a saturated pool with equal short tasks, so that grants are handed on all the time, and
  * get in the way of it: larger and more urgent tasks, tasks that block or shrink, cancelled groups and tickets, room taken and
- * given outside, reservations, limits that go down and up, claims, policies, other strategies and rules. Every task ends once (W1, H3), no limit is passed (L1), each task's grant is its own and live (B1), all room comes
- * back (L2), nobody is left waiting (H4, A2: the test would hang). */
+ * given outside, reservations, limits that go down and up, claims, policies, other strategies and rules. Every task ends
+ * once (W1, H3), no limit is passed (L1), each task's grant is its own and live (B1), all room comes back (L2), nobody
+ * is left waiting (H4, A2: the test would hang). */
 #include "stress.h"
 
 enum { CORES = 3 };

@@ -35,9 +35,9 @@ run 255 jobs
 holds 'noise' err '^jobs:[0-9]+: '
 
 run 255 none
-holds 'no such file' err '^none: No such file'
+holds 'no such file' err '^weir run: none: cannot be read: No such file'
 run 255 .
-holds 'a folder' err '^\.: '
+holds 'a folder' err '^weir run: \.: cannot be read: '
 
 # From standard input; the default demand goes where a line is silent.
 printf 'echo a $WEIR_CORES\ncores=1 -- echo b $WEIR_CORES\n' | run 0 -k --default-demand cores=2 --machine "$four_cores"

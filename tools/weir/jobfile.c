@@ -312,7 +312,7 @@ bool jobfile_read(struct jobfile *out, const char *path, const char *default_dem
 	size_t bytes = 0;
 	char *text = in ? read_all(in, &bytes) : NULL;
 	if (!text)
-		fprintf(errors, "%s: %s\n", name, strerror(errno));
+		fprintf(errors, "weir run: %s: cannot be read: %s\n", name, strerror(errno));
 	if (in && !is_stdin)
 		fclose(in);
 	return text && jobfile_parse(out, name, text, bytes, default_demand, names, errors);

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * main.c - the program `weir`: which subcommand is meant. Each parses the options that follow its name itself.
+ *
+ * Invariant: what is printed arrives, or the exit status and a line on standard error say that it did not; and no file that is
+ *            opened later is taken for standard input, output or error.
  */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <weir/weir.h>
 
@@ -57,6 +62,29 @@ static void print_version(FILE *out, struct argp_state *state)
 	fprintf(out, "weir %s\n", weir_version());
 }
 
+/* What was closed before we began: who reads or writes it finds an error, but for standard error, where nobody is to be told. */
+static void open_standard_files(void)
+{
+	static const int wrong_way[] = {O_WRONLY, O_RDONLY, O_RDWR};
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", wrong_way[fd]); /* the lowest that is free: this one */
+	}
+}
+
+/* What the subcommand came to; with EXIT_OTHER_ERROR it has said why. */
+static int status;
+
+/* Also where --help or --version ends the program. */
+static void close_standard_output(void)
+{
+	errno = 0;
+	if ((fflush(stdout) || ferror(stdout)) && status != EXIT_OTHER_ERROR) {
+		fprintf(stderr, "weir: standard output: %s\n", strerror(errno ? errno : EIO));
+		_exit(EXIT_OTHER_ERROR);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -73,6 +101,8 @@ int main(int argc, char **argv)
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = EXIT_OTHER_ERROR;
 
+	open_standard_files();
+	atexit(close_standard_output);
 	struct choice choice = {0};
 	error_t error = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
 	if (error) {
@@ -80,5 +110,6 @@ int main(int argc, char **argv)
 		return EXIT_OTHER_ERROR;
 	}
 	argv[choice.at] = (char *)choice.command->full_name;
-	return choice.command->main(argc - choice.at, argv + choice.at);
+	status = choice.command->main(argc - choice.at, argv + choice.at);
+	return status;
 }

@@ -12,7 +12,6 @@
  * bounds the threads, and so the commands at once.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,14 +184,14 @@ static bool set_up_files(struct run *run)
 	if (o->joblog) {
 		run->joblog = fopen(o->joblog, "we");
 		if (!run->joblog || !joblog_header(run->joblog)) {
-			run_complain("%s: %s", o->joblog, strerror(errno));
+			run_complain("--joblog=%s: cannot be written: %s", o->joblog, strerror(errno));
 			return false;
 		}
 	}
 	/* Found out now rather than after hours of work. */
 	FILE *record = o->record ? fopen(o->record, "ae") : NULL;
 	if (o->record && !record) {
-		run_complain("%s: %s", o->record, strerror(errno));
+		run_complain("--record=%s: cannot be written: %s", o->record, strerror(errno));
 		return false;
 	}
 	if (record)
@@ -314,7 +313,7 @@ static int run_all(struct run *run)
 		run->frame.end_unix_ns = run->frame.start_unix_ns + wall_ns;
 		int error = record_write(run->options->record, &run->frame, &run->file, run->result);
 		if (error) {
-			run_complain("%s: %s", run->options->record, strerror(error));
+			run_complain("--record=%s: cannot be written: %s", run->options->record, strerror(error));
 			status = EXIT_OTHER_ERROR;
 		}
 	}
@@ -333,22 +332,10 @@ static void die_of(int signal_number, const sigset_t *signals)
 	pthread_sigmask(SIG_SETMASK, &open, NULL);
 }
 
-/* Files that are opened later must not become standard input, output or error. */
-static void open_standard_files(void)
-{
-	int fd;
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-}
-
 int run_main(int argc, char **argv)
 {
 	struct run_options options;
 	run_options_parse(&options, argc, argv);
-	open_standard_files();
 	struct run run = {.options = &options, .halt_status = -1};
 	pthread_mutex_init(&run.lock, NULL);
 	pthread_cond_init(&run.ended, NULL);

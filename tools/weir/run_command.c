@@ -215,7 +215,7 @@ static void log_command(struct run *run, size_t index, const struct process_resu
 	pthread_mutex_lock(&run->lock);
 	if (!joblog_write(run->joblog, &row) && !run->joblog_failed) {
 		run->joblog_failed = true;
-		run_complain("%s: %s", run->options->joblog, strerror(errno));
+		run_complain("--joblog=%s: cannot be written: %s", run->options->joblog, strerror(errno));
 	}
 	pthread_mutex_unlock(&run->lock);
 }

@@ -18,8 +18,6 @@
 #include "../stencil.h"
 #include "../uts.h"
 
-namespace tbb = oneapi::tbb;
-
 static std::unique_ptr<tbb::global_control> limit;
 static std::unique_ptr<tbb::task_arena> arena;
 

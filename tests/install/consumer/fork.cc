@@ -62,7 +62,11 @@ int main()
 {
 	weir_pool *pool;
 	long result = 0;
-	if (weir_pool_create(&pool, nullptr) != WEIR_OK || WEIR_RUN(pool, fib, &result, 20) != WEIR_OK)
+	weir_options options = {};
+	options.size = sizeof(options);
+	options.layout = WEIR_LAYOUT;
+	options.workers = 2;
+	if (weir_pool_create(&pool, &options) != WEIR_OK || WEIR_RUN(pool, fib, &result, 20) != WEIR_OK)
 		return 1;
 	if (sum(pool, 1000) != 499500 || filled(pool) != 700)
 		return 1;
