@@ -180,8 +180,9 @@ bool guest_run(weir_pool *pool, weir_task_fn fn, void *argument, weir_status *st
 	weir_group *group;
 	if (at_load(&pool->closed, relaxed, none) || !sit(&guest, pool))
 		return false;
-	/* Another guest left something, and the worker is on its way to it: who runs calls here would run that too. */
-	if (unlikely(handful_count(&guest.worker->handful))) {
+	/* Another guest left something, and the worker is on its way to it, or a thief is at it and may give it back: who runs calls here
+	 * would run that too. */
+	if (unlikely(handful_any(&guest.worker->handful))) {
 		seat_give_back(guest.worker, guest.called);
 		return false;
 	}

@@ -278,6 +278,109 @@ static void a_task_of_another_group_is_never_run_by_who_waits(void **state)
 	end_pool(pool);
 }
 
+struct aside {
+	struct gated gated;
+	struct many many;
+	weir_group *longer;
+	bool begun_in_main;
+};
+
+static weir_status submits_aside(weir_task *task, void *argument)
+{
+	struct aside *aside = argument;
+	(void)task;
+	aside->begun_in_main = is_main();
+	return weir_submit(aside->longer, stay_and_see, &aside->gated, NULL);
+}
+
+/* The same of what a guest's own tasks submit to another group, which lies in the deque of the seat. */
+static void nor_is_what_the_own_tasks_submit_to_another_group(void **state)
+{
+	(void)state;
+	weir_pool *pool = sleeping_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *longer = hostile_group(pool);
+	weir_group *shorter = hostile_group(pool);
+	for (int in_main = 0; in_main < 20;) {
+		struct aside aside = {.longer = longer};
+		pthread_t opener;
+		assert_int_equal(pthread_create(&opener, NULL, open_soon, &aside.gated), 0);
+		assert_ok(weir_submit(shorter, submits_aside, &aside, NULL));
+		assert_ok(weir_submit(shorter, leaf, &aside.many, NULL));
+		assert_ok(weir_group_wait(shorter));
+		assert_ok(weir_group_wait(longer));
+		assert_int_equal(pthread_join(opener, NULL), 0);
+		assert_int_equal(atomic_load(&aside.many.ran), 1);
+		assert_false(aside.gated.in_main);
+		in_main += aside.begun_in_main;
+	}
+	assert_ok(weir_group_destroy(longer));
+	assert_ok(weir_group_destroy(shorter));
+	end_pool(pool);
+}
+
+struct neighbour {
+	weir_group *group;
+	atomic_int wanted, submitted, ran, ran_before_the_last;
+	weir_status status;
+	bool begun_in_main;
+};
+
+static void *submit_when_wanted(void *argument)
+{
+	struct neighbour *neighbour = argument;
+	await(&neighbour->wanted, 1);
+	neighbour->status = weir_submit(neighbour->group, count_up, &neighbour->ran, NULL);
+	atomic_store(&neighbour->submitted, 1);
+	return NULL;
+}
+
+static weir_status want_it(weir_task *task, void *argument)
+{
+	struct neighbour *neighbour = argument;
+	(void)task;
+	neighbour->begun_in_main = is_main();
+	atomic_store(&neighbour->wanted, 1);
+	await(&neighbour->submitted, 1);
+	return WEIR_OK;
+}
+
+static weir_status be_the_last(weir_task *task, void *argument)
+{
+	struct neighbour *neighbour = argument;
+	(void)task;
+	atomic_store(&neighbour->ran_before_the_last, atomic_load(&neighbour->ran));
+	return WEIR_OK;
+}
+
+/* The only seat is lent, and what others submit meanwhile finds nobody to wake. It fails where a guest runs all of its own first. */
+static void a_guest_leaves_when_others_want_the_seat(void **state)
+{
+	(void)state;
+	enum { OWN = 500 };
+	weir_pool *pool = sleeping_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *group = hostile_group(pool), *others = hostile_group(pool);
+	for (int in_main = 0; in_main < 5;) {
+		struct neighbour neighbour = {.group = others};
+		atomic_int own = 0;
+		pthread_t thread;
+		assert_int_equal(pthread_create(&thread, NULL, submit_when_wanted, &neighbour), 0);
+		assert_ok(weir_submit(group, want_it, &neighbour, NULL));
+		for (int i = 0; i < OWN; i++)
+			assert_ok(weir_submit(group, count_up, &own, NULL));
+		assert_ok(weir_submit(group, be_the_last, &neighbour, NULL));
+		assert_ok(weir_group_wait(group));
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_ok(neighbour.status);
+		assert_ok(weir_group_wait(others));
+		assert_int_equal(own, OWN);
+		assert_int_equal(neighbour.ran_before_the_last, 1);
+		in_main += neighbour.begun_in_main;
+	}
+	assert_ok(weir_group_destroy(others));
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 static void what_is_cancelled_is_not_run_by_a_guest_either(void **state)
 {
 	(void)state;
@@ -605,6 +708,8 @@ int main(void)
 		cmocka_unit_test(a_waiter_runs_its_own_tasks_and_what_they_submit),
 		cmocka_unit_test(a_waiter_runs_batches),
 		cmocka_unit_test(a_task_of_another_group_is_never_run_by_who_waits),
+		cmocka_unit_test(nor_is_what_the_own_tasks_submit_to_another_group),
+		cmocka_unit_test(a_guest_leaves_when_others_want_the_seat),
 		cmocka_unit_test(what_is_cancelled_is_not_run_by_a_guest_either),
 		cmocka_unit_test(others_steal_what_a_guest_forks),
 		cmocka_unit_test(a_guest_waits_for_groups_as_tasks_do),

@@ -3,9 +3,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -245,6 +248,144 @@ static void runs_and_single_calls_are_told_apart(void **state)
 	pull_down(&house);
 }
 
+/* One of a group that others lie behind: fails if those are taken as well, or if a hint looks at a header. */
+static void those_of_one_group_are_taken_up_to_the_next(void **state)
+{
+	(void)state;
+	struct house house = build(MAX, false);
+	struct intake *in = house.in;
+	weir_group *mine = number(64), *others = number(128);
+	struct call out[HANDFUL];
+	assert_false(intake_is_next(in, mine));
+	for (uint32_t before = 0; before < 2 * INTAKE_PLACES; before += 3) {
+		assert_true(intake_open(in));
+		intake_write(in, nothing, number(1), mine, 0);
+		intake_show(in);
+		assert_true(intake_open(in));
+		intake_write(in, nothing, number(2), mine, call_run(2, 0));
+		intake_show(in);
+		assert_true(intake_open(in));
+		intake_write(in, nothing, number(3), others, 0);
+		intake_show(in);
+		assert_int_equal(intake_take_of(in, out, HANDFUL, others), 0);
+		for (uintptr_t n = 1; n <= 2; n++) {
+			assert_true(intake_is_next(in, mine));
+			assert_int_equal(intake_take_of(in, out, HANDFUL, mine), 1);
+			assert_int_equal((uintptr_t)out[0].argument, n);
+		}
+		assert_false(intake_is_next(in, mine));
+		assert_int_equal(intake_take_of(in, out, HANDFUL, mine), 0);
+		assert_int_equal(intake_take(in, out, HANDFUL), 1);
+		assert_int_equal((uintptr_t)out[0].argument, 3);
+		assert_false(intake_is_next(in, others));
+	}
+	pull_down(&house);
+}
+
+/* It fails where a directory has places for full segments only: calls_max calls may begin in the middle of one. */
+static void there_is_room_for_calls_max_wherever_they_begin(void **state)
+{
+	(void)state;
+	enum { SEGMENTS = 4, CALLS = SEGMENTS * INTAKE_CALLS };
+	struct house house = build(CALLS, false);
+	struct call out[1];
+	for (uintptr_t i = 0; i < INTAKE_CALLS - 1; i++) {
+		assert_true(push(house.in, 1, 0));
+		assert_int_equal(intake_take(house.in, out, 1), 1);
+	}
+	for (uintptr_t i = 0; i < CALLS; i++)
+		assert_true(push(house.in, 1, 0));
+	pull_down(&house);
+}
+
+/* As if a taker had looked at head long ago: its segment was given back meanwhile. It fails (by a fault) where the mark of that is
+ * taken for a part of the segment's number. */
+static void who_comes_late_finds_a_segment_and_loses(void **state)
+{
+	(void)state;
+	struct house house = build(MAX, false);
+	struct intake *in = house.in;
+	struct call out[HANDFUL];
+	for (int i = 0; i < 4 * INTAKE_CALLS; i++) {
+		assert_true(push(in, 1, 0));
+		assert_int_equal(intake_take(in, out, 1), 1);
+	}
+	assert_true(push(in, 1, 0));
+	uint64_t head = at_load(&in->head, relaxed, none);
+	for (uint32_t place = 0; place < 4 * INTAKE_PLACES; place += 5) {
+		at_store(&in->head, (uint64_t)place << 32, relaxed, none);
+		assert_int_equal(intake_take_of(in, out, HANDFUL, number(64)), 0);
+	}
+	at_store(&in->head, head, relaxed, none);
+	assert_int_equal(intake_take(in, out, 1), 1);
+	pull_down(&house);
+}
+
+/* A taker that is stopped as it writes down what it reads: where it does so there is no memory, and what happens meanwhile happens in
+ * the handler of the fault. */
+static struct stopped {
+	struct intake *in;
+	char *page; /* the second of two is the missing one */
+	size_t bytes;
+	uint32_t taken;
+	uint32_t refused;
+} stopped;
+
+static void happen_meanwhile(int signal)
+{
+	(void)signal;
+	struct call out[HANDFUL];
+	if (mprotect(stopped.page + stopped.bytes, stopped.bytes, PROT_READ | PROT_WRITE))
+		abort();
+	for (int i = 0; i < 20 * INTAKE_CALLS; i++) {
+		if (!push(stopped.in, 9, i % 5 ? 0 : call_run(3, 1)))
+			stopped.refused++;
+		stopped.taken += intake_take(stopped.in, out, HANDFUL);
+	}
+}
+
+/* I4: fails if calls are counted as read before they are, so that they are overwritten meanwhile; or if those that were read before
+ * head was moved are kept though it was moved by another. */
+static void who_is_stopped_as_it_reads_has_what_it_took(void **state)
+{
+	(void)state;
+	struct sigaction before, action = {.sa_handler = happen_meanwhile};
+	stopped.bytes = (size_t)sysconf(_SC_PAGESIZE);
+	stopped.page = mmap(NULL, 2 * stopped.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(stopped.page != MAP_FAILED);
+	sigemptyset(&action.sa_mask);
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	for (int runs = 0; runs < 2; runs++) {
+		struct house house = build(MAX, false);
+		struct call *out = (struct call *)(void *)(stopped.page + stopped.bytes) - 1;
+		stopped.in = house.in;
+		stopped.taken = 0;
+		struct call rest[HANDFUL];
+		/* The last of their segment. */
+		for (int i = 0; i < INTAKE_CALLS - 3; i++) {
+			assert_true(push(house.in, 1, 0));
+			assert_int_equal(intake_take(house.in, rest, 1), 1);
+		}
+		for (uintptr_t n = 1; n <= 3; n++)
+			assert_true(push(house.in, n, 0));
+		if (runs)
+			assert_true(push(house.in, 4, call_run(2, 1)));
+		assert_int_equal(mprotect(stopped.page + stopped.bytes, stopped.bytes, PROT_NONE), 0);
+		uint32_t count = intake_take(house.in, out, HANDFUL);
+		assert_true(stopped.taken > 0);
+		assert_int_equal(count, runs ? 0 : 3);
+		for (uint32_t i = 0; i < count; i++)
+			assert_int_equal((uintptr_t)out[i].argument, i + 1);
+		while (intake_take(house.in, rest, HANDFUL))
+			;
+		assert_int_equal(intake_count(house.in), 0);
+		pull_down(&house);
+	}
+	assert_int_equal(stopped.refused, 0);
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_int_equal(munmap(stopped.page, 2 * stopped.bytes), 0);
+}
+
 struct market {
 	struct intake *in;
 	_Atomic(int) seen[EACH];
@@ -323,6 +464,10 @@ int main(void)
 		cmocka_unit_test(what_is_still_read_is_not_written_over),
 		cmocka_unit_test(who_is_stopped_keeps_one_segment),
 		cmocka_unit_test(runs_and_single_calls_are_told_apart),
+		cmocka_unit_test(those_of_one_group_are_taken_up_to_the_next),
+		cmocka_unit_test(there_is_room_for_calls_max_wherever_they_begin),
+		cmocka_unit_test(who_comes_late_finds_a_segment_and_loses),
+		cmocka_unit_test(who_is_stopped_as_it_reads_has_what_it_took),
 		cmocka_unit_test(each_call_is_taken_once_by_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* producers_test.c - plain tasks from outside, by lanes and in batches: order, limits, threads that end, long tasks, wake-ups,
  * memory, and a kernel without membarrier. (What many threads do at once: stress/stress_producers_test.c.) */
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 
 #include "fixture.h"
@@ -288,6 +289,33 @@ static void nobody_gets_leave_for_more_than_a_quarter_of_its_share(void **state)
 	end_pool(pool);
 }
 
+/* W8: what a thread has leave for counts when it asks again, and what it has not used it may use when there is no more. */
+static void unused_leave_counts_and_stays(void **state)
+{
+	(void)state;
+	enum { TASKS = 100000 };
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .tasks_max = TASKS));
+	bool full;
+	struct intake *in = NULL;
+	for (int i = 0; i < 30; i++) {
+		in = producers_ask(pool, UINT32_MAX, &full);
+		assert_non_null(in);
+		assert_in_range(in->left, 1, TASKS);
+	}
+	assert_in_range(in->left, TASKS - TASKS / 100, TASKS);
+	/* As if others had submitted so many. */
+	tally_add(&pool->tally, POOL_SUBMITTED, TASKS);
+	uint32_t left = in->left;
+	assert_ptr_equal(producers_ask(pool, UINT32_MAX, &full), in);
+	assert_false(full);
+	assert_int_equal(in->left, left);
+	in->left = 0;
+	assert_null(producers_ask(pool, TASKS, &full));
+	assert_true(full);
+	tally_add(&pool->tally, POOL_SUBMITTED, (uint64_t)-TASKS);
+	end_pool(pool);
+}
+
 /* W8: alone, a thread gets in exactly as many as tasks_max says, those that run and those that are held included. */
 static void tasks_max_is_exact_for_one_thread(void **state)
 {
@@ -418,7 +446,7 @@ static void tasks_max_holds_while_calls_go_from_hand_to_hand(void **state)
 static void no_wake_up_is_lost(void **state)
 {
 	(void)state;
-	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 2, .spin_ns = 1));
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 2, .spin_ns = 1, .no_guests = true));
 	weir_group *group = hostile_group(pool);
 	atomic_int count = 0;
 	uint64_t random = fixture_seed("producers");
@@ -433,6 +461,79 @@ static void no_wake_up_is_lost(void **state)
 	assert_int_equal(count, MANY + (MANY + 2) / 3);
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
+}
+
+/* Where all share one core, who looks on and on must let the others come. */
+static void breathe(void)
+{
+	static _Thread_local uint32_t looks;
+	if (++looks % 256 == 0)
+		sched_yield();
+	else
+		at_pause();
+}
+
+struct visitor {
+	weir_pool *pool;
+	atomic_int turn, done;
+	weir_status status;
+};
+
+/* A guest for a moment each turn; a negative one is the last. */
+static void *visit(void *argument)
+{
+	struct visitor *visitor = argument;
+	atomic_int own = 0;
+	for (int turn = 1; !visitor->status; turn++) {
+		while (atomic_load(&visitor->turn) < turn && atomic_load(&visitor->turn) >= 0)
+			breathe();
+		if (atomic_load(&visitor->turn) < 0)
+			break;
+		visitor->status = weir_pool_run(visitor->pool, count_up, &own, NULL);
+		atomic_store(&visitor->done, turn);
+	}
+	return NULL;
+}
+
+/* I5, and park.h's argument: the pauses are such that the push comes as the worker, or a guest for it, goes to sleep. Who submits does not
+ * wait by weir's means, and so never comes round to what lies. Without a barrier in it, one call in some thousands lies for ever. */
+static void no_wake_up_is_lost_by_who_never_comes_round(void **state)
+{
+	(void)state;
+	enum { CALLS = FIXTURE_SANITIZED ? 3000 : 30000, PAUSES = 60 };
+	uint64_t random = fixture_seed("producers");
+	for (int guests = 0; guests < 2; guests++) {
+		weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = guests ? "numa:1 core:2 pu:1" : NULL,
+							    .workers = 1, .spin_ns = 1, .no_guests = !guests));
+		weir_group *group = hostile_group(pool);
+		struct visitor visitor = {.pool = pool};
+		atomic_int count = 0;
+		pthread_t thread;
+		bool lies = false;
+		if (guests)
+			assert_int_equal(pthread_create(&thread, NULL, visit, &visitor), 0);
+		for (int i = 1; i <= CALLS && !lies; i++) {
+			atomic_store(&visitor.turn, i);
+			for (uint64_t pause = fixture_random(&random) % PAUSES; pause; pause--)
+				at_pause();
+			assert_ok(weir_submit(group, count_up, &count, NULL));
+			uint64_t end_ns = weir_clock_monotonic_ns() + 20 * WEIR_NS_PER_S;
+			while (atomic_load(&count) < i && !lies) {
+				breathe();
+				lies = weir_clock_monotonic_ns() > end_ns;
+			}
+			while (guests && atomic_load(&visitor.done) < i)
+				breathe();
+		}
+		atomic_store(&visitor.turn, -1);
+		if (guests)
+			assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_false(lies);
+		assert_ok(visitor.status);
+		assert_ok(weir_group_wait(group));
+		assert_ok(weir_group_destroy(group));
+		end_pool(pool);
+	}
 }
 
 static atomic_long sum;
@@ -613,10 +714,12 @@ int main(void)
 		cmocka_unit_test(past_lanes_max_a_thread_shares_a_queue),
 		cmocka_unit_test(past_lanes_max_a_thread_walks_the_lanes_once),
 		cmocka_unit_test(nobody_gets_leave_for_more_than_a_quarter_of_its_share),
+		cmocka_unit_test(unused_leave_counts_and_stays),
 		cmocka_unit_test(tasks_max_is_exact_for_one_thread),
 		cmocka_unit_test(tasks_max_holds_for_many_threads),
 		cmocka_unit_test(tasks_max_holds_while_calls_go_from_hand_to_hand),
 		cmocka_unit_test(no_wake_up_is_lost),
+		cmocka_unit_test(no_wake_up_is_lost_by_who_never_comes_round),
 		cmocka_unit_test(a_batch_gives_each_task_its_element),
 		cmocka_unit_test(a_batch_stops_at_the_first_refusal),
 		cmocka_unit_test(what_is_cancelled_in_a_lane_does_not_run),

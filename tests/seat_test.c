@@ -10,6 +10,7 @@
 
 #include "runtime/group.h"
 #include "runtime/pending.h"
+#include "runtime/producers.h"
 #include "runtime/seat.h"
 #include "runtime/worker.h"
 
@@ -221,6 +222,111 @@ static void what_another_guest_left_is_left_to_the_worker(void **state)
 	end_pool(pool);
 }
 
+struct theft {
+	struct worker *worker;
+	uint64_t end;
+	atomic_int there;
+};
+
+static weir_status be_there(weir_task *task, void *argument)
+{
+	(void)task;
+	struct theft *theft = argument;
+	while (!atomic_load(&theft->there))
+		usleep(10);
+	return WEIR_OK;
+}
+
+static void *give_back_late(void *argument)
+{
+	struct theft *theft = argument;
+	usleep(2000);
+	/* ORDER(handful): release, as in handful_steal(). */
+	at_store(&theft->worker->handful.end, theft->end, release, handful);
+	atomic_store(&theft->there, 1);
+	park_wake(&theft->worker->park);
+	return NULL;
+}
+
+/* A thief had cut off the hand's one call, and gives it back as it finds that its owner reaches for it: meanwhile nothing seems to be
+ * there. It fails where a guest looks at what there is alone, and then runs a stranger's call after its own. */
+static void what_a_thief_gives_back_is_left_to_the_worker(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *group = hostile_group(pool);
+	struct worker *worker = pool_worker(pool, 0);
+	struct handful *hand = &worker->handful;
+	atomic_int ran = 0;
+	strangers = 0;
+	for (int i = 1; i <= TURNS; i++) {
+		bool called;
+		(void)borrow_of(worker, &called);
+		group_count_one(group);
+		tally_add(&pool->tally, POOL_SUBMITTED, 1);
+		assert_true(handful_open(hand));
+		hand->call[0] = (struct call){.fn = be_a_strangers, .argument = &ran, .group = group};
+		handful_close(hand, 1);
+		struct theft theft = {.worker = worker, .end = at_load(&hand->end, relaxed, none)};
+		at_store(&hand->end, at_load(&hand->next, relaxed, none) | HANDFUL_AT_IT, relaxed, none);
+		worker_self = NULL;
+		/* ORDER(seat): release, as in seat_give_back(): called, and so not announced. */
+		at_store(&worker->seat, SEAT_ASLEEP, seq_cst, seat);
+		pthread_t thief;
+		assert_int_equal(pthread_create(&thief, NULL, give_back_late, &theft), 0);
+		assert_ok(weir_pool_run(pool, be_there, &theft, NULL));
+		assert_ok(weir_group_wait(group));
+		assert_int_equal(pthread_join(thief, NULL), 0);
+		assert_int_equal(atomic_load(&ran), i);
+	}
+	assert_int_equal(atomic_load(&strangers), 0);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* Until somebody else has run what lies there: longer than any machine takes, shorter than what counts as a hang. */
+static weir_status wait_for_another(weir_task *task, void *argument)
+{
+	(void)task;
+	atomic_int *ran = argument;
+	uint64_t end_ns = weir_clock_monotonic_ns() + 20 * WEIR_NS_PER_S;
+	while (!atomic_load(ran) && weir_clock_monotonic_ns() < end_ns)
+		usleep(10);
+	return atomic_load(ran) ? WEIR_OK : WEIR_EUSER;
+}
+
+/* W10: a push picked a worker, and a guest came before it woke: its wake is lost on a seat that is lent. It fails (with WEIR_EUSER)
+ * where the guest, who is at something of its own, does not hand the call on. */
+static void who_borrows_one_that_was_called_hands_the_call_on(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 2, INVENTED));
+	weir_group *group = hostile_group(pool);
+	struct worker *first = queue_member(&pool->queue[0], 0);
+	for (int i = 0; i < TURNS; i++) {
+		atomic_int ran = 0;
+		bool full;
+		while (at_load(&pool->queue[0].idle.announced, relaxed, none) < 2 || seat_is_taken(first) ||
+		       seat_is_taken(queue_member(&pool->queue[0], 1)))
+			usleep(100);
+		/* A push that has not come so far as to wake whom it picked. */
+		struct intake *in = producers_ask(pool, 1, &full);
+		assert_non_null(in);
+		group_count_one(group);
+		tally_add(&pool->tally, POOL_SUBMITTED, 1);
+		in->left--;
+		intake_write(in, count_up, &ran, group, 0);
+		intake_show_again(in);
+		assert_true(idlers_retract(&pool->queue[0].idle, first->member));
+		assert_ok(weir_pool_run(pool, wait_for_another, &ran, NULL));
+		park_wake(&first->park);
+		assert_ok(weir_group_wait(group));
+	}
+	assert_int_equal(counts_of(pool).lent, TURNS);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 /* As after a blocked task came back while its stand-in slept: there is one seat, and who sleeps among two is one too many. A guest
  * in each would be two at work in a pool of one. */
 static void nobody_is_a_guest_while_a_worker_is_one_too_many(void **state)
@@ -249,6 +355,8 @@ int main(void)
 		cmocka_unit_test(a_searcher_lent_in_vain_has_others_asked),
 		cmocka_unit_test(a_searcher_that_is_lent_for_long_has_others_asked),
 		cmocka_unit_test(what_another_guest_left_is_left_to_the_worker),
+		cmocka_unit_test(what_a_thief_gives_back_is_left_to_the_worker),
+		cmocka_unit_test(who_borrows_one_that_was_called_hands_the_call_on),
 		cmocka_unit_test(nobody_is_a_guest_while_a_worker_is_one_too_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
