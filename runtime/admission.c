@@ -203,6 +203,20 @@ static void decide(weir_decision *decision, weir_verdict verdict, weir_cause cau
 	decision->retry_after_ns = verdict == WEIR_REJECTED ? UINT64_MAX : 0;
 }
 
+/* Some who are counted may be gone, handed a grant: they are taken off. If they were counted out between the two looks they are in the
+ * first and not in the second; so it is full only if another look, which is *waiting then, finds as many. */
+static NOINLINE bool is_full(struct weir_admission *admission, uint64_t *waiting, uint64_t most_waiting)
+{
+	uint64_t before;
+	do {
+		before = *waiting;
+		if (before < most_waiting + chains_taken(admission))
+			return false;
+		*waiting = at_load(&admission->waiting, relaxed, none);
+	} while (*waiting != before);
+	return true;
+}
+
 /* One more in the room, unless it is full. By exchange: an addition that is taken back would make others, for whom there is a
  * place, see a full room. */
 static bool enter(struct weir_admission *admission, weir_class task_class)
@@ -213,8 +227,7 @@ static bool enter(struct weir_admission *admission, weir_class task_class)
 	if (task_class == WEIR_CRITICAL)
 		most_waiting += most_waiting / CRITICAL_EXTRA + 1;
 	do {
-		/* Some may be gone already: those are counted where it matters. */
-		if (waiting >= most_waiting && waiting - chains_taken(admission) >= most_waiting)
+		if (unlikely(waiting >= most_waiting) && is_full(admission, &waiting, most_waiting))
 			return false;
 	} while (!at_cas_weak(&admission->waiting, &waiting, waiting + 1, relaxed, relaxed, none));
 	uint64_t most = at_load(&admission->waiting_max_seen, relaxed, none);

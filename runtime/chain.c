@@ -159,11 +159,15 @@ uint64_t chains_taken(struct weir_admission *admission)
 	uint32_t end = at_load(&admission->hands_end, acquire, hands);
 	for (uint32_t i = 0; i < end; i++) {
 		struct hand *hand = at_load(&admission->hand[i], acquire, hands);
-		if (hand)
-			taken += at_load(&hand->taken, relaxed, none) - at_load(&hand->counted, relaxed, none);
+		if (!hand)
+			continue;
+		/* ORDER(counted): acquire, pairs with the release in count_out(): who were counted out have left `waiting`. */
+		uint64_t counted = at_load(&hand->counted, acquire, counted);
+		uint64_t ever = at_load(&hand->taken, relaxed, none);
+		/* One that its owner is in the middle of taking may be counted out before; so it hides none of another hand. */
+		taken += ever > counted ? ever - counted : 0;
 	}
-	/* Those that somebody is in the middle of taking may be counted out before. */
-	return (int64_t)taken < 0 ? 0 : taken;
+	return taken;
 }
 
 /* How many are served while a hand should last, by how many it took how long for; no more than twice as many as before.
@@ -227,7 +231,8 @@ static void count_out(struct weir_admission *admission, struct hand *hand, uint3
 	tally_add(&admission->tally, COUNT_GRANTED_LATER, taken);
 	admission_count_grants(admission, hand->place, taken);
 	at_sub(&admission->waiting, taken, relaxed, none);
-	at_store(&hand->counted, at_load(&hand->counted, relaxed, none) + taken, relaxed, none);
+	/* ORDER(counted): release, pairs with the acquire in chains_taken(): who sees it sees that fewer wait. */
+	at_store(&hand->counted, at_load(&hand->counted, relaxed, none) + taken, release, counted);
 	claim_note_handed(admission, room_service(lent->task_class), taken);
 	room_lent_gone(&admission->room, lent->home, lent->home_only, taken);
 	lent->moved_ns = admission->now_ns;

@@ -133,6 +133,8 @@ weir_status weir_admission_breaker_set(weir_admission *admission, weir_class tas
 		return status;
 	breaker_set(breaker, task_class, mode, clock_now_ns(&admission->clock));
 	gate_mark_used(admission, GATE_BREAKER, is_breaker_used);
+	/* Who lies in a hand comes back: what is handed on no breaker counts. */
+	admission_settle(admission);
 	return WEIR_OK;
 }
 

@@ -287,6 +287,42 @@ static weir_verdict admit_all(const weir_demand *demand, const weir_policy_view 
 	return WEIR_ADMITTED;
 }
 
+static uint64_t stand_still(void *context)
+{
+	(void)context;
+	return 1000;
+}
+
+/* H2: a breaker is switched on while some lie in a hand, behind a task that stays. Fails if they are handed grants all the same, past
+ * what the breaker counts. */
+static void who_is_in_a_hand_as_a_breaker_is_switched_on_is_not_handed_a_grant(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .resource_aware = true,
+						    .clock = {.now_ns = stand_still}));
+	weir_admission *admission = weir_pool_admission(pool);
+	weir_group *group = hostile_group(pool);
+	struct gate first = {0}, second = {0};
+	atomic_int ran = 0;
+	assert_ok(weir_submit(group, stay, &first, WEIR_DEMAND(.cores = 1)));
+	await(&first.there, 1);
+	assert_ok(weir_submit(group, stay, &second, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < 20; i++)
+		assert_ok(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1)));
+	atomic_store(&first.open, 1);
+	await(&second.there, 1);
+	uint64_t before = handed(admission);
+	assert_int_equal(before, 1);
+	assert_true(admission->hands_filled > 0);
+	assert_ok(weir_admission_breaker_set(admission, WEIR_HIGH, WEIR_BREAKER_ON));
+	atomic_store(&second.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(ran, 20);
+	assert_int_equal(handed(admission), before);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 /* H2: grants are handed on again when no gate is in use any more. It fails by a breaker or a policy that was there once, and
  * keeps every grant on the way through the ledger for good. */
 static void chains_come_back_when_the_gates_are_off(void **state)
@@ -318,6 +354,7 @@ int main(void)
 		cmocka_unit_test(observed_tasks_run_without_a_grant),
 		cmocka_unit_test(a_pools_other_admission_options_are_taken_and_checked),
 		cmocka_unit_test(pages_that_ended_tasks_left_are_no_pressure),
+		cmocka_unit_test(who_is_in_a_hand_as_a_breaker_is_switched_on_is_not_handed_a_grant),
 		cmocka_unit_test(chains_come_back_when_the_gates_are_off),
 	};
 	alarm(HANG_SECONDS);
