@@ -24,12 +24,22 @@ static void wait_for_one(weir_group *group, atomic_int *ran)
 	assert_ok(weir_group_wait(group));
 }
 
-/* Until a submit has rung. The worker may come first now and then, where others use the machine. */
+/* It is believed as if it had never been wrong. Pairs in a row that a worker does not break are rare where others use the machine:
+ * after a few misses, each of which doubles how many it takes, they would never come. */
+static void forgive(weir_pool *pool)
+{
+	struct intake *mine = producers_mine(pool);
+	if (mine)
+		mine->habit.needed = HABIT_MIN;
+}
+
+/* Until a submit has rung. The worker may come first now and then. */
 static void take_up_the_habit(weir_pool *pool, weir_group *group)
 {
 	atomic_int ran = 0;
 	int wanted = 0;
 	uint32_t before = rings(pool);
+	forgive(pool);
 	do {
 		for (int i = 0; i < HABIT_MIN + 1; i++)
 			wait_for_one(group, &ran);
@@ -88,13 +98,11 @@ static void who_computes_on_loses_its_task_to_a_worker_and_is_believed_less(void
 	(void)state;
 	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
 	weir_group *group = hostile_group(pool);
-	const struct habit *habit = NULL;
-	uint32_t needed = HABIT_MIN;
-	while (needed < 4 * HABIT_MIN) {
+	for (int turn = 0; turn < 3;) {
 		atomic_int ran = 0;
 		take_up_the_habit(pool, group);
-		habit = &producers_mine(pool)->habit;
-		uint32_t before = rings(pool);
+		const struct habit *habit = &producers_mine(pool)->habit;
+		uint32_t needed = habit->needed, before = rings(pool);
 		bool believed = habit->alone >= habit->needed;
 		assert_ok(weir_submit(group, count_up, &ran, NULL));
 		spin_until(&ran, 1);
@@ -102,8 +110,8 @@ static void who_computes_on_loses_its_task_to_a_worker_and_is_believed_less(void
 		assert_true(believed || !rang);
 		/* Its next wait sees what it was. */
 		wait_for_one(group, &ran);
-		assert_true(habit->needed == needed || habit->needed >= 2 * needed);
-		needed = habit->needed;
+		assert_true(habit->needed == needed || habit->needed == 2 * needed);
+		turn += habit->needed != needed;
 	}
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
