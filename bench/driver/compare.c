@@ -133,7 +133,7 @@ int compare_main(int argc, char **argv)
 		}
 	if (!status) {
 		struct compared result = compare(&kept[0], &kept[1], stdout);
-		status = !result.both ? EXIT_WRONG : result.slower ? EXIT_MISSED : 0;
+		status = !show_arrived() || !result.both ? EXIT_WRONG : result.slower ? EXIT_MISSED : 0;
 	}
 	free(kept[0].rows);
 	free(kept[1].rows);

@@ -117,10 +117,12 @@ bool report_write_json(const struct report *report, const char *file)
 	return good;
 }
 
-static double number_at(const json_t *object, const char *key)
+/* A number from 0 on; NAN where the report says that there is none. */
+static bool number_at(const json_t *object, const char *key, double *out)
 {
 	const json_t *value = json_object_get(object, key);
-	return json_is_number(value) ? json_number_value(value) : NAN;
+	*out = json_is_number(value) ? json_number_value(value) : NAN;
+	return !value || json_is_null(value) || *out >= 0;
 }
 
 static bool copy_at(const json_t *object, const char *key, char *out, size_t bytes)
@@ -129,20 +131,22 @@ static bool copy_at(const json_t *object, const char *key, char *out, size_t byt
 	return string && snprintf(out, bytes, "%s", string) < (int)bytes;
 }
 
-static bool read_row(const json_t *object, struct kept_row *row)
+/* Returns NULL, or what is wrong with the row. */
+static const char *read_row(const json_t *object, struct kept_row *row)
 {
 	const json_t *threads = json_object_get(object, "threads"), *peer = json_object_get(object, "peer");
-	*row = (struct kept_row){.weir = number_at(object, "weir_ns"),
-				 .weir_spread = number_at(object, "weir_spread"),
-				 .ratio = number_at(object, "ratio"),
-				 .spread = number_at(object, "spread"),
-				 .noisy = json_is_true(json_object_get(object, "noisy"))};
+	*row = (struct kept_row){.noisy = json_is_true(json_object_get(object, "noisy"))};
+	if (!number_at(object, "weir_ns", &row->weir) || !number_at(object, "weir_spread", &row->weir_spread) ||
+	    !number_at(object, "ratio", &row->ratio) || !number_at(object, "spread", &row->spread))
+		return "has a weir_ns, weir_spread, ratio or spread that is no number from 0 on";
 	if (!json_is_integer(threads) || json_integer_value(threads) < 1 || json_integer_value(threads) > THREADS_MOST)
-		return false;
+		return "has no threads";
 	row->threads = (uint32_t)json_integer_value(threads);
-	return copy_at(object, "workload", row->workload, sizeof(row->workload)) &&
-	       copy_at(object, "unit", row->unit, sizeof(row->unit)) &&
-	       (json_is_null(peer) || copy_at(object, "peer", row->peer, sizeof(row->peer)));
+	if (!copy_at(object, "workload", row->workload, sizeof(row->workload)) ||
+	    !copy_at(object, "unit", row->unit, sizeof(row->unit)) ||
+	    (!json_is_null(peer) && !copy_at(object, "peer", row->peer, sizeof(row->peer))))
+		return "has no workload, peer or unit";
+	return NULL;
 }
 
 static bool read_rows(const json_t *all, struct kept *out, const char *file, char why[static WHY_BYTES])
@@ -151,11 +155,13 @@ static bool read_rows(const json_t *all, struct kept *out, const char *file, cha
 	out->rows = calloc(json_array_size(rows) + 1, sizeof(*out->rows));
 	if (!out->rows)
 		abort();
-	for (size_t i = 0; i < json_array_size(rows); i++)
-		if (!read_row(json_array_get(rows, i), &out->rows[out->count++])) {
-			snprintf(why, WHY_BYTES, "%s: row %zu has no workload, peer, threads or unit", file, i);
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const char *wrong = read_row(json_array_get(rows, i), &out->rows[out->count++]);
+		if (wrong) {
+			snprintf(why, WHY_BYTES, "%s: row %zu %s", file, i, wrong);
 			return false;
 		}
+	}
 	return true;
 }
 

@@ -3,6 +3,7 @@
  * main.c - the program behind tools/bench: measure and report, or compare two reports.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,7 @@ static bool add_outside(struct programs *programs, const struct options *options
 
 static bool tell(const struct report *report, const struct options *options)
 {
+	signal(SIGPIPE, SIG_IGN); /* the files are written, whoever has stopped reading the table */
 	show_table(report, stdout);
 	bool good = write_file(report, report_write_json, options->out, "report.json");
 	good &= write_file(report, html_write, options->out, "report.html");
@@ -100,6 +102,7 @@ static bool tell(const struct report *report, const struct options *options)
 		snprintf(name, sizeof(name), "%.10s-bench.txt", report->date);
 		good &= write_file(report, table_write, options->results, name);
 	}
+	good &= show_arrived();
 	return good;
 }
 

@@ -75,9 +75,10 @@ static void parse_peer(struct argp_state *state, struct options *o, const char *
 /* Cuts the text. */
 static void parse_only(struct argp_state *state, struct options *o, char *text)
 {
+	const char *all = strdupa(text);
 	for (char *name; (name = strsep(&text, ","));) {
 		if (!protocol_is_name(name, strlen(name)))
-			argp_error(state, "--only '%s': give names of workloads with a comma between them", name);
+			argp_error(state, "--only '%s': give names of workloads with a comma between them", all);
 		if (o->only_count == ONLY_MOST)
 			argp_error(state, "--only: give at most %d workloads", ONLY_MOST);
 		o->only[o->only_count++] = name;

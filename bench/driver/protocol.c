@@ -76,6 +76,10 @@ bool protocol_parse_list(const char *text, struct offers *offers, char why[stati
 		offers->count++;
 		line += bytes + (line[bytes] == '\n');
 	}
+	if (!offers->count) {
+		snprintf(why, WHY_BYTES, "list: it names no workload");
+		return false;
+	}
 	return true;
 }
 

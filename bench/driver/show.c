@@ -9,6 +9,7 @@
  */
 #include "show.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,4 +276,13 @@ void show_table(const struct report *report, FILE *out)
 		abort();
 	print_trimmed(text, out);
 	free(text);
+}
+
+bool show_arrived(void)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return true;
+	fprintf(stderr, "bench: standard output: %s\n", strerror(errno ? errno : EIO));
+	return false;
 }

@@ -14,4 +14,7 @@ void show_number(double value, char text[static 24]);
 
 void show_table(const struct report *report, FILE *out);
 
+/* Has all that was printed to standard output so far arrived? Says on standard error why not. */
+bool show_arrived(void);
+
 #endif

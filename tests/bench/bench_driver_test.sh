@@ -50,6 +50,17 @@ awk '/^uts/ { block = 1; next } /^$/ { block = 0 } block && match($0, /[0-9]+\.[
 	if (RSTART + RLENGTH != end) bad = 1
 } END { exit bad || lines != 2 }' table || fail "a long name: numbers are not below each other: $(cat table)"
 
+# Nobody reads the table: the files are written all the same.
+rm report.json report.html
+rm table
+mkfifo table
+(exec 3<table) &
+run 2 "good"
+holds "nobody reads" told '^bench: standard output: Broken pipe'
+grep -q "</html>" report.html && [ -s report.json ] || fail "nobody reads: no report was written"
+wait
+rm table
+
 # compare: two reports, the second slower.
 sed 's/"weir_ns": 2.0/"weir_ns": 3.0/' before.json >after.json
 "$DRIVER" compare before.json after.json >table 2>told
@@ -74,6 +85,16 @@ echo '{' >broken.json
 "$DRIVER" compare before.json broken.json >table 2>told
 [ $? = 2 ] || fail "compare: a broken file is not status 2"
 holds "a broken file" told '^bench: compare: broken.json:'
+sed 's/"weir_ns": 2.0/"weir_ns": "2.0"/' before.json >broken.json
+"$DRIVER" compare before.json broken.json >table 2>told
+[ $? = 2 ] || fail "compare: a value that is no number is not status 2: $(cat table)"
+holds "a value that is no number" told '^bench: compare: broken.json: row [0-9]+ has a weir_ns'
+sed 's/"weir_ns": 2.0/"weir_ns": -2.0/' before.json >broken.json
+"$DRIVER" compare before.json broken.json >table 2>told
+[ $? = 2 ] || fail "compare: a value below 0 is not status 2: $(cat table)"
+"$DRIVER" compare before.json before.json >/dev/full 2>told
+[ $? = 2 ] || fail "compare: a full disk is not status 2"
+holds "a full disk" told '^bench: standard output: '
 "$DRIVER" compare before.json 2>told
 [ $? = 2 ] || fail "compare: one file is not status 2"
 exit $((failures > 0))

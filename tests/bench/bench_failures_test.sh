@@ -3,11 +3,12 @@
 # reason, and be seen in the exit status. Fails if a failing program is believed, or if it takes others with it.
 . tests/bench/driver_lib.sh
 
-run 0 "good slow fails dies rubbish odd nolist"
+run 0 "good slow fails dies rubbish odd nolist empty"
 holds "who fails says why" told 'fails, fib, 1 thread: exit status 1: the answer is wrong'
 holds "a signal" told 'dies, fib, 1 thread: ended by signal 11'
 holds "rubbish" told "rubbish, fib, 1 thread: no JSON object: 'hello'"
 holds "no list" table 'failed: nolist: list: .no list. is no WORKLOAD THREADS'
+holds "an empty list" table 'failed: empty: list: it names no workload'
 holds "in one workload alone" told 'odd, uts, 1 thread: exit status 3'
 holds "the others go on" table '^  slow .* 8.00'
 holds "and so does who fails elsewhere" table '^  odd .* 4.00'

@@ -44,7 +44,8 @@ program hangs 'sleep 60 & sleep 60'
 program rubbish 'echo hello'
 program odd "[ \"\$2\" = uts ] && exit 3; $(row odd 4)"
 printf '#!/bin/sh\necho no list\n' >nolist
-chmod +x nolist
+printf '#!/bin/sh\n' >empty
+chmod +x nolist empty
 printf 'fib * slow ratio 0.5\nfib 1 - value 1\nuts 1 lace ratio 1\n' >promises
 
 # run <wanted status> <programs> <options>...: report.json, table, told are files. Looks for noise are short, as no time is judged.
