@@ -67,6 +67,42 @@ static void who_claims_is_not_passed_out_of_a_hand(void **state)
 	end_pool(pool);
 }
 
+/* H2. A millisecond after all were looked at, a look for what was given back has those in hands back as well. Fails if it leaves them
+ * behind the long task there, until the keeper of time comes. */
+static void a_late_look_for_what_was_given_empties_hands(void **state)
+{
+	(void)state;
+	atomic_store(&now_ns, 1000);
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:2 pu:1", .workers = 2,
+						    .resource_aware = true, .clock = {.now_ns = as_told}));
+	weir_admission *admission = weir_pool_admission(pool);
+	weir_group *group = hostile_group(pool);
+	struct gate first = {0}, second = {0}, last = {0};
+	atomic_int small = 0;
+	assert_ok(weir_submit(group, stay, &first, WEIR_DEMAND(.cores = 1)));
+	assert_ok(weir_submit(group, stay, &second, WEIR_DEMAND(.cores = 1)));
+	await(&first.there, 1);
+	await(&second.there, 1);
+	assert_ok(weir_submit(group, stay, &last, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < SMALL; i++)
+		assert_ok(weir_submit(group, count_up, &small, WEIR_DEMAND(.cores = 1)));
+	atomic_store(&first.open, 1);
+	await(&last.there, 1);
+	struct batch batch;
+	for (int late = 0; late < 2; late++) {
+		batch_init(&batch);
+		admission_settle_rest(admission, &batch, KICK_GIVEN);
+		assert_int_equal(admission->hands_filled, !late);
+		atomic_fetch_add(&now_ns, 1000000);
+	}
+	atomic_store(&last.open, 1);
+	atomic_store(&second.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(small, SMALL);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 struct line {
 	atomic_int ran;
 	int lower;
@@ -123,6 +159,7 @@ int main(void)
 	alarm(HANG_SECONDS);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_claims_is_not_passed_out_of_a_hand),
+		cmocka_unit_test(a_late_look_for_what_was_given_empties_hands),
 		cmocka_unit_test(a_lower_class_ages_while_higher_ones_are_handed_grants),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
