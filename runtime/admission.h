@@ -102,6 +102,7 @@ struct weir_admission {
 	uint64_t now_ns;      /* as a look began */
 	uint64_t looked_ns;   /* as the last scan did */
 	bool news;	      /* somebody was fetched who may fit */
+	bool aged;	      /* somebody was raised by grants that were handed on, and has not claimed yet */
 	struct lending *lent; /* by place */
 	uint32_t hands_filled;
 	_Atomic(uint32_t) hands_of_late; /* the most that were, halved whenever all are pulled back */

@@ -21,6 +21,7 @@
  *	              FULL_LOOK_NS after all were pulled back they are again, as below.
  *	a claim       nothing is lent while there is one, but to the claimant itself, whose claim is then dropped. A head
  *	              whose shape is being handed grants is not late: chains_served_ns().
+ *	age	      whom those in hands have passed often enough to raise him by a class (O2): then the next grant is given back.
  *	rules, levels and whatever else is in use of the gate (gate.h), a strategy of the user's own: nothing is lent. A change of
  *	              any looks at everything, so pulls back.
  *	a debt        nothing is lent nor taken out while a limit is owed something.
@@ -370,6 +371,9 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 {
 	struct lending *lent = &admission->lent[place];
 	pull_back(admission, hand);
+	/* It is given back, and who looks then lets him claim. */
+	if (unlikely(admission->aged))
+		return false;
 	struct waiter *head = first_in_line(admission, place, lent);
 	if (!head || !may_lend(admission, head, &taken->units))
 		return false;

@@ -132,9 +132,14 @@ void claim_note_overtaken(struct weir_admission *admission, uint32_t service, co
 
 void claim_note_handed(struct weir_admission *admission, uint32_t service, uint32_t times)
 {
-	for (uint32_t s = service + 1; s < WEIR_CLASSES; s++)
-		if (admission->room.service[s].first)
-			admission->room.service[s].first->outranked += times;
+	for (uint32_t s = service + 1; s < WEIR_CLASSES; s++) {
+		struct waiter *head = admission->room.service[s].first;
+		if (!head)
+			continue;
+		uint32_t steps = head->outranked / admission->aging_overtakes;
+		head->outranked += times;
+		admission->aged |= head->outranked / admission->aging_overtakes != steps;
+	}
 }
 
 /* Those who were granted at once never were in the room. */
@@ -191,6 +196,7 @@ static void publish(struct weir_admission *admission, bool is_new)
 bool claim_update(struct weir_admission *admission)
 {
 	note_passed_at_once(admission);
+	admission->aged = false;
 	struct waiter *best = choose(admission);
 	if (!best)
 		return false;
