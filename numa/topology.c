@@ -551,12 +551,12 @@ uint32_t machine_node_of_physical(const struct weir_machine *machine, uint32_t p
 
 uint32_t weir_machine_nodes(const weir_machine *machine)
 {
-	return machine->nodes;
+	return machine ? machine->nodes : 0;
 }
 
 uint32_t weir_machine_cores(const weir_machine *machine)
 {
-	return machine->cores;
+	return machine ? machine->cores : 0;
 }
 
 weir_status weir_machine_node(const weir_machine *machine, uint32_t node, weir_node_info *out)
@@ -575,22 +575,22 @@ weir_status weir_machine_node(const weir_machine *machine, uint32_t node, weir_n
 
 uint32_t weir_machine_distance(const weir_machine *machine, uint32_t from, uint32_t to)
 {
-	return from < machine->nodes && to < machine->nodes ? machine_distance(machine, from, to) : UINT32_MAX;
+	return machine && from < machine->nodes && to < machine->nodes ? machine_distance(machine, from, to) : UINT32_MAX;
 }
 
 uint32_t weir_machine_node_cpu(const weir_machine *machine, uint32_t node, uint32_t core)
 {
-	if (node >= machine->nodes || core >= machine->node[node].cores)
+	if (!machine || node >= machine->nodes || core >= machine->node[node].cores)
 		return UINT32_MAX;
 	return machine->cpu[machine->node[node].first_core + core];
 }
 
 bool weir_machine_is_this(const weir_machine *machine)
 {
-	return machine->is_this;
+	return machine && machine->is_this;
 }
 
 const char *weir_machine_name(const weir_machine *machine)
 {
-	return machine->name;
+	return machine ? machine->name : "";
 }

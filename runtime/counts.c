@@ -40,9 +40,11 @@ void counts_sum_decisions(struct tally *tally, weir_admission_counts *out)
 
 weir_status weir_admission_counts_get(weir_admission *admission, weir_admission_counts *out)
 {
-	if (!admission || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL,
-				 "admission or out is NULL, or out->size is not sizeof(weir_admission_counts)");
+	if (!admission || !out)
+		return error_set(WEIR_EINVAL, "%s is NULL", admission ? "out" : "admission");
+	if (out->size != sizeof(*out))
+		return error_set(WEIR_EINVAL, "out->size is %zu: set it to sizeof(weir_admission_counts), %zu",
+				 out->size, sizeof(*out));
 	*out = (weir_admission_counts){.size = sizeof(*out)};
 	struct tally *tally = &admission->tally;
 	counts_sum_decisions(tally, out);

@@ -149,16 +149,23 @@ static char *take_least(char **value)
 	return least;
 }
 
+static weir_status no_range(const char *name, const char *least, const char *most)
+{
+	return error_set(WEIR_EINVAL, "%s=%s..%s: give the least first, more than 0, and then the most", name, least,
+			 most);
+}
+
 static weir_status parse_core_range(weir_demand *demand, char *value)
 {
 	char *least = take_least(&value);
 	demand->cores_min = 0;
+	if (least && (!*least || !*value))
+		return no_range("cores", least, value);
 	weir_status status = least ? parse_cores(&demand->cores_min, least) : WEIR_OK;
 	if (!status)
 		status = parse_cores(&demand->cores, value);
 	if (!status && least && !(demand->cores_min > 0 && demand->cores_min <= demand->cores))
-		status = error_set(WEIR_EINVAL, "cores=%s..%s: give the least first, more than 0, and then the most",
-				   least, value);
+		status = no_range("cores", least, value);
 	return status;
 }
 
@@ -166,12 +173,13 @@ static weir_status parse_byte_range(uint64_t *min, uint64_t *most, const char *n
 {
 	char *least = take_least(&value);
 	uint64_t from = 0, to = 0;
+	if (least && (!*least || !*value))
+		return no_range(name, least, value);
 	weir_status status = least ? weir_bytes_parse(&from, least) : WEIR_OK;
 	if (!status)
 		status = weir_bytes_parse(&to, value);
 	if (!status && least && !(from && from <= to))
-		status = error_set(WEIR_EINVAL, "%s=%s..%s: give the least first, more than 0, and then the most", name,
-				   least, value);
+		status = no_range(name, least, value);
 	if (status)
 		return status;
 	*min = from;
@@ -183,7 +191,7 @@ static weir_status parse_word(weir_demand *demand, char *word, const char *const
 {
 	char *value = strchr(word, '=');
 	if (!value || value == word || !value[1])
-		return error_set(WEIR_EINVAL, "\"%s\" is no name=value", word);
+		return error_set(WEIR_EINVAL, "\"%s\" is no name=value: write cores=2, memory=1G or the like", word);
 	*value++ = '\0';
 	uint64_t node = 0;
 	if (!strcmp(word, "cores"))

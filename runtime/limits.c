@@ -48,6 +48,36 @@ weir_status limits_check_size(const weir_limits *given)
 	return WEIR_OK;
 }
 
+/* A name is one of a demand's words and a key of the metrics, beside those that are there anyway. */
+static weir_status check_names(const weir_limits *given)
+{
+	static const char *const taken[] = {"cores",	"memory",	"bandwidth",	    "steps", "class", "node",
+					    "priority", "memory_bytes", "bandwidth_bytes_s"};
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++) {
+		const char *name = given->counted_name[c];
+		if (!name || !*name)
+			continue;
+		if (strlen(name) > 31)
+			return error_set(WEIR_EINVAL, "limits.counted_name[%d] is \"%.40s\": at most 31 bytes", c,
+					 name);
+		for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+			if (!strcmp(name, taken[i]))
+				return error_set(
+					WEIR_EINVAL,
+					"limits.counted_name[%d] is \"%s\", which a demand says of something else: "
+					"give another name",
+					c, name);
+		for (int d = 0; d < c; d++)
+			if (given->counted_name[d] && !strcmp(name, given->counted_name[d]))
+				return error_set(
+					WEIR_EINVAL,
+					"limits.counted_name[%d] is \"%s\", and so is counted_name[%d]: give each "
+					"its own",
+					c, name, d);
+	}
+	return WEIR_OK;
+}
+
 static weir_status check_given(const weir_machine *machine, const weir_limits *given)
 {
 	if (!isfinite(given->cores) || given->cores < 0)
@@ -65,11 +95,8 @@ static weir_status check_given(const weir_machine *machine, const weir_limits *g
 		if (used && (!given->counted_name[c] || !*given->counted_name[c]))
 			return error_set(WEIR_EINVAL, "limits.counted[%d] has no name: set limits.counted_name[%d]", c,
 					 c);
-		if (given->counted_name[c] && strlen(given->counted_name[c]) > 31)
-			return error_set(WEIR_EINVAL, "limits.counted_name[%d] is \"%.40s\": at most 31 bytes", c,
-					 given->counted_name[c]);
 	}
-	return WEIR_OK;
+	return check_names(given);
 }
 
 /* The machine's default is its launcher's share; ours may be another. What is kept back of a larger share is as much more,

@@ -201,7 +201,7 @@ static void say_resources(struct text *text, const weir_metrics *m)
 
 size_t weir_metrics_prometheus(const weir_metrics *metrics, char *out, size_t size)
 {
-	struct text text = {.at = out, .size = size};
+	struct text text = {.at = out, .size = out ? size : 0};
 	if (out && size)
 		*out = '\0';
 	if (!metrics)

@@ -51,6 +51,7 @@ weir_status weir_rules_parse(uint32_t *out, const char *text)
 size_t weir_rules_text(uint32_t sum, char *text, size_t size)
 {
 	size_t used = 0;
+	size = text ? size : 0;
 	if (size)
 		*text = '\0';
 	for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {

@@ -89,7 +89,8 @@ static weir_status make_queue(weir_pool *pool, struct node_queues *queue, uint32
 	queue->member = calloc(members, sizeof(*queue->member));
 	queue->intake = calloc(lanes_max, sizeof(*queue->intake));
 	if (!queue->member || !queue->intake)
-		return error_set(WEIR_ENOMEM, "no memory for %u workers and %u producers of a node", members, lanes_max);
+		return error_set(WEIR_ENOMEM, "no memory for %u workers and %u producers of a node", members,
+				 lanes_max);
 	weir_status status = idlers_init(&queue->idle, members);
 	return status ? status : idlers_init(&queue->resting, members);
 }
@@ -489,8 +490,11 @@ weir_status weir_pool_set_limits(weir_pool *pool, const weir_limits *limits)
 
 weir_status weir_pool_counts_get(weir_pool *pool, weir_pool_counts *out)
 {
-	if (!pool || !out || out->size != sizeof(*out))
-		return error_set(WEIR_EINVAL, "pool or out is NULL, or out->size is not sizeof(weir_pool_counts)");
+	if (!pool || !out)
+		return error_set(WEIR_EINVAL, "%s is NULL", pool ? "out" : "pool");
+	if (out->size != sizeof(*out))
+		return error_set(WEIR_EINVAL, "out->size is %zu: set it to sizeof(weir_pool_counts), %zu", out->size,
+				 sizeof(*out));
 	struct tally *tally = &pool->tally;
 	*out = (weir_pool_counts){
 		.size = sizeof(*out),

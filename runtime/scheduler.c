@@ -18,6 +18,8 @@
 #include "runtime/admission.h"
 #include "runtime/scheduler.h"
 
+enum { WORKERS_PER_NODE_MAX = 4096 };
+
 struct weir_scheduler {
 	struct weir_admission *admission;
 	uint32_t nodes;
@@ -45,6 +47,9 @@ weir_status weir_scheduler_create(weir_scheduler **out, weir_admission *admissio
 	if (options->size != sizeof(*options))
 		return error_set(WEIR_EINVAL, "options.size is %zu: use WEIR_SCHEDULER_OPTIONS() or set it to %zu",
 				 options->size, sizeof(*options));
+	if (options->workers_per_node > WORKERS_PER_NODE_MAX)
+		return error_set(WEIR_EINVAL, "options.workers_per_node is %u: give 0 (one for each core) or 1 to %d",
+				 options->workers_per_node, WORKERS_PER_NODE_MAX);
 	const weir_machine *machine = admission->tracker->machine;
 	struct weir_scheduler *scheduler = calloc(1, sizeof(*scheduler));
 	if (!scheduler)

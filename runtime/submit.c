@@ -93,7 +93,10 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 {
 	struct task_need *need = make_need(pool, task, demand);
 	if (!need)
-		return error_set(WEIR_EFULL, "options.tasks_max tasks with demands are there: wait for some");
+		return error_set(
+			WEIR_EFULL,
+			"options.tasks_max is %u, and so many tasks with demands are there: wait for some, or raise it",
+			pool->needs->live_max);
 	weir_status status;
 	need->asks = pool->aware &&
 		     (demand->size != sizeof(*demand) || demand->reservation.handle || !limits_is_empty(demand));
@@ -123,9 +126,14 @@ static weir_status prepare_need(weir_pool *pool, weir_task *task, const weir_dem
 }
 
 /* What a decision that is no grant means to the submitter. */
-static weir_status refusal(const weir_decision *decision, bool asked_to_be_deferred)
+static weir_status refusal(const weir_decision *decision, const weir_demand *demand, bool asked_to_be_deferred)
 {
 	char text[256];
+	if (decision->cause == WEIR_CAUSE_DEADLINE)
+		return error_set(WEIR_ETIME,
+				 "demand.deadline_ns is %llu and run_ns %llu: it cannot start, or end, in the time "
+				 "that it gives",
+				 (unsigned long long)demand->deadline_ns, (unsigned long long)demand->run_ns);
 	bool for_room = decision->cause != WEIR_CAUSE_DEGRADED && decision->cause != WEIR_CAUSE_POLICY;
 	if (decision->verdict != WEIR_DEFERRED || asked_to_be_deferred || !for_room)
 		return admission_refusal(decision);
@@ -177,7 +185,7 @@ static weir_status ask(weir_pool *pool, weir_task *task, weir_decision *decision
 		admission_sweep(pool->admission);
 	if (decision->verdict == WEIR_DEFERRED || decision->verdict == WEIR_REJECTED) {
 		group_granted(group);
-		status = status ? status : refusal(decision, asked_to_be_deferred);
+		status = status ? status : refusal(decision, &need->waiter.demand, asked_to_be_deferred);
 	}
 	if (decision->verdict == WEIR_QUEUED && !swept)
 		admission_settle_arrival(pool->admission);
@@ -271,7 +279,7 @@ static weir_status launch(weir_pool *pool, weir_task *task, weir_decision *decis
 	if (unlikely(at_load(&group->held, acquire, held) != GROUP_GO)) {
 		if (asks && admission_refuse_infeasible(pool->admission, &task->need->waiter, decision)) {
 			group_granted(group);
-			status = refusal(decision, false);
+			status = refusal(decision, &task->need->waiter.demand, false);
 		} else if (hold(group, task, asks, decision)) {
 			decision->verdict = asks ? WEIR_QUEUED : WEIR_ADMITTED;
 			decision->allowed = !asks;
@@ -356,7 +364,10 @@ weir_status weir_submit_decision(weir_group *group, weir_task_fn fn, void *argum
 		task = full ? NULL : make_task(group, fn, argument);
 		if (!task)
 			status = refuse(&decision,
-					error_set(WEIR_EFULL, "options.tasks_max tasks are there: wait for some"),
+					error_set(WEIR_EFULL,
+						  "options.tasks_max is %u, and so many tasks are there: wait for "
+						  "some, or raise it",
+						  group->pool->tasks->live_max),
 					WEIR_CAUSE_QUEUE_FULL);
 	}
 	if (!status && demand) {

@@ -149,7 +149,9 @@ static weir_status why_not(struct weir_tracker *tracker, const struct wish *wish
 	struct shortage why = {0};
 	weir_status status;
 	if (answer == LEDGER_BOOK_FULL) {
-		status = error_set(WEIR_EFULL, "options.grants_max grants are live: release some, or raise it");
+		status = error_set(WEIR_EFULL,
+				   "options.grants_max is %u, and so many grants are live: release some, or raise it",
+				   tracker->book->slots.live_max);
 	} else if (!wish_is_feasible(&tracker->ledger, wish, &why)) {
 		status = never_fits(&tracker->ledger, wish, &why);
 	} else {
@@ -356,7 +358,9 @@ static NOINLINE weir_status take_packed_anywhere(weir_tracker *tracker, const we
 		answer = LEDGER_CONTENDED;
 	*out = (weir_grant){0};
 	return answer == LEDGER_BOOK_FULL
-		       ? error_set(WEIR_EFULL, "options.grants_max grants are live")
+		       ? error_set(WEIR_EFULL,
+				   "options.grants_max is %u, and so many grants are live: release some, or raise it",
+				   tracker->book->slots.live_max)
 		       : no_room(tracker, &(struct wish){.units = units, .home = first, .home_only = end == first + 1},
 				 answer);
 }

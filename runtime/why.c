@@ -356,8 +356,8 @@ static void say_release(struct text *text, const weir_why *why)
 
 size_t weir_why_text(const weir_why *why, char *out, size_t size)
 {
-	struct text text = {.at = out, .size = size};
-	if (size)
+	struct text text = {.at = out, .size = out ? size : 0};
+	if (text.size)
 		*out = '\0';
 	if (!why)
 		return 0;

@@ -150,8 +150,8 @@ static void say_cause(struct text *text, const weir_decision *decision)
 
 size_t weir_decision_text(const weir_decision *decision, char *out, size_t size)
 {
-	struct text text = {.at = out, .size = size};
-	if (size)
+	struct text text = {.at = out, .size = out ? size : 0};
+	if (text.size)
 		*out = '\0';
 	if (!decision)
 		return 0;

@@ -387,6 +387,7 @@ static void a_decision_in_words_fits_any_buffer(void **state)
 		}
 	}
 	assert_int_equal(weir_decision_text(NULL, text, sizeof(text)), 0);
+	assert_int_equal(weir_decision_text(&decision, NULL, sizeof(text)), length);
 	assert_string_equal(weir_cause_name((weir_cause)WEIR_CAUSES), "?");
 	assert_string_equal(weir_verdict_name((weir_verdict)-1), "?");
 }

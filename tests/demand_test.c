@@ -142,7 +142,7 @@ static void wrong_words_are_refused_and_shown(void **state)
 		const char *text;
 		const char *says[3];
 	} cases[] = {
-		{"cores", {"\"cores\"", "name=value"}},
+		{"cores", {"\"cores\"", "name=value", "cores=2"}},
 		{"cores=", {"cores=", "name=value"}},
 		{"=2", {"=2", "name=value"}},
 		{"cores=two", {"cores=two", "such as 2 or 0.5"}},
@@ -154,8 +154,9 @@ static void wrong_words_are_refused_and_shown(void **state)
 		{"memory=1Q", {"1Q", "1.5G"}},
 		{"cores=4..2", {"cores=4..2", "least first"}},
 		{"cores=0..2", {"cores=0..2", "more than 0"}},
-		{"cores=..2", {"cores=", "such as"}},
-		{"cores=1..", {"cores=", "such as"}},
+		{"cores=..2", {"cores=..2", "least first"}},
+		{"cores=1..", {"cores=1..", "least first"}},
+		{"memory=1G..", {"memory=1G..", "least first"}},
 		{"cores=1..2..3", {"2..3"}},
 		{"memory=2G..1G", {"memory=2G..1G", "least first"}},
 		{"memory=0..1G", {"memory=0..1G", "more than 0"}},

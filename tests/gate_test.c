@@ -549,6 +549,7 @@ static void rules_are_read_and_written_as_text(void **state)
 		assert_int_equal(weir_rules_text(rules, text, sizeof(text)), strlen(good[i].again));
 		assert_string_equal(text, good[i].again);
 		assert_int_equal(weir_rules_text(rules, text, 5), strlen(good[i].again));
+		assert_int_equal(weir_rules_text(rules, NULL, 5), strlen(good[i].again));
 		assert_int_equal(strlen(text), 4);
 	}
 	static const char *const bad[] = {"", "soft", "hard+", "+hard", "watermark deadline", "hard,observe"};

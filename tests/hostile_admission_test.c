@@ -266,7 +266,7 @@ static void null_and_odd_arguments_are_refused(void **state)
 	assert_error(weir_admission_set_rule(NULL, WEIR_ADMIT_HARD), WEIR_EINVAL, "admission is NULL");
 	assert_error(weir_admission_release(NULL, (weir_grant){1}), WEIR_EINVAL, "admission is NULL");
 	assert_error(weir_admission_cancel(NULL, 1), WEIR_EINVAL, "admission is NULL");
-	assert_error(weir_admission_counts_get(f.admission, &counts), WEIR_EINVAL, "size");
+	assert_error(weir_admission_counts_get(f.admission, &counts), WEIR_EINVAL, "out->size is ");
 	weir_decision decision = weir_admission_admit(NULL, WEIR_DEMAND(.cores = 1), NULL, NULL);
 	assert_int_equal(decision.cause, WEIR_CAUSE_INVALID);
 	decision = ask(f, NULL, NULL);

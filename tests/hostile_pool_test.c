@@ -53,7 +53,7 @@ static void a_full_pool_refuses_and_goes_on(void **state)
 		assert_error(weir_submit(group, count_up, &count, WEIR_DEMAND(.cores = 1)), WEIR_EFULL, "waiting room");
 		for (int i = 0; i < 14; i++)
 			assert_ok(weir_submit(group, count_up, &count, NULL));
-		assert_error(weir_submit(group, count_up, &count, NULL), WEIR_EFULL, "options.tasks_max");
+		assert_error(weir_submit(group, count_up, &count, NULL), WEIR_EFULL, "options.tasks_max is 20");
 		assert_int_equal(weir_group_pending(group), 20);
 		atomic_store(&gate.open, 1);
 		assert_ok(weir_group_wait(group));
@@ -505,7 +505,7 @@ static void null_pools_are_refused(void **state)
 	assert_ok(weir_pool_destroy(NULL));
 	assert_error(weir_pool_drain(NULL), WEIR_EINVAL, "pool is NULL");
 	assert_error(weir_pool_shutdown(NULL, WEIR_SHUTDOWN_DRAIN), WEIR_EINVAL, "pool is NULL");
-	assert_error(weir_pool_counts_get(pool, &counts), WEIR_EINVAL, "size");
+	assert_error(weir_pool_counts_get(pool, &counts), WEIR_EINVAL, "out->size is ");
 	assert_error(weir_pool_run(NULL, count_up, &count, NULL), WEIR_EINVAL, "pool");
 	assert_error(weir_pool_run(pool, NULL, &count, NULL), WEIR_EINVAL, "fn is NULL");
 	assert_int_equal(weir_pool_workers(NULL), 0);

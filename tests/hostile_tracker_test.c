@@ -268,7 +268,7 @@ static void the_most_grants_are_reached_and_come_back(void **state)
 		for (int i = 0; i < 8; i++)
 			assert_ok(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 0.5), &grant[i], NULL));
 		assert_error(weir_tracker_take(tracker, WEIR_DEMAND(.cores = 0.5), &grant[8], NULL), WEIR_EFULL,
-			     "options.grants_max");
+			     "options.grants_max is 8");
 		assert_ok(weir_tracker_audit(tracker));
 		for (int i = 0; i < 8; i++)
 			assert_ok(weir_tracker_give(tracker, grant[i]));

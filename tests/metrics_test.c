@@ -178,6 +178,8 @@ static void what_is_wrong_with_a_call_is_said(void **state)
 	assert_false(m.resource_aware);
 	assert_int_equal(m.workers, 1);
 	assert_true(weir_metrics_json(&m, text, sizeof(text)) > 0);
+	assert_int_equal(weir_metrics_json(&m, NULL, sizeof(text)), strlen(text));
+	assert_int_equal(weir_metrics_prometheus(&m, NULL, sizeof(text)), weir_metrics_prometheus(&m, NULL, 0));
 	assert_null(strstr(text, "admission"));
 	assert_int_equal(weir_pool_destroy(pool), WEIR_OK);
 }

@@ -307,6 +307,10 @@ static void wrong_calls_are_named(void **state)
 	assert_int_equal(weir_scheduler_create(&scheduler, house.admission, &(weir_scheduler_options){.size = 1}),
 			 WEIR_EINVAL);
 	assert_non_null(strstr(weir_error_text(), "options.size is 1"));
+	/* So many that their number on all nodes would be another one. */
+	assert_int_equal(weir_scheduler_create(&scheduler, house.admission, WEIR_SCHEDULER_OPTIONS(.workers_per_node = UINT32_MAX)),
+			 WEIR_EINVAL);
+	assert_non_null(strstr(weir_error_text(), "options.workers_per_node is 4294967295"));
 	weir_selection selection;
 	weir_node_score scores[NODES];
 	assert_int_equal(weir_scheduler_select(NULL, WEIR_DEMAND(.cores = 1), &selection, NULL, 0), WEIR_EINVAL);

@@ -98,7 +98,8 @@ static void a_task_gives_up_when_its_time_is_over(void **state)
 	assert_error(weir_group_wait(group), WEIR_ETIME, "wait_ns_max");
 	assert_error(weir_task_cancel(pool, late), WEIR_ESTALE, "given up");
 	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1, .deadline_ns = 5, .run_ns = 5)),
-		     WEIR_ETIME, "in the time that it gives");
+		     WEIR_ETIME,
+		     "demand.deadline_ns is 5 and run_ns 5: it cannot start, or end, in the time that it gives");
 	assert_error(weir_submit(group, count_up, &ran, WEIR_DEMAND(.cores = 1, .when_short = WEIR_FAIL)), WEIR_EAGAIN,
 		     "CPU is short");
 	atomic_store(&gate.open, 1);

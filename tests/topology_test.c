@@ -356,6 +356,12 @@ static void questions_about_what_is_not_there_are_answered(void **state)
 	assert_int_equal(weir_machine_node(m, 2, &info), WEIR_EINVAL);
 	assert_int_equal(weir_machine_node(m, UINT32_MAX, &info), WEIR_EINVAL);
 	assert_int_equal(weir_machine_node(NULL, 0, &info), WEIR_EINVAL);
+	assert_int_equal(weir_machine_nodes(NULL) + weir_machine_cores(NULL), 0);
+	assert_int_equal(weir_machine_distance(NULL, 0, 0), UINT32_MAX);
+	assert_int_equal(weir_machine_node_cpu(NULL, 0, 0), UINT32_MAX);
+	assert_false(weir_machine_is_this(NULL));
+	assert_string_equal(weir_machine_name(NULL), "");
+	assert_int_equal(weir_machine_bind_self(NULL, 0, 0, 1), WEIR_EINVAL);
 	assert_int_equal(weir_machine_node(m, 0, NULL), WEIR_EINVAL);
 	assert_int_equal(weir_machine_distance(m, 0, 2), UINT32_MAX);
 	assert_int_equal(weir_machine_distance(m, 2, 0), UINT32_MAX);

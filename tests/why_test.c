@@ -26,6 +26,7 @@ static void assert_text(const weir_why *why, const char *words)
 	char text[1024];
 	size_t length = weir_why_text(why, text, sizeof(text));
 	assert_int_equal(length, strlen(text));
+	assert_int_equal(weir_why_text(why, NULL, sizeof(text)), length);
 	if (!strstr(text, words))
 		fail_msg("\"%s\" does not say \"%s\"", text, words);
 }

@@ -28,6 +28,7 @@ typedef struct weir_node_info {
 WEIR_API WEIR_MUST_USE weir_status weir_machine_create(weir_machine **out, const char *source);
 WEIR_API void weir_machine_destroy(weir_machine *machine);
 
+/* Of NULL, here and below: 0, UINT32_MAX, false or "", and WEIR_EINVAL. */
 WEIR_API uint32_t weir_machine_nodes(const weir_machine *machine);
 WEIR_API uint32_t weir_machine_cores(const weir_machine *machine);
 

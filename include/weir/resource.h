@@ -99,7 +99,7 @@ typedef struct weir_limits {
 	uint64_t memory_bytes;
 	uint64_t bandwidth_bytes_s;
 	uint64_t counted[WEIR_COUNTED_MAX];	    /* given here and on no node: a pool-wide stock */
-	const char *counted_name[WEIR_COUNTED_MAX]; /* "gpu"; NULL: not used. Copied. */
+	const char *counted_name[WEIR_COUNTED_MAX]; /* "gpu", each another, at most 31 bytes; NULL: not used. Copied. */
 	/* For each node: node[i] for logical node i < nodes; NULL: the defaults for all. Copied. */
 	const weir_node_limit *node;
 	uint32_t nodes;

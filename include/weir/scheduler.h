@@ -14,7 +14,7 @@ typedef struct weir_scheduler weir_scheduler;
 
 typedef struct weir_scheduler_options {
 	size_t size;
-	uint32_t workers_per_node; /* 0: one for each core of the node */
+	uint32_t workers_per_node; /* 0: one for each core of the node; at most 4,096 */
 } weir_scheduler_options;
 
 #define WEIR_SCHEDULER_OPTIONS(...) \
