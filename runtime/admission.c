@@ -230,9 +230,10 @@ static bool enter(struct weir_admission *admission, weir_class task_class)
 		if (unlikely(waiting >= most_waiting) && is_full(admission, &waiting, most_waiting))
 			return false;
 	} while (!at_cas_weak(&admission->waiting, &waiting, waiting + 1, relaxed, relaxed, none));
+	/* More than have a place are some who are gone already; how many of the others are would take a walk. */
 	uint64_t most = at_load(&admission->waiting_max_seen, relaxed, none);
-	while (waiting >= most &&
-	       !at_cas_weak(&admission->waiting_max_seen, &most, waiting + 1, relaxed, relaxed, none))
+	uint64_t now = waiting < most_waiting ? waiting + 1 : most_waiting;
+	while (now > most && !at_cas_weak(&admission->waiting_max_seen, &most, now, relaxed, relaxed, none))
 		;
 	return true;
 }

@@ -39,6 +39,9 @@ static void nobody_is_refused_by_a_room_that_is_not_full(void **state)
 	assert_ok(weir_group_wait(group));
 	assert_ok(weir_group_destroy(group));
 	assert_int_equal(refused, 0);
+	weir_admission_counts counts = {.size = sizeof(counts)};
+	assert_ok(weir_admission_counts_get(weir_pool_admission(pool), &counts));
+	assert_in_range(counts.waiting_max_seen, 1, WAITING_MAX);
 	end_pool(pool);
 }
 

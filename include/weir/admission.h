@@ -168,14 +168,14 @@ typedef struct weir_admission_counts {
 	uint64_t expired;	   /* QUEUED, then given up: wait_ns_max or deadline_ns was over */
 	uint64_t infeasible_later; /* QUEUED, then given up: the limits came down below it */
 	uint64_t waiting;	   /* now in the room */
-	uint64_t waiting_max_seen;
-	uint64_t overtakes;	 /* waiting demands passed by a younger one */
-	uint64_t stalls;	 /* times that demands waited for a second on end: the log says once what was short */
-	uint64_t claims;	 /* times that room was kept for a demand that waited too long */
-	uint64_t strategy_epoch; /* switches so far */
-	uint64_t first_tries;	 /* of demands that do not wait */
-	uint64_t retries;	 /* of these, those that said so (demand.attempt) */
-	uint64_t reservations;	 /* made: at rest, held ones and the three below */
+	uint64_t waiting_max_seen; /* with up to 64 a thread that had just been granted */
+	uint64_t overtakes;	   /* waiting demands passed by a younger one */
+	uint64_t stalls;	   /* times that demands waited for a second on end: the log says once what was short */
+	uint64_t claims;	   /* times that room was kept for a demand that waited too long */
+	uint64_t strategy_epoch;   /* switches so far */
+	uint64_t first_tries;	   /* of demands that do not wait */
+	uint64_t retries;	   /* of these, those that said so (demand.attempt) */
+	uint64_t reservations;	   /* made: at rest, held ones and the three below */
 	uint64_t reservations_bound;
 	uint64_t reservations_released; /* before they were bound */
 	uint64_t reservations_expired;
