@@ -123,8 +123,20 @@ static weir_status note_lower(weir_task *task, void *argument)
 	return WEIR_OK;
 }
 
+/* How many were ever handed a grant. */
+static uint64_t handed(struct weir_admission *admission)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < at_load(&admission->hands_end, relaxed, none); i++) {
+		struct hand *hand = at_load(&admission->hand[i], relaxed, none);
+		sum += hand ? at_load(&hand->taken, relaxed, none) : 0;
+	}
+	return sum;
+}
+
 /* O2. Higher ones are handed grants, one after another, and nothing else has anybody look at who waits. Fails if a lower one is passed
- * more often than it takes to age, and by a hand full that fills as it does, for each class above its own. */
+ * more often than it takes to age, and by a hand full that fills as it does, for each class above its own; or if
+ * grants are not handed on any more once it has run. */
 static void a_lower_class_ages_while_higher_ones_are_handed_grants(void **state)
 {
 	(void)state;
@@ -149,6 +161,7 @@ static void a_lower_class_ages_while_higher_ones_are_handed_grants(void **state)
 		assert_ok(weir_group_wait(group));
 		assert_int_equal(line.ran, MANY);
 		assert_in_range(line.lower, AGING, classes * (AGING + HAND_MAX));
+		assert_true(handed(weir_pool_admission(pool)) > MANY / 2);
 		assert_ok(weir_group_destroy(group));
 		end_pool(pool);
 	}
