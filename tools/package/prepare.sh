@@ -37,6 +37,7 @@ step() {
 	name=$1
 	shift
 	log=build/$name.log
+	true >"$log" || return # what it says of an older run is not for now
 	if ! "$@" >"$log" 2>&1; then
 		cat "$log"
 		echo "-- $name failed; the above is $log"
