@@ -117,6 +117,7 @@ void chains_fetch(struct weir_admission *admission, const struct hand *hand)
 {
 	__builtin_prefetch(&admission->token, 1);
 	__builtin_prefetch(&admission->now_ns, 1);
+	__builtin_prefetch(&admission->hands_filled, 1);
 	__builtin_prefetch(&admission->lent[hand->place], 1);
 	room_fetch(&admission->room);
 }
@@ -361,7 +362,7 @@ static void put_in(struct hand *hand, struct waiter *const *out, uint32_t count)
 		first_ns = since_ns < first_ns ? since_ns : first_ns;
 		last_ns = since_ns > last_ns ? since_ns : last_ns;
 	}
-	hand->slot[count].waiter = out[count - 1];
+	hand->slot[count].waiter = hand->slot[count + 1].waiter = out[count - 1];
 	hand->since_sum_ns = sum_ns;
 	hand->since_first_ns = first_ns;
 	hand->since_last_ns = last_ns;
@@ -387,10 +388,11 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	uint32_t most = 1 + admission->room.count / (2 * others);
 	/* Where there are many, nobody can tell whom he will be lent next: then only who has the token knows. */
 	bool crowded = others > CROWD;
-	if (crowded)
-		room_fetch_first(&admission->room, head);
+	most = most < hand->pace ? most : hand->pace;
+	room_fetch_first(&admission->room, head, most);
+	hand_fetch_owner(head);
 	struct waiter *out[HAND_MAX];
-	uint32_t count = room_lend(&admission->room, head, place, out, most < hand->pace ? most : hand->pace);
+	uint32_t count = room_lend(&admission->room, head, place, out, most);
 	CHECK("H2", count);
 	put_in(hand, out, count);
 	hand->place = place;
@@ -407,6 +409,8 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	uint64_t order = waiter_order(out[count - 1]) + 1 + (uint64_t)admission->hands_filled * hand->pace;
 	for (uint32_t i = crowded ? 0 : room_coming(&admission->room, order, hand->coming, count); i <= count; i++)
 		hand->coming[i] = out[count - 1];
+	if (!crowded)
+		room_fetch_coming(&admission->room, order + (order - waiter_order(head)), count);
 	lent->hands++;
 	admission->hands_filled++;
 	hand_fetch_ahead(hand, 0);

@@ -38,7 +38,7 @@ struct hand {
 	weir_grant grant;
 	struct record_slot *record;
 	struct slot_cache *cache;
-	struct hand_slot slot[HAND_MAX + 1]; /* behind the last, the last once more */
+	struct hand_slot slot[HAND_MAX + 2]; /* behind the last, the last twice more */
 	struct waiter *coming[HAND_MAX + 1]; /* who may be in it the next time, to be fetched; may be gone */
 	/* The token holder's. */
 	CACHE_ALIGNED uint32_t filled; /* slots; 0: nothing is lent, and the rest means nothing */
@@ -61,15 +61,20 @@ struct lending {
 	uint64_t moved_ns; /* when it was last seen that some were taken out; 0: never */
 };
 
-/* Who comes next touches these lines, which are those of who submitted it. What is read here may be in use again, but its
+/* Who gets a grant touches these lines, which are those of who submitted it. What is read here may be in use again, but its
  * memory stays what it is. */
-static ALWAYS_INLINE void hand_fetch_ahead(struct hand *hand, uint32_t next)
+static ALWAYS_INLINE void hand_fetch_owner(struct waiter *waiter)
 {
-	struct waiter *waiter = hand->slot[next].waiter;
 	/* What its owner has before it. */
 	__builtin_prefetch((const char *)waiter - CACHE_LINE, 1);
 	__builtin_prefetch(at_load(&waiter->whose, relaxed, none), 1);
-	__builtin_prefetch(hand->coming[next]);
+}
+
+static ALWAYS_INLINE void hand_fetch_ahead(struct hand *hand, uint32_t next)
+{
+	__builtin_prefetch(hand->slot[next + 1].waiter, 1);
+	hand_fetch_owner(hand->slot[next].waiter);
+	__builtin_prefetch(hand->coming[next], 1);
 }
 
 /* The owner's: take the oldest out, which is at next, below end: it is GRANTED then. NULL: all were decided by others. */

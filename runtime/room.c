@@ -295,6 +295,7 @@ void room_fetch(struct room *room)
 {
 	for (const char *line = (const char *)room->service; line < (const char *)room->shape; line += CACHE_LINE)
 		__builtin_prefetch(line, 1);
+	__builtin_prefetch(&room->heir, 1);
 	__builtin_prefetch(&room->count, 1);
 	fetch_leader(at_load(&room->heir, relaxed, none));
 }
@@ -310,15 +311,24 @@ uint32_t room_coming(const struct room *room, uint64_t order, struct waiter **ou
 	return count;
 }
 
-void room_fetch_first(const struct room *room, const struct waiter *leader)
+void room_fetch_coming(const struct room *room, uint64_t order, uint32_t most)
+{
+	enum { IN_A_LINE = CACHE_LINE / sizeof(struct waiter *) };
+	for (uint64_t i = 0; i < most && order + i <= room->order; i += IN_A_LINE)
+		__builtin_prefetch(&room->latest[(order + i) & room->latest_mask]);
+}
+
+void room_fetch_first(const struct room *room, const struct waiter *leader, uint32_t most)
 {
 	uint64_t order = waiter_order(leader);
-	for (uint64_t i = 1; i < ROOM_AHEAD && order + i <= room->order; i++)
+	for (uint64_t i = 1; i < ROOM_AHEAD && i < most && order + i <= room->order; i++)
 		__builtin_prefetch(latest_at(room, order + i), 1);
+	if (order + most <= room->order)
+		__builtin_prefetch(&latest_at(room, order + most)->last, 1);
 }
 
 /* In a long queue who comes next is cold, and is found only by who comes before; so those who came a while after are fetched
- * meanwhile, of whatever shape they are. */
+ * meanwhile, of whatever shape they are. No more than are lent: who comes after them is another's, who has fetched it. */
 uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most)
 {
 	struct room_class *class = class_of(room, leader);
@@ -331,7 +341,8 @@ uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, str
 	uint32_t lent = 0;
 	while (heir && lent < most && heir->may_be_lent && (!rival || served_before(heir, rival))) {
 		heir->place = PLACE_COMING;
-		__builtin_prefetch(order + lent <= room->order ? latest_at(room, order + lent) : heir, 1);
+		bool ahead = lent + ROOM_AHEAD < most && order + lent <= room->order;
+		__builtin_prefetch(ahead ? latest_at(room, order + lent) : heir, 1);
 		out[lent++] = heir;
 		heir = heir->next;
 	}

@@ -152,11 +152,13 @@ struct waiter *room_first_at(const struct room *room, uint32_t place);
 uint32_t room_lend(struct room *room, struct waiter *leader, uint32_t place, struct waiter **out, uint32_t most);
 /* Who will lend soon: fetch what that touches. Anybody. */
 void room_fetch(struct room *room);
-/* Who will lend this one and those after it fetches the first of them, as nobody has before. */
-void room_fetch_first(const struct room *room, const struct waiter *leader);
+/* Who will lend this one and those after it, so many at most, fetches the first of them, and who leads then. */
+void room_fetch_first(const struct room *room, const struct waiter *leader, uint32_t most);
 /* Up to so many who came from an order on, of whatever shape: to be fetched, may be gone. In a room of more than ROOM_LATEST_MAX
  * others may stand for the oldest. Returns how many. */
 uint32_t room_coming(const struct room *room, uint64_t order, struct waiter **out, uint32_t most);
+/* Who will ask for those fetches where they are written down. */
+void room_fetch_coming(const struct room *room, uint64_t order, uint32_t most);
 /* Some of what was lent at one time go back to their old places. */
 void room_take_back(struct room *room, struct waiter **lent, uint32_t count);
 /* So many of a shape that were lent are gone. */

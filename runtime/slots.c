@@ -279,6 +279,9 @@ NOINLINE uint32_t slots_get_slow(struct slots *slots)
 static uint32_t chain(struct slots *slots, const uint32_t *slot, uint32_t count)
 {
 	uint32_t next = SLOTS_NONE;
+	/* They were put a while ago, so they are not at hand any more, and stores wait for one another. */
+	for (uint32_t i = 0; i < count; i++)
+		__builtin_prefetch(link_of(slots, slot[i]), 1);
 	while (count--) {
 		link_of(slots, slot[count])->next = next;
 		next = slot[count];
@@ -297,6 +300,8 @@ NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 		return;
 	}
 	if (held >= slots->cache_max) {
+		/* The other threads write it as well. */
+		__builtin_prefetch(&slots->stack, 1);
 		/* The older half goes: the younger is warm. */
 		uint32_t spilled = (held + 1) / 2;
 		push_chain(slots, chain(slots, cache->slot, spilled));
