@@ -8,9 +8,12 @@
 #include "private/check.h"
 #include "private/error.h"
 
-enum { SEGMENT_NUMBERS = 1 << (32 - INTAKE_SEGMENT_BITS) };
+enum {
+	SEGMENT_NUMBERS = 1 << (32 - INTAKE_SEGMENT_BITS),
+	STOPPED_BEHIND = 4, /* segments behind head, who still reads is taken not to run */
+};
 
-/* In the directory, to a slot: it was given back before an older one, and is somewhere else by now. */
+/* In the directory, to a slot: it was given back, and is somewhere else by now. */
 static const uint32_t GIVEN = UINT32_C(1) << 31;
 _Static_assert(SLOTS_BITS < 31, "no slot has it");
 
@@ -19,10 +22,15 @@ static inline uint32_t segment_of(uint32_t place)
 	return place >> INTAKE_SEGMENT_BITS;
 }
 
+static struct intake_place *segment_in(const struct intake *in, uint64_t entry)
+{
+	uint32_t slot = (uint32_t)entry & ~GIVEN;
+	return (struct intake_place *)(void *)((char *)slots_base(in->segments) + (size_t)slot * INTAKE_SEGMENT_BYTES);
+}
+
 static struct intake_place *segment_at(const struct intake *in, uint32_t number)
 {
-	uint32_t slot = at_load(&in->directory[number & in->directory_mask], relaxed, none) & ~GIVEN;
-	return (struct intake_place *)(void *)((char *)slots_base(in->segments) + (size_t)slot * INTAKE_SEGMENT_BYTES);
+	return segment_in(in, at_load(&in->directory[number & in->directory_mask], relaxed, none));
 }
 
 weir_status intake_store_create(struct slots **out, uint32_t calls_max)
@@ -66,36 +74,70 @@ static void note_read(const struct intake_place *segment, uint32_t count)
 	(void)before;
 }
 
-/* Give a segment back, if all of it was read. */
+/* Give a segment back, if all of it was read. Returns whether it is back. */
 static bool give_one(struct intake *in, uint32_t number)
 {
-	_Atomic(uint32_t) *entry = &in->directory[number & in->directory_mask];
-	uint32_t slot = at_load(entry, relaxed, none);
-	if (slot & GIVEN)
+	_Atomic(uint64_t) *entry = &in->directory[number & in->directory_mask];
+	uint64_t found = at_load(entry, relaxed, none);
+	if (found & GIVEN || found >> 32 != number)
 		return true;
 	/* ORDER(intake_read): acquire, pairs with the release in note_read(). */
-	if (at_load(calls_read(segment_at(in, number)), acquire, intake_read) != INTAKE_CALLS)
+	if (at_load(calls_read(segment_in(in, found)), acquire, intake_read) != INTAKE_CALLS)
 		return false;
-	/* Who comes late still finds a segment by it, and loses. */
-	at_store(entry, slot | GIVEN, relaxed, none);
-	slots_put(in->segments, slot);
+	/* Who comes late still finds a segment by it, and loses. Relaxed: who looks at the mark wants to know no more. */
+	if (at_cas(entry, &found, found | GIVEN, relaxed, relaxed, none))
+		slots_put(in->segments, (uint32_t)found);
 	return true;
 }
 
-/* Give back what was read to its end: first the oldest, so that the warmest is used next. Where a taker that does not run keeps the
- * oldest, the others follow it all the same: it would keep as many as fit meanwhile, of the store that is all intakes'. */
+/* Are takers far beyond it, so that who reads in it must have been stopped? */
+static bool is_left_behind(struct intake *in, uint32_t number)
+{
+	uint32_t behind = (segment_of((uint32_t)(at_load(&in->head, relaxed, none) >> 32)) - number) % SEGMENT_NUMBERS;
+	return behind > STOPPED_BEHIND && behind <= in->directory_mask;
+}
+
+/* First the oldest, so that the warmest is used next. Where a taker that does not run keeps the oldest, the others follow it all the
+ * same: it would keep as many as fit meanwhile, of the store that is all intakes'. Another that is kept among them is passed over,
+ * and given back after the oldest. */
 static void give_back(struct intake *in)
 {
 	uint32_t end = segment_of(in->place);
-	while (in->oldest != end && give_one(in, in->oldest)) {
-		if (in->given == in->oldest)
+	uint32_t oldest = at_load(&in->oldest, relaxed, none);
+	while (oldest != end && give_one(in, oldest)) {
+		if (in->given == oldest)
 			in->given = (in->given + 1) % SEGMENT_NUMBERS;
-		in->oldest = (in->oldest + 1) % SEGMENT_NUMBERS;
+		oldest = (oldest + 1) % SEGMENT_NUMBERS;
 	}
-	if (in->given == in->oldest && in->oldest != end)
-		in->given = (in->oldest + 1) % SEGMENT_NUMBERS;
-	while (in->given != end && give_one(in, in->given))
+	at_store(&in->oldest, oldest, relaxed, none);
+	if (in->given == oldest && oldest != end)
+		in->given = (oldest + 1) % SEGMENT_NUMBERS;
+	while (in->given != end && (give_one(in, in->given) || is_left_behind(in, in->given)))
 		in->given = (in->given + 1) % SEGMENT_NUMBERS;
+}
+
+void intake_collect(struct intake *in)
+{
+	/* ORDER(intake): acquire, pairs with the release in intake_show(): the directory's entries below it, and that their segments'
+	 * counts begin at zero. */
+	uint32_t end = segment_of((uint32_t)(at_load(&in->tail, acquire, intake) >> 32));
+	uint32_t oldest = at_load(&in->oldest, relaxed, none);
+	uint32_t count = (end - oldest) % SEGMENT_NUMBERS;
+	if (count > in->directory_mask + 1)
+		return; /* oldest is newer than that tail */
+	for (uint32_t i = 0; i < count; i++)
+		(void)give_one(in, (oldest + i) % SEGMENT_NUMBERS);
+}
+
+static bool directory_is_full(const struct intake *in)
+{
+	uint32_t oldest = at_load(&((struct intake *)in)->oldest, relaxed, none);
+	return (segment_of(in->place) - oldest) % SEGMENT_NUMBERS > in->directory_mask;
+}
+
+bool intake_lacks_segments(const struct intake *in)
+{
+	return !intake_is_open(in) && !directory_is_full(in);
 }
 
 NOINLINE bool intake_open(struct intake *in)
@@ -103,14 +145,14 @@ NOINLINE bool intake_open(struct intake *in)
 	if (intake_is_open(in))
 		return true;
 	give_back(in);
-	uint32_t number = segment_of(in->place);
-	if ((number - in->oldest) % SEGMENT_NUMBERS > in->directory_mask)
+	if (directory_is_full(in))
 		return false;
 	uint32_t slot = slots_get(in->segments);
 	if (slot == SLOTS_NONE)
 		return false;
 	/* Seen by who sees a tail beyond it. */
-	at_store(&in->directory[number & in->directory_mask], slot, relaxed, none);
+	uint32_t number = segment_of(in->place);
+	at_store(&in->directory[number & in->directory_mask], (uint64_t)number << 32 | slot, relaxed, none);
 	in->segment = segment_at(in, number);
 	at_store(calls_read(in->segment), 0, relaxed, none);
 	in->place++;
@@ -228,7 +270,7 @@ bool intake_is_next(struct intake *in, const weir_group *group)
 	if (place == in->place)
 		return false;
 	place += (place & INTAKE_CALLS) == 0; /* the header */
-	/* Whatever is taken meanwhile: only the producer gives segments back. */
+	/* Whatever is taken and given back meanwhile: a segment is only ever a segment. */
 	struct intake_place *segment = segment_at(in, segment_of(place));
 	return at_load(&segment[place & INTAKE_CALLS].group, relaxed, none) == group;
 }

@@ -8,7 +8,7 @@
  *            I5  intake_any() is false only if all that was pushed before (in the order that park.h asks for) was taken.
  * Progress:  push, any, count are wait-free (a new segment: lock-free); take is one try: a lost race means that another won.
  * Together:            push  take  any, count, left
- *            push       X     -      -                "-" safe together
+ *            push       X     -      -                "-" safe together; collect with all
  *            take       -     -      -                "X" one thread at a time: the producer
  * Not here:  whose it is, how many may be pushed (producers.c), who is woken.
  *
@@ -17,9 +17,13 @@
  * What it moves head by it must know before: as many calls as places between head and tail means that all are single ones; then it
  * reads them after the exchange. If there are runs, or it wants those of one group, it reads before; if the exchange fails then, what was
  * read is thrown away: a segment is only ever a segment, and its words are atomics. Each segment counts (in its header) how many of its
- * calls were read by who had them; the producer writes to it again only when that is all of them. So a taker that is descheduled with
+ * calls were read by who had them; it is given back to the store only when that is all of them. So a taker that is descheduled with
  * calls half read keeps their segment from being used again, but not those after it; only the directory comes round to it at last:
  * then the producer is told so (intake_open()), and goes another way.
+ *
+ * Who gives back. The producer, as it opens the next segment: so it uses few, and warm ones. One that pushes no more would keep what
+ * it had pushed last, so others do it where the store is empty. Who marks the directory's entry, by exchange, gives back; the entry says
+ * for which number, so that who comes late does not give back the next use of it.
  *
  * No locked instruction in the producer. Between its store of tail and its look at the idle (P and C of the argument in park.h)
  * stands a compiler's fence: the worker that goes to sleep has a barrier put there between A and R (membarrier.h).
@@ -65,7 +69,7 @@ struct intake {
 	uint32_t place;
 	uint32_t pushed;
 	uint32_t left;		   /* calls that it may push before it asks again */
-	uint32_t oldest;	   /* number of the oldest segment that was not given back */
+	_Atomic(uint32_t) oldest;  /* number of the oldest segment that was not given back; others may read it */
 	uint32_t given;		   /* of the oldest after it that may not have been given back */
 	_Atomic(uint32_t) granted; /* pushed + left, for who counts */
 	_Atomic(uint32_t) owned;
@@ -74,7 +78,7 @@ struct intake {
 	uint32_t node;
 	uint32_t directory_mask;
 	struct slots *segments;
-	_Atomic(uint32_t) *directory; /* the segment of place p is number [p >> INTAKE_SEGMENT_BITS & mask] */
+	_Atomic(uint64_t) *directory; /* of segment number n, in [n & mask]: n << 32 | GIVEN (intake.c) | its slot */
 	/* The takers'. */
 	CACHE_ALIGNED _Atomic(uint64_t) head; /* place << 32 | calls taken */
 	CACHE_ALIGNED struct habit habit;
@@ -89,6 +93,12 @@ void intake_fini(struct intake *in);
 
 /* Producer: make a place to write to. False: full, or no memory. */
 bool intake_open(struct intake *in);
+
+/* Producer, after that was false: has the store no more, or no memory? */
+bool intake_lacks_segments(const struct intake *in);
+
+/* Any thread: give back what was read to its end. */
+void intake_collect(struct intake *in);
 
 /* Producer: is there a place to write to, without asking? */
 static inline bool intake_is_open(const struct intake *in)

@@ -239,6 +239,17 @@ void producers_hand_on(weir_pool *pool)
 	at_add(&pool->producers->handed_on, 1, release, intake_owner);
 }
 
+/* Those whose producers push nothing now may have what was read long ago. */
+COLD static void collect_segments(struct producers *producers)
+{
+	uint32_t made = at_load(&producers->made, relaxed, none);
+	for (uint32_t i = 0; i < made && i < producers->lanes_max; i++) {
+		struct intake *in = intake_number(producers, i);
+		if (in)
+			intake_collect(in);
+	}
+}
+
 NOINLINE struct intake *producers_ask(weir_pool *pool, uint32_t wanted, bool *full)
 {
 	*full = false;
@@ -254,5 +265,9 @@ NOINLINE struct intake *producers_ask(weir_pool *pool, uint32_t wanted, bool *fu
 		*full = true;
 		return NULL;
 	}
+	if (likely(intake_open(in)))
+		return in;
+	if (intake_lacks_segments(in))
+		collect_segments(producers);
 	return intake_open(in) ? in : NULL;
 }

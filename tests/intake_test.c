@@ -43,8 +43,8 @@ static void begin_at(struct intake *in, uint32_t place, uint32_t pushed)
 {
 	in->place = place;
 	in->pushed = pushed;
-	in->oldest = place >> INTAKE_SEGMENT_BITS;
-	in->given = in->oldest;
+	at_store(&in->oldest, place >> INTAKE_SEGMENT_BITS, relaxed, none);
+	in->given = place >> INTAKE_SEGMENT_BITS;
 	at_store(&in->tail, (uint64_t)place << 32 | pushed, relaxed, none);
 	at_store(&in->head, (uint64_t)place << 32 | pushed, relaxed, none);
 }
@@ -222,6 +222,100 @@ static void who_is_stopped_keeps_one_segment(void **state)
 		}
 		assert_in_range(slots_count(house.store), 1, 2);
 	}
+	pull_down(&house);
+}
+
+/* Several that were stopped keep one each, and what lies between them comes back. It fails where the second one that was stopped has
+ * all kept that come after it. */
+static void those_who_are_stopped_keep_one_segment_each(void **state)
+{
+	(void)state;
+	enum { STOPPED = 5, QUEUED = 20 };
+	struct house house = build(MAX, false);
+	struct intake *in = house.in;
+	struct call out[HANDFUL];
+	_Atomic(uint64_t) *read[STOPPED];
+	begin_at(in, UINT32_MAX - 20 * INTAKE_PLACES + 1, UINT32_MAX - 5000);
+	for (int s = 0; s < STOPPED; s++) {
+		assert_true(push(in, 1, 0));
+		read[s] = &in->segment[0].run;
+		assert_int_equal(intake_take(in, out, 1), 1);
+		at_sub(read[s], 1, relaxed, none); /* as if it had not got so far yet */
+		for (int i = 0; i < 3 * INTAKE_CALLS; i++) {
+			assert_true(push(in, 1, 0));
+			assert_int_equal(intake_take(in, out, HANDFUL), 1);
+		}
+	}
+	/* Behind a queue, of which nothing may be passed over. */
+	for (int i = 0; i < QUEUED * INTAKE_CALLS; i++)
+		assert_true(push(in, 1, 0));
+	for (int i = 0; i < 50 * INTAKE_CALLS; i++) {
+		assert_true(push(in, 1, 0));
+		assert_int_equal(intake_take(in, out, 1), 1);
+	}
+	assert_in_range(slots_count(house.store), STOPPED + QUEUED, STOPPED + QUEUED + 8);
+	while (intake_take(in, out, HANDFUL))
+		;
+	/* The youngest first. */
+	for (int s = STOPPED; s-- > 0;)
+		at_add(read[s], 1, relaxed, none);
+	for (int i = 0; i < 2 * INTAKE_CALLS; i++) {
+		assert_true(push(in, 1, 0));
+		assert_int_equal(intake_take(in, out, HANDFUL), 1);
+	}
+	assert_in_range(slots_count(house.store), 1, 2);
+	pull_down(&house);
+}
+
+struct other {
+	struct intake *in;
+	_Atomic(int) over;
+};
+
+static void *collect_too(void *argument)
+{
+	struct other *other = argument;
+	while (!at_load(&other->over, relaxed, none))
+		intake_collect(other->in);
+	return NULL;
+}
+
+/* Who pushes no more keeps nothing that was read if others look after it; and they may do so as it pushes. It fails where a segment
+ * is given back by both: then two segments are one, and calls are lost. */
+static void others_give_back_what_was_read(void **state)
+{
+	(void)state;
+	enum { QUEUED = 20 * INTAKE_CALLS };
+	struct house house = build(MAX, false);
+	struct other other = {.in = house.in};
+	struct call out[HANDFUL];
+	pthread_t thread[2];
+	for (int i = 0; i < QUEUED; i++)
+		assert_true(push(house.in, 1, 0));
+	for (uint32_t taken = 0; taken < QUEUED;)
+		taken += intake_take(house.in, out, HANDFUL);
+	assert_int_equal(slots_count(house.store), 20);
+	intake_collect(house.in);
+	assert_int_equal(slots_count(house.store), 0);
+	for (int t = 0; t < 2; t++)
+		assert_int_equal(pthread_create(&thread[t], NULL, collect_too, &other), 0);
+	uint64_t random = fixture_seed("intake");
+	uintptr_t pushed = 0, taken = 0;
+	while (taken < (FIXTURE_SANITIZED ? 20 : 400) * (uintptr_t)QUEUED) {
+		for (uint64_t n = fixture_random(&random) % 600; n; n--)
+			assert_true(push(house.in, ++pushed, 0));
+		while (taken < pushed) {
+			uint32_t count = intake_take(house.in, out, HANDFUL);
+			assert_int_not_equal(count, 0);
+			for (uint32_t i = 0; i < count; i++)
+				assert_int_equal((uintptr_t)out[i].argument, ++taken);
+		}
+	}
+	at_store(&other.over, 1, relaxed, none);
+	for (int t = 0; t < 2; t++)
+		pthread_join(thread[t], NULL);
+	intake_collect(house.in);
+	assert_int_equal(slots_count(house.store), !intake_is_open(house.in) ? 0 : 1);
 	pull_down(&house);
 }
 
@@ -463,6 +557,8 @@ int main(void)
 		cmocka_unit_test(a_full_one_refuses),
 		cmocka_unit_test(what_is_still_read_is_not_written_over),
 		cmocka_unit_test(who_is_stopped_keeps_one_segment),
+		cmocka_unit_test(those_who_are_stopped_keep_one_segment_each),
+		cmocka_unit_test(others_give_back_what_was_read),
 		cmocka_unit_test(runs_and_single_calls_are_told_apart),
 		cmocka_unit_test(those_of_one_group_are_taken_up_to_the_next),
 		cmocka_unit_test(there_is_room_for_calls_max_wherever_they_begin),

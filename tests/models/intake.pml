@@ -2,8 +2,9 @@
 /*
  * intake.pml - calls in segments that a producer writes and takers take, and segments that come back, as runtime/intake.h has it.
  *
- * Modelled:  one intake of ENTRIES entries, each a call or (RUNS) a run of two, in segments of K; a directory of ENTRIES_KEPT
- *            numbers; a store of STORE segments, from which another intake takes one now and then and writes to it what it likes.
+ * Modelled:  one intake of ENTRIES entries, each a call or (RUNS) a run of two, in segments of K; a directory of KEPT
+ *            numbers; a store of STORE segments, from which another intake (OTHERS) takes one and
+ *            writes to it what it likes.
  *            Takers look, exchange head, and read after it if all that is there are single calls, before it else. In scenes with
  *            STOPS one of them may stop for ever between its exchange and the end of its reading.
  * Steps:     every access to shared memory is a step of its own; all of them are sequentially consistent. Places do not come round.
@@ -28,7 +29,7 @@
 #define STORE 2
 #define TAKERS 2
 #define RUNS 0
-#define OTHERS 1
+#define OTHERS 0
 #define STOPS 0
 #elif SCENE == 1 /* runs among single calls */
 #define ENTRIES 4
@@ -46,6 +47,15 @@
 #define RUNS 0
 #define OTHERS 0
 #define STOPS 1
+#elif SCENE == 4 /* somebody else gives back as well */
+#define ENTRIES 6
+#define KEPT 2
+#define STORE 2
+#define TAKERS 1
+#define RUNS 0
+#define OTHERS 1
+#define STOPS 0
+#define COLLECTS 2
 #else /* a directory that is full */
 #define ENTRIES 6
 #define KEPT 2
@@ -61,6 +71,10 @@
 #else
 #define FREE whose[0] == NOBODY || whose[1] == NOBODY || whose[2] == NOBODY
 #endif
+#ifndef COLLECTS
+#define COLLECTS 0
+#endif
+
 #define NOBODY 0
 #define INTAKE 1
 #define OTHER 2
@@ -70,7 +84,9 @@
 /* The intake. */
 byte tail, tail_calls; /* one word */
 byte head, head_calls; /* one word */
-byte directory[KEPT];
+byte directory[KEPT]; /* with number[]: one word */
+byte number[KEPT];
+byte oldest;
 /* The store. */
 byte whose[STORE];
 byte seen[STORE];	/* calls read, in the header */
@@ -82,6 +98,7 @@ byte taken;
 byte calls;
 byte noted;
 bool stopped;
+byte collects = COLLECTS;
 
 #define PLACES_LEFT(p) (P - (p) % P)
 #define AT(slot, p) ((slot) * K + (p) % P - 1)
@@ -98,24 +115,43 @@ inline put(slot)
 #define IS_READ(number, slot) (seen[slot] == K)
 #endif
 
-/* give_one(): went says whether it did. */
-inline give_one(number)
+/* give_one(): went says whether it is back. */
+inline give_one(n)
 {
-	slot = directory[(number) % KEPT];
-	if
-#if VAR != 2
-	:: slot >= GIVEN -> went = 1
-	:: else ->
-#else
-	:: true ->
+	d_step {
+		slot = directory[(n) % KEPT];
+#if VAR == 11
+		went = (slot >= GIVEN)
+#elif VAR == 2
 		slot = slot % GIVEN;
+		went = (number[(n) % KEPT] != n)
+#else
+		went = (slot >= GIVEN || number[(n) % KEPT] != n)
 #endif
-		went = IS_READ(number, slot);
+	};
+	if
+	:: went
+	:: else ->
+		went = IS_READ(n, slot);
 		if
+#if VAR == 12
 		:: went ->
-			directory[(number) % KEPT] = slot + GIVEN;
+			directory[(n) % KEPT] = slot + GIVEN;
 			d_step { put(slot) }
-		:: else
+#elif VAR == 11
+		:: d_step { went && directory[(n) % KEPT] == slot -> directory[(n) % KEPT] = slot + GIVEN; put(slot) }
+		:: d_step { went && directory[(n) % KEPT] != slot -> skip }
+#elif VAR == 2
+		:: went -> d_step { put(slot) }
+#else
+		:: d_step {
+			went && directory[(n) % KEPT] == slot && number[(n) % KEPT] == n ->
+			directory[(n) % KEPT] = slot + GIVEN;
+			put(slot)
+		}
+		:: d_step { went && !(directory[(n) % KEPT] == slot && number[(n) % KEPT] == n) -> skip }
+#endif
+		:: !went
 		fi
 	fi
 }
@@ -159,7 +195,7 @@ inline give_back()
 
 proctype producer()
 {
-	byte place, pushed, mine, oldest, given, slot;
+	byte place, pushed, mine, given, slot;
 	byte n, before;
 	bool went, is_run;
 	do
@@ -190,14 +226,14 @@ proctype producer()
 			if
 			:: went ->
 				went = 0;
-				directory[(place / P) % KEPT] = mine;
+				d_step { directory[(place / P) % KEPT] = mine; number[(place / P) % KEPT] = place / P };
 #if VAR != 3
 				seen[mine] = 0;
 #endif
 				place++
 			:: else ->
 				/* Not before something has changed. */
-				noted != before || (place / P - oldest < KEPT && (FREE))
+				noted != before || (oldest < place / P && directory[oldest % KEPT] >= GIVEN) || (place / P - oldest < KEPT && (FREE))
 			fi
 		:: else ->
 #if RUNS
@@ -225,7 +261,7 @@ proctype producer()
 		fi
 	:: else -> break
 	od;
-	noted == ENTRIES;
+	noted == ENTRIES && collects == 0;
 	assert(head_calls == calls);
 	give_back();
 	assert(stopped || oldest == place / P);
@@ -369,6 +405,27 @@ end_stopped:			false
 	od
 }
 
+#if COLLECTS
+/* intake_collect(), twice: its looks may be late */
+proctype collector()
+{
+	byte end, n, slot;
+	bool went;
+	do
+	:: collects > 0 ->
+		end = tail / P;
+		n = oldest;
+		do
+		:: n < end -> give_one(n); n++
+		:: else -> break
+		od;
+		skip;
+		d_step { end = 0; n = 0; slot = 0; went = 0; collects-- }
+	:: else -> break
+	od
+}
+#endif
+
 #if OTHERS
 proctype other()
 {
@@ -397,6 +454,9 @@ init
 		od;
 #if OTHERS
 		run other();
+#endif
+#if COLLECTS
+		run collector();
 #endif
 		run producer();
 		i = 0
