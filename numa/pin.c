@@ -62,14 +62,20 @@ static weir_status prefer_node(const struct weir_machine *machine, uint32_t node
 	return WEIR_OK;
 }
 
-static weir_status bind_to_cores(const struct weir_machine *machine, uint32_t node, uint32_t first, uint32_t count)
+/* On these cores, but not on one processor. False: forbidden, or nothing is left, and errno says why. */
+static bool run_on(const struct weir_machine *machine, uint32_t core, uint32_t end, int but)
 {
 	unsigned long mask[CPUS_MAX / LONG_BITS] = {0};
-	uint32_t core = machine->node[node].first_core + first;
-	for (uint32_t t = machine->first_thread[core]; t < machine->first_thread[core + count]; t++)
-		if (machine->thread[t] < CPUS_MAX)
+	for (uint32_t t = machine->first_thread[core]; t < machine->first_thread[end]; t++)
+		if (machine->thread[t] < CPUS_MAX && (int)machine->thread[t] != but)
 			mask[machine->thread[t] / LONG_BITS] |= 1ul << machine->thread[t] % LONG_BITS;
-	if (syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask) < 0)
+	return syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask) >= 0;
+}
+
+static weir_status bind_to_cores(const struct weir_machine *machine, uint32_t node, uint32_t first, uint32_t count)
+{
+	uint32_t core = machine->node[node].first_core + first;
+	if (!run_on(machine, core, core + count, -1))
 		return error_set_errno(WEIR_ESYSTEM, errno, "binding to %u cores of node %u, from core %u on", count,
 				       node, first);
 	return WEIR_OK;
@@ -159,11 +165,8 @@ uint32_t pin_node_of_caller(const struct weir_machine *machine)
 	return UINT32_MAX;
 }
 
-bool pin_other(pthread_t thread, int processor)
+void pin_anywhere_but(const struct weir_machine *machine, int processor)
 {
-	unsigned long mask[CPUS_MAX / LONG_BITS] = {0};
-	if (processor < 0 || processor >= CPUS_MAX)
-		return false;
-	mask[processor / LONG_BITS] = 1ul << processor % LONG_BITS;
-	return !pthread_setaffinity_np(thread, sizeof(mask), (const cpu_set_t *)(const void *)mask);
+	if (machine->is_this && !run_on(machine, 0, machine->cores, processor))
+		(void)run_on(machine, 0, machine->cores, -1);
 }

@@ -3,8 +3,6 @@
 #ifndef NUMA_PIN_H
 #define NUMA_PIN_H
 
-#include <pthread.h>
-
 #include "numa/topology.h"
 
 #define PIN_ALL_CORES UINT32_MAX
@@ -15,8 +13,9 @@
  * no error here: it is warned of once. */
 weir_status pin_thread(const struct weir_machine *machine, uint32_t node, uint32_t core);
 
-/* Bind another thread to one processor, by the kernel's number. False: it cannot be, and is where it was. */
-bool pin_other(pthread_t thread, int processor);
+/* Let the calling thread run on all processors of the machine, but not on one, by the kernel's number, if there are others;
+ * -1: on all. If that is forbidden it stays where it is. */
+void pin_anywhere_but(const struct weir_machine *machine, int processor);
 
 /* The node that the calling thread runs on now; UINT32_MAX: not known (none of ours, not this machine). */
 uint32_t pin_node_of_caller(const struct weir_machine *machine);

@@ -5,17 +5,25 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "numa/pin.h"
 #include "private/error.h"
 #include "private/log.h"
+#include "private/thread.h"
 #include "runtime/producers.h"
 #include "runtime/route.h"
 
 enum bell_state { BELL_NONE, BELL_BEING_MADE, BELL_THERE, BELL_NEVER };
 
-enum { STACK_BYTES = 256 << 10 };
-#define NEEDED_MAX (UINT32_C(1) << 30)
+enum { STACK_BYTES = 256 << 10, NOWHERE = -1 };
+
+static struct bell_scheduling scheduling_of_caller(void)
+{
+	struct sched_param param = {0};
+	(void)sched_getparam(0, &param);
+	return (struct bell_scheduling){sched_getscheduler(0), param.sched_priority, getpriority(PRIO_PROCESS, 0)};
+}
 
 weir_status bell_create(weir_pool *pool)
 {
@@ -23,9 +31,9 @@ weir_status bell_create(weir_pool *pool)
 	if (!bell)
 		return error_set(WEIR_ENOMEM, "no memory for a bell");
 	at_init(&bell->state, BELL_NONE);
-	at_init(&bell->is_meek, 0);
-	at_init(&bell->processor, -1);
+	at_init(&bell->watching, 0);
 	at_init(&bell->stopping, 0);
+	bell->scheduling = scheduling_of_caller();
 	park_init(&bell->park);
 	pool->bell = bell;
 	return WEIR_OK;
@@ -36,7 +44,8 @@ void bell_destroy(weir_pool *pool)
 	struct bell *bell = pool->bell;
 	if (!bell)
 		return;
-	if (at_load(&bell->state, relaxed, none) == BELL_THERE) {
+	/* ORDER(bell): acquire, pairs with the release in make(): what thread it is. */
+	if (at_load(&bell->state, acquire, bell) == BELL_THERE) {
 		at_store(&bell->stopping, 1, relaxed, none);
 		park_wake(&bell->park);
 		pthread_join(bell->thread, NULL);
@@ -45,45 +54,71 @@ void bell_destroy(weir_pool *pool)
 	pool->bell = NULL;
 }
 
-/* The bell. ------------------------------------------------------------------------------------------------------ */
+/* Who goes the rounds. ------------------------------------------------------------------------------------------- */
 
-static void look(weir_pool *pool)
+static void answer_for(weir_pool *pool, struct intake *in)
+{
+	/* ORDER(announce): seq_cst, before the look, as end_looking() (idle.c); pairs with the load in ring(). ORDER(bell): acquire. */
+	bool rung = at_swap(&in->habit.rung, 0, seq_cst, announce);
+	if (!intake_any(in))
+		return;
+	if (rung)
+		at_store(&in->habit.missed, 1, relaxed, none);
+	/* Who submitted may keep its processor for ever: rather another's. */
+	route_wake_for(pool, in->node, at_load(&in->habit.processor, relaxed, none));
+}
+
+/* At each lane that was rung for at the round before as well; last: at each that was rung for. Has anybody rung since? processor:
+ * where; NOWHERE: on several. */
+static bool go_round(weir_pool *pool, bool last, int *processor)
 {
 	struct producers *producers = pool->producers;
 	uint32_t made = at_load(&producers->made, relaxed, none);
+	bool any = false;
 	for (uint32_t i = 0; i < made && i < producers->lanes_max; i++) {
-		/* ORDER(intakes): acquire, pairs with the release in make(): it is whole. */
+		/* ORDER(intakes): acquire, pairs with the release in make() (producers.c): it is whole. */
 		struct intake *in = at_load(&producers->all[i], acquire, intakes);
-		/* Relaxed: stored before the ring that ends a sleep on our ticket, or seen now (W12). */
-		if (!in || !at_load(&in->habit.rung, relaxed, none))
+		if (!in)
 			continue;
-		/* ORDER(announce): seq_cst, before the look, as end_looking() (idle.c); pairs with the load in ring(). ORDER(bell): acquire.
-		 * */
-		uint32_t rung = at_swap(&in->habit.rung, RUNG_NOT, seq_cst, announce);
-		if (!intake_any(in))
-			continue;
-		if (rung == RUNG_ALONE)
-			at_store(&in->habit.missed, 1, relaxed, none);
-		route_wake(pool, in->node, false);
+		/* ORDER(announce): seq_cst, after `watching` was cleared; pairs with the store in ring(). */
+		bool rung = at_load(&in->habit.rung, seq_cst, announce);
+		uint32_t rings = at_load(&in->habit.rings, relaxed, none);
+		bool since = rings != in->habit.heard;
+		in->habit.heard = rings;
+		if (since) {
+			int rang_on = at_load(&in->habit.processor, relaxed, none);
+			*processor = !any || *processor == rang_on ? rang_on : NOWHERE;
+			any = true;
+		}
+		if (rung && (last || !since))
+			answer_for(pool, in);
 	}
+	return any;
 }
 
-static void *answer(void *argument)
+static void *watch(void *argument)
 {
 	weir_pool *pool = argument;
 	struct bell *bell = pool->bell;
-	/* It must not take the processor from who rings: of SCHED_BATCH, nobody does as he wakes up. */
-	if (sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){.sched_priority = 0})) {
-		LOG(WEIR_LOG_DEBUG, "SCHED_BATCH is refused: each plain task from outside wakes a worker");
-		return NULL;
-	}
-	at_store(&bell->is_meek, 1, relaxed, none);
+	/* Who made us may be bound to the processor that it computes on. */
+	int off = NOWHERE, processor;
+	pin_anywhere_but(pool->machine, off);
 	for (;;) {
 		uint32_t ticket = park_ticket(&bell->park);
 		/* Relaxed: stored before the wake that ends a wait on this ticket, or seen after it (P1). */
 		if (at_load(&bell->stopping, relaxed, none))
 			return NULL;
-		look(pool);
+		at_store(&bell->watching, 1, relaxed, none);
+		for (int quiet = 0; quiet < BELL_QUIET && park_ticket(&bell->park) == ticket;) {
+			park_wait(&bell->park, ticket, BELL_ROUND_NS);
+			quiet = go_round(pool, false, &processor) ? 0 : quiet + 1;
+			/* Where somebody rings we are not needed, and what keeps that is not to keep us. */
+			if (!quiet && processor != off)
+				pin_anywhere_but(pool->machine, off = processor);
+		}
+		/* ORDER(announce): seq_cst, before the last look; pairs with the load in ring(): it sees this, or we see its ring. */
+		at_store(&bell->watching, 0, seq_cst, announce);
+		(void)go_round(pool, true, &processor);
 		park_wait(&bell->park, ticket, 0);
 	}
 }
@@ -97,7 +132,7 @@ static int create_thread(weir_pool *pool)
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_create(&pool->bell->thread, &attr, answer, pool);
+	int error = pthread_create(&pool->bell->thread, &attr, watch, pool);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	if (!error)
@@ -105,77 +140,93 @@ static int create_thread(weir_pool *pool)
 	return error;
 }
 
-/* A thread of real time that computes would never let the bell come round. */
-static bool shares_its_processor(void)
+/* What a nice thread makes is as nice, and would go its rounds late. */
+static bool is_like_who_made_the_pool(const struct bell *bell)
 {
-	int policy = sched_getscheduler(0);
-	return policy == SCHED_OTHER || policy == SCHED_BATCH;
+	struct bell_scheduling mine = scheduling_of_caller();
+	return mine.policy == bell->scheduling.policy && mine.priority == bell->scheduling.priority &&
+	       mine.nice == bell->scheduling.nice;
 }
 
-/* Somebody has the habit: let there be a bell. */
 COLD static void make(weir_pool *pool)
 {
 	struct bell *bell = pool->bell;
 	uint32_t none = BELL_NONE;
-	if (!at_cas(&bell->state, &none, BELL_BEING_MADE, relaxed, relaxed, none))
+	if (!is_like_who_made_the_pool(bell) || !at_cas(&bell->state, &none, BELL_BEING_MADE, relaxed, relaxed, none))
 		return;
 	int error = create_thread(pool);
 	if (error)
 		LOG(WEIR_LOG_DEBUG, "no thread for a bell (%d): each plain task from outside wakes a worker", error);
-	/* ORDER(bell): release, pairs with the acquire in bell_ring(): what thread it is. */
+	/* ORDER(bell): release, pairs with the acquire in bell_destroy(): what thread it is. */
 	at_store(&bell->state, error ? BELL_NEVER : BELL_THERE, release, bell);
+}
+
+/* Somebody has the habit: let there be rounds. */
+COLD static void begin(weir_pool *pool)
+{
+	struct bell *bell = pool->bell;
+	uint32_t state = at_load(&bell->state, relaxed, none);
+	if (state == BELL_NONE)
+		make(pool);
+	else if (state == BELL_THERE && !at_load(&bell->watching, relaxed, none))
+		park_wake(&bell->park);
 }
 
 /* Who rings. ----------------------------------------------------------------------------------------------------- */
 
-/* It goes where who rings is, unless others ring it too, who may be elsewhere. */
-static bool is_here(struct bell *bell, struct habit *habit)
+/* A lane goes on when its thread ends; the next has habits of its own. What the last one rang for is looked at all the same. */
+static void become_mine(struct intake *in)
 {
-	int here = sched_getcpu();
-	if (here == at_load(&bell->processor, relaxed, none))
-		return true;
-	uint32_t wakes = at_load(&bell->park.wakes, relaxed, none);
-	bool mine = habit->wakes == wakes;
-	habit->wakes = wakes;
-	if (!mine || !pin_other(bell->thread, here))
-		return false;
-	at_store(&bell->processor, here, relaxed, none);
-	return true;
+	struct habit *habit = &in->habit;
+	if (likely(habit->whose == thread_serial))
+		return;
+	habit->whose = thread_serial;
+	habit->alone = 0;
+	habit->needed = HABIT_MIN;
+	habit->more = false;
 }
 
-static bool ring(weir_pool *pool, struct intake *in, enum rung why)
+static bool ring(weir_pool *pool, struct intake *in)
 {
-	struct bell *bell = pool->bell;
 	struct habit *habit = &in->habit;
-	/* ORDER(announce): seq_cst, after the call was shown: the bell clears it before it looks. */
-	if (at_load(&habit->rung, seq_cst, announce) != RUNG_NOT)
+	/* ORDER(announce): seq_cst, after the call was shown: a round clears it before it looks. */
+	if (at_load(&habit->rung, seq_cst, announce)) {
+		habit->rang = true;
 		return true;
-	/* ORDER(bell): acquire, pairs with the release in make(). */
-	if (at_load(&bell->state, acquire, bell) != BELL_THERE || !at_load(&bell->is_meek, relaxed, none) ||
-	    !is_here(bell, habit))
+	}
+	at_store(&habit->processor, sched_getcpu(), relaxed, none);
+	at_store(&habit->rings, at_load(&habit->rings, relaxed, none) + 1, relaxed, none);
+	/* ORDER(bell): release, pairs with the exchange in answer_for(): what was shown. ORDER(announce): seq_cst, before the look at who
+	 * watches; pairs with go_round(). */
+	at_store(&habit->rung, 1, seq_cst, announce);
+	/* ORDER(announce): seq_cst, pairs with the store in watch(). */
+	if (!at_load(&pool->bell->watching, seq_cst, announce)) {
+		at_store(&habit->rung, 0, relaxed, none);
+		/* Who rings that rarely is not worth rounds. */
+		habit->alone = 0;
 		return false;
+	}
 	habit->rang = true;
-	/* ORDER(bell): release, pairs with the exchange in look(): what was shown. */
-	at_store(&habit->rung, why, release, bell);
-	park_wake(&bell->park);
-	habit->wakes = at_load(&bell->park.wakes, relaxed, none);
 	return true;
 }
 
 NOINLINE bool bell_ring(weir_pool *pool, struct intake *in)
 {
 	struct habit *habit = &in->habit;
+	become_mine(in);
 	/* Who looks on and on sees it: then nobody is woken either. A hint. */
 	if (worker_self || at_load(&pool->queue[in->node].spinning, relaxed, none))
 		return false;
 	if (in->pushed == habit->waited + 1)
-		return ring(pool, in, RUNG_ALONE);
-	/* One more: who is woken or rung for serves all of them. */
-	if (!habit->more && habit->rang)
-		at_store(&habit->rung, RUNG_NOT, relaxed, none);
+		return habit->alone >= habit->needed && ring(pool, in);
 	habit->more = true;
 	habit->alone = 0;
-	return route_only_here(pool, in->node) && ring(pool, in, RUNG_MORE);
+	if (route_only_here(pool, in->node) && ring(pool, in))
+		return true;
+	/* Who is woken now serves what was rung for too. */
+	if (habit->rang)
+		at_store(&habit->rung, 0, relaxed, none);
+	return false;
 }
 
 /* Nobody was woken for what we do not run ourselves. */
@@ -183,30 +234,46 @@ static void settle(weir_pool *pool, struct intake *in)
 {
 	struct habit *habit = &in->habit;
 	habit->rang = false;
-	at_store(&habit->rung, RUNG_NOT, relaxed, none);
+	at_store(&habit->rung, 0, relaxed, none);
 	if (at_load(&habit->missed, relaxed, none)) {
 		at_store(&habit->missed, 0, relaxed, none);
 		habit->alone = 0;
-		if (habit->needed < NEEDED_MAX)
+		if (habit->needed < HABIT_MAX)
 			habit->needed *= 2;
 	}
 	if (intake_any(in))
 		route_wake(pool, in->node, false);
 }
 
+/* It waited for one: again, or a worker was quicker. */
+static void count_one(struct habit *habit, bool ran)
+{
+	if (!ran) {
+		habit->alone -= habit->alone < HABIT_SLIP ? habit->alone : HABIT_SLIP;
+	} else if (++habit->alone == habit->needed + HABIT_MAX) {
+		if (habit->needed > HABIT_MIN)
+			habit->needed /= 2;
+		habit->alone = habit->needed;
+	}
+}
+
 void bell_waits(weir_pool *pool, struct intake *in, bool ran)
 {
 	struct habit *habit = &in->habit;
-	bool alone = ran && in->pushed == habit->waited + 1;
+	become_mine(in);
+	uint32_t calls = in->pushed - habit->waited;
+	if (calls == 1)
+		count_one(habit, ran);
+	else if (calls)
+		habit->alone = 0;
 	habit->waited = in->pushed;
-	habit->alone = !alone ? 0 : habit->alone < NEEDED_MAX ? habit->alone + 1 : NEEDED_MAX;
 	habit->more = false;
 	if (unlikely(habit->rang))
 		settle(pool, in);
 	if (unlikely(habit->alone == habit->needed)) {
-		if (!pool->bell || !shares_its_processor())
+		if (pool->bell)
+			begin(pool);
+		else
 			habit->alone = 0;
-		else if (at_load(&pool->bell->state, relaxed, none) == BELL_NONE)
-			make(pool);
 	}
 }

@@ -458,6 +458,8 @@ weir_status weir_group_wait(weir_group *group)
 			guest_help(group, epoch);
 		spin_until_done(group, epoch);
 		sleep_until_done(group, epoch);
+	} else if (!worker) {
+		guest_was_late(group);
 	}
 	return group_outcome(group);
 }

@@ -273,3 +273,11 @@ void guest_help(weir_group *group, uint32_t epoch)
 	if (mine)
 		bell_waits(pool, mine, help(pool, mine, group, epoch));
 }
+
+void guest_was_late(weir_group *group)
+{
+	weir_pool *pool = group->pool;
+	struct intake *mine = pool->guests ? producers_mine(pool) : NULL;
+	if (mine)
+		bell_waits(pool, mine, false);
+}

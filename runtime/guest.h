@@ -19,4 +19,7 @@ bool guest_run(weir_pool *pool, weir_task_fn fn, void *argument, weir_status *st
  * next in its intake, and what they submit to the group. Returns with the group done, or with nothing left to run here. */
 void guest_help(weir_group *group, uint32_t epoch);
 
+/* The calling thread, which is outside, was about to wait for the group, which is done already. */
+void guest_was_late(weir_group *group);
+
 #endif

@@ -48,19 +48,22 @@ struct intake_place {
 
 enum { INTAKE_SEGMENT_BYTES = INTAKE_PLACES * sizeof(struct intake_place) };
 
-/* How its producer submits and waits (bell.h). Its own, but for the last two. */
+/* How its producer submits and waits (bell.h). Its own; who goes the rounds looks at the last five, and has `heard` for itself. */
 struct habit {
-	uint32_t waited;	  /* calls that it had pushed as it waited last */
-	uint32_t alone;		  /* times in a row that it waited for one call, and ran it itself */
-	uint32_t needed;	  /* of these, to be believed */
-	uint32_t wakes;		  /* of the bell, as it rang it last */
-	bool rang;		  /* since it waited */
-	bool more;		  /* it had the habit, and submits more than one */
-	_Atomic(uint32_t) missed; /* the bell came round, and the one call lay there still */
-	_Atomic(uint32_t) rung;	  /* enum rung; NOT again before the bell looks */
+	uint32_t waited; /* calls that it had pushed as it waited last */
+	uint32_t alone;	 /* times that it waited for one call, and ran it itself; less where a worker was quicker */
+	uint32_t needed; /* of these, to be believed */
+	bool rang;	 /* since it waited */
+	bool more;	 /* it had the habit, and submits more than one */
+	uint64_t whose;	 /* thread_serial of whose habit it is */
+	uint32_t heard;	 /* rings, at the round before */
+	_Atomic(int) processor;	  /* where it rang */
+	_Atomic(uint32_t) rings;  /* how often it rang */
+	_Atomic(uint32_t) missed; /* somebody came by, and what was rung for lay there still */
+	_Atomic(uint32_t) rung;	  /* 0 again before somebody looks */
 };
 
-enum { HABIT_MIN = 16 };
+enum { HABIT_MIN = 16, HABIT_MAX = 1024, HABIT_SLIP = HABIT_MIN / 2 };
 
 struct intake {
 	CACHE_ALIGNED _Atomic(uint64_t) tail; /* next place << 32 | calls pushed */

@@ -23,7 +23,8 @@
 
 enum {
 	STUCK_LOOKS = 32, /* at a hand that does not move, before it is stolen from: a few microseconds */
-	TAKE_TRIES = 4,	 /* at an intake that others take from as well */
+	TAKE_TRIES = 4,	  /* at an intake that others take from as well */
+	HERE = -1,	  /* the processor that we run on */
 };
 
 static inline uint32_t lane_of(const weir_task *task)
@@ -31,29 +32,28 @@ static inline uint32_t lane_of(const weir_task *task)
 	return 2u * task->service + (task->flags & TASK_BOUND ? LANE_BOUND : LANE_FREE);
 }
 
-/* The member that is bound to the processor we run on; UINT32_MAX: none. */
-static uint32_t member_here(weir_pool *pool, struct node_queues *queue)
+/* The member that is bound to a processor; UINT32_MAX: none. */
+static uint32_t member_at(weir_pool *pool, struct node_queues *queue, int processor)
 {
-	int here = sched_getcpu();
 	uint32_t members = at_load(&queue->members, relaxed, none);
 	for (uint32_t i = 0; i < members; i++) {
 		struct worker *worker = queue_member(queue, i);
 		if (worker && worker->core != PIN_ALL_CORES &&
-		    pin_covers(pool->machine, worker->node, worker->core, here))
+		    pin_covers(pool->machine, worker->node, worker->core, processor))
 			return i;
 	}
 	return UINT32_MAX;
 }
 
-/* Somebody to wake; rather not on the core that we run on: he would have to wait for us, or we for him. */
-static int pick_sleeper(weir_pool *pool, struct node_queues *queue)
+/* Somebody to wake; rather not on the core that who submitted runs on: he would have to wait for that, or that for him. */
+static int pick_sleeper(weir_pool *pool, struct node_queues *queue, int submitter)
 {
 	if (!pool->pinned || worker_self)
 		return idlers_pick(&queue->idle);
 	if (!idlers_any(&queue->idle))
 		return -1;
-	uint32_t here = member_here(pool, queue);
-	return here == UINT32_MAX ? idlers_pick(&queue->idle) : idlers_pick_but(&queue->idle, here);
+	uint32_t there = member_at(pool, queue, submitter == HERE ? sched_getcpu() : submitter);
+	return there == UINT32_MAX ? idlers_pick(&queue->idle) : idlers_pick_but(&queue->idle, there);
 }
 
 bool route_only_here(weir_pool *pool, uint32_t node)
@@ -64,7 +64,7 @@ bool route_only_here(weir_pool *pool, uint32_t node)
 	for (uint32_t n = 0; unlikely(pool->nodes > 1) && n < pool->nodes; n++)
 		if (n != node && pool->queue_of[n] == n && idlers_any(&pool->queue[n].idle))
 			return false;
-	uint32_t here = member_here(pool, queue);
+	uint32_t here = member_at(pool, queue, sched_getcpu());
 	if (here == UINT32_MAX || !idlers_has(&queue->idle, here))
 		return false;
 	uint32_t core = pool->machine->node[node].first_core + queue_member(queue, here)->core;
@@ -79,12 +79,12 @@ static bool anyone_looks(struct node_queues *queue)
 	return at_load(&queue->spinning, seq_cst, announce) != 0;
 }
 
-void route_wake(weir_pool *pool, uint32_t node, bool bound)
+static void wake(weir_pool *pool, uint32_t node, bool bound, int submitter)
 {
 	struct node_queues *queue = &pool->queue[pool->queue_of[node]];
 	if (anyone_looks(queue))
 		return;
-	int member = pick_sleeper(pool, queue);
+	int member = pick_sleeper(pool, queue, submitter);
 	const uint32_t *order = &pool->machine->order[(size_t)node * pool->nodes];
 	for (uint32_t i = 1; member < 0 && !bound && i < pool->nodes; i++) {
 		if (pool->queue_of[order[i]] != order[i])
@@ -92,10 +92,20 @@ void route_wake(weir_pool *pool, uint32_t node, bool bound)
 		queue = &pool->queue[order[i]];
 		if (anyone_looks(queue))
 			return;
-		member = pick_sleeper(pool, queue);
+		member = pick_sleeper(pool, queue, submitter);
 	}
 	if (member >= 0)
 		park_wake(&queue_member(queue, (uint32_t)member)->park);
+}
+
+void route_wake(weir_pool *pool, uint32_t node, bool bound)
+{
+	wake(pool, node, bound, HERE);
+}
+
+void route_wake_for(weir_pool *pool, uint32_t node, int submitter)
+{
+	wake(pool, node, false, submitter);
 }
 
 void route_push(weir_pool *pool, weir_task *task, struct worker *from)

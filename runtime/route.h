@@ -88,4 +88,7 @@ bool route_only_here(weir_pool *pool, uint32_t node);
 /* Wake one idle worker for work that is on `node`; bound: only one of that node. */
 void route_wake(weir_pool *pool, uint32_t node, bool bound);
 
+/* The same for what somebody else submitted on a processor, by the kernel's number. */
+void route_wake_for(weir_pool *pool, uint32_t node, int submitter);
+
 #endif

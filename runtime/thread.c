@@ -16,12 +16,14 @@
 enum { BITS = 64, WORDS = THREADS_MAX / BITS };
 
 _Thread_local uint32_t thread_index_plus_one;
+_Thread_local uint64_t thread_serial;
 _Thread_local int rcu_thread_registered;
 #ifdef WEIR_TSAN
 char rcu_tsan_period;
 #endif
 
 static _Atomic(uint64_t) used[WORDS];
+static _Atomic(uint64_t) serials;
 static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 
@@ -58,6 +60,7 @@ static void arm_exit(void)
 COLD uint32_t thread_index_claim(void)
 {
 	arm_exit();
+	thread_serial = at_add(&serials, 1, relaxed, none) + 1;
 	for (uint32_t word = 0; word < WORDS; word++) {
 		uint64_t bits = at_load(&used[word], relaxed, none);
 		while (~bits) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bell_test.c - a thread that waits for one task at a time rings the bell instead of waking a worker. W12: if a look of the bell is
- * missed, a task whose submitter does not wait after all lies for ever: these tests would hang.
+ * bell_test.c - a thread that waits for one task at a time rings instead of waking a worker. W12: if no round looks at what was rung
+ * for, a task whose submitter does not wait after all lies for ever: these tests would hang.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -13,24 +13,32 @@
 
 #define INVENTED .machine = "numa:1 core:2 pu:1", .idle = WEIR_IDLE_BLOCK
 
-static uint32_t rings(weir_pool *pool)
+/* The calling thread's. */
+static struct habit *habit_of(weir_pool *pool)
 {
-	return at_load(&pool->bell->park.wakes, relaxed, none);
+	return &producers_mine(pool)->habit;
 }
 
-static void wait_for_one(weir_group *group, atomic_int *ran)
+/* Whether it rang for it. */
+static bool submit_one(weir_pool *pool, weir_group *group, atomic_int *ran)
 {
 	assert_ok(weir_submit(group, count_up, ran, NULL));
+	return habit_of(pool)->rang;
+}
+
+static bool wait_for_one(weir_pool *pool, weir_group *group, atomic_int *ran)
+{
+	bool rang = submit_one(pool, group, ran);
 	assert_ok(weir_group_wait(group));
+	return rang;
 }
 
 /* It is believed as if it had never been wrong. Pairs in a row that a worker does not break are rare where others use the machine:
  * after a few misses, each of which doubles how many it takes, they would never come. */
 static void forgive(weir_pool *pool)
 {
-	struct intake *mine = producers_mine(pool);
-	if (mine)
-		mine->habit.needed = HABIT_MIN;
+	if (producers_mine(pool))
+		habit_of(pool)->needed = HABIT_MIN;
 }
 
 /* Until a submit has rung. The worker may come first now and then. */
@@ -38,14 +46,14 @@ static void take_up_the_habit(weir_pool *pool, weir_group *group)
 {
 	atomic_int ran = 0;
 	int wanted = 0;
-	uint32_t before = rings(pool);
+	bool rang = false;
 	forgive(pool);
 	do {
 		for (int i = 0; i < HABIT_MIN + 1; i++)
-			wait_for_one(group, &ran);
+			rang |= wait_for_one(pool, group, &ran);
 		wanted += HABIT_MIN + 1;
 		usleep(200);
-	} while (rings(pool) == before);
+	} while (!rang);
 	assert_int_equal(atomic_load(&ran), wanted);
 }
 
@@ -56,11 +64,9 @@ static void who_waits_for_one_at_a_time_comes_to_ring(void **state)
 		weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = workers, INVENTED));
 		weir_group *group = hostile_group(pool);
 		atomic_int ran = 0;
-		assert_int_equal(rings(pool), 0);
 		/* Less often than it takes. */
 		for (int i = 0; i < HABIT_MIN; i++)
-			wait_for_one(group, &ran);
-		assert_int_equal(rings(pool), 0);
+			assert_false(wait_for_one(pool, group, &ran));
 		take_up_the_habit(pool, group);
 		assert_ok(weir_group_destroy(group));
 		end_pool(pool);
@@ -78,8 +84,10 @@ static void who_always_wakes_has_no_bell(void **state)
 		weir_group *group = hostile_group(pool);
 		atomic_int ran = 0;
 		assert_null(pool->bell);
-		for (int n = 0; n < 10 * HABIT_MIN; n++)
-			wait_for_one(group, &ran);
+		for (int n = 0; n < 10 * HABIT_MIN; n++) {
+			assert_ok(weir_submit(group, count_up, &ran, NULL));
+			assert_ok(weir_group_wait(group));
+		}
 		assert_ok(weir_group_destroy(group));
 		end_pool(pool);
 	}
@@ -101,15 +109,14 @@ static void who_computes_on_loses_its_task_to_a_worker_and_is_believed_less(void
 	for (int turn = 0; turn < 3;) {
 		atomic_int ran = 0;
 		take_up_the_habit(pool, group);
-		const struct habit *habit = &producers_mine(pool)->habit;
-		uint32_t needed = habit->needed, before = rings(pool);
+		const struct habit *habit = habit_of(pool);
+		uint32_t needed = habit->needed;
 		bool believed = habit->alone >= habit->needed;
-		assert_ok(weir_submit(group, count_up, &ran, NULL));
+		bool rang = submit_one(pool, group, &ran);
 		spin_until(&ran, 1);
-		bool rang = rings(pool) != before;
 		assert_true(believed || !rang);
 		/* Its next wait sees what it was. */
-		wait_for_one(group, &ran);
+		(void)wait_for_one(pool, group, &ran);
 		assert_true(habit->needed == needed || habit->needed == 2 * needed);
 		turn += habit->needed != needed;
 	}
@@ -122,6 +129,148 @@ static weir_status waits_for_the_flag(weir_task *task, void *argument)
 	(void)task;
 	spin_until(argument, 1);
 	return WEIR_OK;
+}
+
+/* Who had a bad time is not taken for a liar for ever; nor is a loss forgotten at once: it would be lost again and again. */
+static void who_was_wrong_is_believed_again(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *group = hostile_group(pool);
+	atomic_int ran = 0;
+	(void)wait_for_one(pool, group, &ran);
+	struct habit *habit = habit_of(pool);
+	for (uint32_t needed = HABIT_MAX; needed > HABIT_MIN; needed /= 2) {
+		/* It has been right so often, but for twice and for once. Where others use the machine it may be wrong now. */
+		habit->needed = needed;
+		habit->alone = needed + HABIT_MAX - 2;
+		(void)wait_for_one(pool, group, &ran);
+		assert_true(habit->needed >= needed);
+		do {
+			habit->needed = needed;
+			habit->alone = needed + HABIT_MAX - 1;
+			(void)wait_for_one(pool, group, &ran);
+		} while (habit->needed >= needed);
+		assert_int_equal(habit->needed, needed / 2);
+	}
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* Who computes while a worker runs its task is to have it begun at once. But one that was quicker by chance, as happens where others
+ * use the machine, must not undo all: many in a row without one never come. */
+static void a_worker_that_is_quicker_costs_some_of_the_habit(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *group = hostile_group(pool);
+	atomic_int ran = 0;
+	(void)wait_for_one(pool, group, &ran);
+	struct habit *habit = habit_of(pool);
+	habit->needed = HABIT_MAX;
+	for (uint32_t alone = 0; alone <= 3 * HABIT_SLIP; alone++) {
+		habit->alone = alone;
+		int before = atomic_load(&ran);
+		assert_false(submit_one(pool, group, &ran));
+		spin_until(&ran, before + 1);
+		assert_ok(weir_group_wait(group));
+		assert_int_equal(habit->alone, alone < HABIT_SLIP ? 0 : alone - HABIT_SLIP);
+	}
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* Or they would be late where that is kept by a thread of real time. However they began: who makes a thread hands its binding on. */
+static void rounds_are_gone_on_all_processors_but_the_callers(void **state)
+{
+	(void)state;
+	cpu_set_t before, one, of_bell;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1));
+	weir_group *group = hostile_group(pool);
+	size_t processor = (size_t)sched_getcpu();
+	CPU_ZERO(&one);
+	CPU_SET(processor, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	do {
+		take_up_the_habit(pool, group);
+		assert_int_equal(pthread_getaffinity_np(pool->bell->thread, sizeof(of_bell), &of_bell), 0);
+	} while (CPU_ISSET(processor, &of_bell) && CPU_COUNT(&before) > 1);
+	if (CPU_COUNT(&before) > 1)
+		CPU_SET(processor, &of_bell);
+	assert_true(CPU_EQUAL(&of_bell, &before));
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* Or an idle pool would never be idle. Who would ring wakes then; what it waits for after that has rounds begun again. */
+static void nobody_goes_rounds_where_nobody_rings(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *group = hostile_group(pool);
+	for (int i = 0; i < 2; i++) {
+		take_up_the_habit(pool, group);
+		while (at_load(&pool->bell->watching, relaxed, none))
+			usleep(1000);
+		atomic_int ran = 0;
+		habit_of(pool)->alone = HABIT_MIN;
+		assert_false(submit_one(pool, group, &ran));
+		assert_int_equal(habit_of(pool)->alone, 0);
+		spin_until(&ran, 1);
+		assert_ok(weir_group_wait(group));
+	}
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+struct first_task {
+	weir_pool *pool;
+	weir_group *group;
+	bool rang;
+	int wrong;
+};
+
+static void *submit_the_first(void *argument)
+{
+	struct first_task *first = argument;
+	atomic_int ran = 0;
+	first->wrong = weir_submit(first->group, count_up, &ran, NULL) != WEIR_OK;
+	spin_until(&ran, 1);
+	first->rang = habit_of(first->pool)->rang;
+	return NULL;
+}
+
+static void *have_the_habit(void *argument)
+{
+	struct first_task *first = argument;
+	atomic_int ran = 0;
+	first->wrong = weir_submit(first->group, count_up, &ran, NULL) || weir_group_wait(first->group);
+	habit_of(first->pool)->alone = HABIT_MIN;
+	return NULL;
+}
+
+/* It gets the lane of one that ended. With the habit of that one too its first task, which it may never wait for, was rung for. */
+static void a_new_thread_does_not_have_the_habit_of_one_that_ended(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .lanes_max = 2, INVENTED));
+	struct first_task first = {.pool = pool, .group = hostile_group(pool)};
+	for (int i = 0; i < 10; i++) {
+		pthread_t thread;
+		take_up_the_habit(pool, first.group);
+		assert_int_equal(pthread_create(&thread, NULL, have_the_habit, &first), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(first.wrong, 0);
+		assert_int_equal(pthread_create(&thread, NULL, submit_the_first, &first), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(first.wrong, 0);
+		assert_false(first.rang);
+		assert_ok(weir_group_wait(first.group));
+	}
+	assert_ok(weir_group_destroy(first.group));
+	end_pool(pool);
 }
 
 /* It waits for another group, which is not done before its own task ran; and takes the ring back, so that is what has to wake. */
@@ -255,13 +404,18 @@ static void callers_of_all_kinds_lose_no_task(void **state)
 int main(void)
 {
 	alarm(HANG_SECONDS);
-	/* As the bell itself: who is woken takes nobody's processor. Else, where there is one processor or the others are taken, a worker is
+	/* Who is woken takes nobody's processor. Else, where there is one processor or the others are taken, a worker is
 	 * there before its waker has gone on to wait, each time: nobody comes to have the habit, and what needs it would wait for ever. */
 	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){.sched_priority = 0});
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_waits_for_one_at_a_time_comes_to_ring),
 		cmocka_unit_test(who_always_wakes_has_no_bell),
 		cmocka_unit_test(who_computes_on_loses_its_task_to_a_worker_and_is_believed_less),
+		cmocka_unit_test(who_was_wrong_is_believed_again),
+		cmocka_unit_test(a_worker_that_is_quicker_costs_some_of_the_habit),
+		cmocka_unit_test(rounds_are_gone_on_all_processors_but_the_callers),
+		cmocka_unit_test(nobody_goes_rounds_where_nobody_rings),
+		cmocka_unit_test(a_new_thread_does_not_have_the_habit_of_one_that_ended),
 		cmocka_unit_test(who_waits_for_something_else_has_its_task_run_too),
 		cmocka_unit_test(a_burst_of_who_has_the_habit_is_run),
 		cmocka_unit_test(a_pool_ends_with_a_ring_on_its_way),

@@ -19,6 +19,8 @@
 /* Initial-exec: one instruction in the shared library too, rather than a call; its few bytes fit what the loader keeps
  * for libraries that are loaded late. */
 extern _Thread_local uint32_t thread_index_plus_one __attribute__((tls_model("initial-exec")));
+/* Which one it is of all threads that ever got a number, from 1 on; 0: it has none. */
+extern _Thread_local uint64_t thread_serial __attribute__((tls_model("initial-exec")));
 
 uint32_t thread_index_claim(void);
 

@@ -55,8 +55,9 @@ typedef struct weir_options {
 			     * own stack */
 	bool always_wake;   /* a plain task from outside wakes a worker at once, if all sleep. Else it may not, where its thread has a
 			     * habit of waiting for one task at a time and running it itself (16 times in a row): then, if it computes on
-			     * instead, the task may begin as late as at the end of the thread's time slice on its processor, and later where a
-			     * thread of real time (sched(7)) keeps that processor from all others: programs that have such are to set it */
+			     * instead, a thread that looks for such tasks every 2 ms wakes the worker, 2 to 4 ms later (up to 8, where a second
+			     * task is submitted meanwhile), whatever keeps the submitter's processor. A worker that is bound to a processor
+			     * which a thread of real time (sched(7)) keeps waits for that, as always */
 } weir_options;
 
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bell.pml - who has the habit of waiting rings the bell instead of waking a worker, as runtime/bell.h has it.
+ * bell.pml - who has the habit of waiting rings instead of waking a worker, as runtime/bell.h has it.
  *
- * Modelled:  CALLERS callers that each submit SUBMITS times, wake or ring for each, and wait or go on; the bell; one worker that
- *            takes work and sleeps. Of what a caller has submitted the number counts. Wakes are tickets, as in runtime/park.h; where
- *            a ring meets one that is on its way it is left out.
+ * Modelled:  CALLERS callers that each submit SUBMITS times, wake or ring for each, and wait or go on, and may have rounds begun;
+ *            who goes the rounds, and may end them at any time; one worker that takes work and sleeps. Of what a caller has
+ *            submitted the number counts. Wakes are tickets, as in runtime/park.h. How many rounds something lies before it is
+ *            answered for is left open: any number, but for the last round.
  * Steps:     every access to shared memory is a step of its own; all of them are sequentially consistent.
  *
  * Property:  W12 by what it is for: when nothing moves any more, no work lies (assert in last()).
@@ -19,7 +20,7 @@
 #if SCENE == 0 /* one that does everything, again and again */
 #define CALLERS 1
 #define SUBMITS 4
-#else /* two that ring the same bell, one of them twice */
+#else /* two that ring, one of them twice */
 #define CALLERS 2
 #define SUBMITS (2 - c)
 #endif
@@ -28,7 +29,8 @@ byte work[CALLERS]; /* shown, and not taken */
 bool rung[CALLERS];
 bool idle; /* the worker is announced */
 byte wakes; /* of the worker */
-byte rings; /* of the bell */
+bool watching;
+byte calls; /* wakes of who goes the rounds */
 
 #if CALLERS == 1
 #define ANY (work[0] > 0)
@@ -56,10 +58,17 @@ inline take(from)
 	}
 }
 
-inline ring(c)
+inline ring(c, picked)
 {
 	rung[c] = 1;
-	rings++
+#if VAR != 6
+	if
+	:: watching
+	:: !watching ->
+		rung[c] = 0;
+		wake_one(picked)
+	fi
+#endif
 }
 
 proctype caller(byte c)
@@ -74,7 +83,7 @@ proctype caller(byte c)
 #endif
 #if VAR == 2
 		if
-		:: ring(c); work[c]++; goto next
+		:: ring(c, picked); work[c]++; goto next
 		:: skip
 		fi;
 #endif
@@ -87,16 +96,12 @@ proctype caller(byte c)
 #endif
 			if
 			:: covered
-			:: else -> ring(c)
+			:: else -> ring(c, picked)
 			fi
-		:: rung[c] = 0; /* more than one: another is woken for all, or it rings again */
-			if
-#if VAR == 3
-			:: skip
+		:: rung[c] = 0; /* more than one: another is woken for all */
+#if VAR != 3
+			wake_one(picked)
 #endif
-			:: wake_one(picked)
-			:: ring(c)
-			fi
 		fi;
 next:		covered = 0;
 		if
@@ -111,49 +116,79 @@ next:		covered = 0;
 			if
 			:: work[c] > 0 -> wake_one(picked)
 			:: else
-			fi
+			fi;
 #endif
+			if
+			:: !watching -> /* it has the habit: let there be rounds */
+#if VAR == 8
+				watching = 1;
+				if
+				:: skip
+				:: break /* who keeps its processor keeps it for ever */
+				fi;
+#endif
+				calls++
+			:: skip
+			fi
 		fi
 	:: submits == SUBMITS -> break
 	od
 }
 
-inline look_for(c, picked)
+inline answer_for(c, picked)
 {
-	if
-	:: rung[c] ->
 #if VAR != 5
-		rung[c] = 0;
+	rung[c] = 0;
 #endif
-		if
-		:: work[c] > 0 -> wake_one(picked)
-		:: else
-		fi;
-#if VAR == 5
-		rung[c] = 0
-#endif
+	if
+	:: work[c] > 0 -> wake_one(picked)
 	:: else
-	fi
+	fi;
+#if VAR == 5
+	rung[c] = 0
+#endif
 }
 
-active proctype bell()
+inline go_last_round(picked)
+{
+	if
+	:: rung[0] -> answer_for(0, picked)
+	:: else
+	fi;
+#if CALLERS > 1
+	if
+	:: rung[1] -> answer_for(1, picked)
+	:: else
+	fi
+#endif
+}
+
+active proctype watch()
 {
 	byte ticket;
 	bool picked;
+	goto end_sleep; /* it is made, or woken: the same */
+again:	ticket = calls;
+#if VAR != 8
+	watching = 1;
+#endif
 	do
-	::
-#if VAR != 6
-		ticket = rings;
-#endif
-		look_for(0, picked);
+	:: rung[0] -> answer_for(0, picked)
 #if CALLERS > 1
-		look_for(1, picked);
+	:: rung[1] -> answer_for(1, picked)
 #endif
-#if VAR == 6
-		ticket = rings;
+	:: skip -> break
+	od;
+#if VAR == 7
+	go_last_round(picked);
+	watching = 0;
+#else
+	watching = 0;
+	go_last_round(picked);
 #endif
-end_sleep:	rings != ticket
-	od
+end_sleep:
+	calls != ticket;
+	goto again
 }
 
 active proctype worker()
