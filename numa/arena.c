@@ -273,6 +273,29 @@ static void destroy_caches(struct arenas *arenas)
 	}
 }
 
+/* Where the kernel has no room for one mapping more, pages that are the middle of another go last. */
+static void unmap_graves(struct node_arena *n)
+{
+	for (bool any = true; any;) {
+		struct grave *left = NULL;
+		any = false;
+		for (struct grave *grave = n->graves, *next; grave; grave = next) {
+			next = grave->next;
+			if (pages_try_unmap(grave, grave->bytes)) {
+				any = true;
+				continue;
+			}
+			grave->next = left;
+			left = grave;
+		}
+		n->graves = left;
+	}
+	for (struct grave *grave = n->graves, *next; grave; grave = next) {
+		next = grave->next;
+		pages_unmap(grave, grave->bytes);
+	}
+}
+
 static void destroy_arena(struct node_arena *n)
 {
 	char name[40];
@@ -282,10 +305,7 @@ static void destroy_arena(struct node_arena *n)
 	snprintf(name, sizeof(name), "arena.%u.destroy", n->arena);
 	int error = mallctl(name, NULL, NULL, NULL, 0);
 	CHECK("E1", error == 0);
-	for (struct grave *grave = n->graves, *next; grave; grave = next) {
-		next = grave->next;
-		pages_unmap(grave, grave->bytes);
-	}
+	unmap_graves(n);
 }
 
 void arenas_destroy(struct arenas *arenas)

@@ -82,11 +82,30 @@ static struct mapping *add_mapping(struct arenas *arenas, uint32_t node, size_t 
 	return mapping;
 }
 
-static void remove_mapping(struct mapping *mapping)
+static void forget_mapping(struct mapping *mapping)
 {
 	mapping->next->previous = mapping->previous;
 	mapping->previous->next = mapping->next;
-	pages_unmap(mapping, mapping->bytes);
+}
+
+/* Where the kernel has no room for one mapping more, those that are the middle of another go last. */
+static void remove_mappings(struct mapping *head)
+{
+	for (bool any = true; any;) {
+		any = false;
+		for (struct mapping *mapping = head->next, *next; mapping != head; mapping = next) {
+			struct mapping kept = *mapping;
+			next = kept.next;
+			if (!pages_try_unmap(mapping, kept.bytes))
+				continue;
+			forget_mapping(&kept);
+			any = true;
+		}
+	}
+	for (struct mapping *mapping = head->next, *next; mapping != head; mapping = next) {
+		next = mapping->next;
+		pages_unmap(mapping, mapping->bytes);
+	}
 }
 
 static bool cut_chunk(struct arenas *arenas, uint32_t node, unsigned class)
@@ -139,9 +158,7 @@ void arenas_destroy(struct arenas *arenas)
 	if (!arenas)
 		return;
 	for (uint32_t i = 0; i < arenas->machine->nodes; i++) {
-		struct mapping *head = &arenas->node[i].mapped;
-		while (head->next != head)
-			remove_mapping(head->next);
+		remove_mappings(&arenas->node[i].mapped);
 		pthread_mutex_destroy(&arenas->node[i].lock);
 		large_fini(&arenas->node[i].large);
 	}

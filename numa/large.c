@@ -43,7 +43,6 @@
 
 #include "numa/arena.h"
 #include "numa/pages.h"
-#include "private/check.h"
 #include "private/clock.h"
 
 enum {
@@ -51,9 +50,8 @@ enum {
 	SHARED_BELOW_BYTES = 2 << 20,		 /* a larger block has a region of its own */
 	HUGE_BLOCK_BYTES = 2 * PAGES_HUGE_BYTES, /* from here on a block has huge pages */
 	CLASS_SHIFT_MIN = 15,
-	LOOKS_MAX = 8,		  /* free blocks of a class that are compared */
-	WIDER_MAX = 1,		  /* classes above its own that may serve a block */
-	HUGE_REGIONS_MAX = 16384, /* of all nodes; half of the mappings that a process may have */
+	LOOKS_MAX = 8, /* free blocks of a class that are compared */
+	WIDER_MAX = 1, /* classes above its own that may serve a block */
 };
 #define DECAY_NS WEIR_NS_PER_S
 
@@ -140,7 +138,7 @@ static size_t class_bytes(uint32_t class)
 	return (size_t)2 << (class + CLASS_SHIFT_MIN);
 }
 
-/* Each takes two of the kernel's mappings, of which a process has 65,530; those in small pages are joined. */
+/* Each takes two of the mappings that a process may have; those in small pages are joined. */
 static bool has_huge(const struct large *l, uint32_t class)
 {
 	return l->huge && class_bytes(class) >= HUGE_BLOCK_BYTES &&
@@ -494,7 +492,8 @@ void large_init(struct large *l, const struct weir_machine *machine, uint32_t no
 	l->bind = bind;
 	l->decays = true;
 	l->huge = pages_huge_when("") == PAGES_HUGE_ASKED;
-	l->huge_regions_max = HUGE_REGIONS_MAX / machine->nodes;
+	/* Two mappings each: half of those that a process may have, on all nodes. */
+	l->huge_regions_max = pages_mappings_max("") / 4 / machine->nodes;
 	l->page = (size_t)sysconf(_SC_PAGESIZE);
 	l->decay_ns = weir_clock_monotonic_ns();
 	pthread_mutexattr_t adaptive;
@@ -528,7 +527,7 @@ static void destroy_regions(struct large *l)
 	}
 	for (struct large_region *region = l->regions, *next; region; region = next) {
 		next = region->next;
-		CHECK("E1", pages_give_back(region->start, region->bytes));
+		pages_unmap(region->start, region->bytes);
 		free(region);
 	}
 	l->regions = NULL;

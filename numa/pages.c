@@ -7,6 +7,7 @@
  */
 #include "numa/pages.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "numa/host.h"
 #include "numa/pin.h"
 #include "private/atomics.h"
-#include "private/check.h"
+#include "private/compiler.h"
 #include "private/log.h"
 
 static _Atomic(bool) warned_of_binding;
@@ -61,7 +62,9 @@ void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes,
 
 void pages_unmap(void *start, size_t bytes)
 {
-	CHECK("E1", munmap(start, bytes) == 0);
+	if (likely(pages_try_unmap(start, bytes)) || pages_give_back(start, bytes))
+		return;
+	LOG(WEIR_LOG_WARN, "%zu bytes stay mapped: the kernel neither unmaps them nor takes their pages", bytes);
 }
 
 bool pages_try_unmap(void *start, size_t bytes)
@@ -79,6 +82,18 @@ bool pages_give_back(void *start, size_t bytes)
 void pages_set_huge(void *start, size_t bytes, bool huge)
 {
 	(void)madvise(start, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+uint32_t pages_mappings_max(const char *root)
+{
+	char text[32];
+	long length = host_file_read(root, "/proc/sys/vm/max_map_count", text, sizeof(text) - 1);
+	text[length > 0 ? length : 0] = '\0';
+	char *end;
+	unsigned long most = strtoul(text, &end, 10);
+	if (end == text || *text == '-')
+		return PAGES_MAPPINGS;
+	return most < INT32_MAX ? (uint32_t)most : INT32_MAX;
 }
 
 enum pages_huge pages_huge_when(const char *root)

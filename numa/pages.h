@@ -9,6 +9,8 @@
 
 /* Fresh zero pages, reserved but not yet backed, preferred on a node if bind. alignment: a power of two. NULL: none. */
 void *pages_map(const struct weir_machine *machine, uint32_t node, size_t bytes, size_t alignment, bool bind);
+
+/* Where the kernel has no room for its records, as these pages are the middle of a mapping, their memory goes and the addresses stay. */
 void pages_unmap(void *start, size_t bytes);
 
 /* False: the kernel could not, for want of room for its records; nothing changed. */
@@ -24,6 +26,10 @@ void pages_set_huge(void *start, size_t bytes, bool huge);
 enum pages_huge { PAGES_HUGE_NEVER, PAGES_HUGE_ASKED, PAGES_HUGE_ALWAYS };
 enum { PAGES_HUGE_BYTES = 1 << 21 };
 enum pages_huge pages_huge_when(const char *root);
+
+/* Mappings that a process may have (vm.max_map_count); where that is not known, as many as the kernel comes with. */
+enum { PAGES_MAPPINGS = 65530 };
+uint32_t pages_mappings_max(const char *root);
 
 /* May memory be bound here? Tried on a page; a refusal is warned of once in the process's life. False off this machine.
  */

@@ -78,10 +78,9 @@ weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t sl
 	uint64_t most = (uint64_t)slots->live_max + (uint64_t)THREADS_MAX * (slots->cache_max + SLOTS_BATCH);
 	uint32_t segments = (uint32_t)((most + SLOTS_SEGMENT - 1) / SLOTS_SEGMENT);
 	segments = segments < SLOTS_SEGMENTS ? segments : SLOTS_SEGMENTS;
-	size_t segment_bytes = (size_t)SLOTS_SEGMENT << slots->slot_shift;
-	slots->flat_bytes = segments * segment_bytes;
-	void *flat = mmap(NULL, slots->flat_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-			  -1, 0);
+	slots->flat_bytes = segments * ((size_t)SLOTS_SEGMENT << slots->slot_shift);
+	/* Not writable before it is needed: where the kernel overcommits nothing (vm.overcommit_memory 2), what is writable is charged. */
+	void *flat = mmap(NULL, slots->flat_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (flat == MAP_FAILED) {
 		size_t bytes = slots->flat_bytes;
 		slots_destroy(slots);
@@ -90,8 +89,6 @@ weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t sl
 	}
 	slots->flat = flat;
 	slots->made_max = segments * SLOTS_SEGMENT < SLOTS_MAX ? segments * SLOTS_SEGMENT : SLOTS_MAX;
-	for (uint32_t i = 0; i < segments; i++)
-		at_store(&slots->segment[i], slots->flat + i * segment_bytes, relaxed, none);
 	return WEIR_OK;
 }
 
@@ -183,24 +180,40 @@ static uint32_t pop_chain(struct slots *slots)
 	return SLOTS_NONE;
 }
 
+/* Its part of the range, zero; the same if several threads do it at once. Numbers are made in order, so what is writable is one mapping. */
+static char *open_segment(struct slots *slots, uint32_t number)
+{
+	size_t bytes = (size_t)SLOTS_SEGMENT << slots->slot_shift;
+	char *segment = slots->flat + (number >> SLOTS_SEGMENT_BITS) * bytes;
+	return mprotect(segment, bytes, PROT_READ | PROT_WRITE) == 0 ? segment : NULL;
+}
+
+static char *new_segment(struct slots *slots, uint32_t number)
+{
+	size_t bytes = (size_t)SLOTS_SEGMENT << slots->slot_shift;
+	char *segment = aligned_alloc((size_t)1 << slots->slot_shift, bytes);
+	if (!segment)
+		return NULL;
+	memset(segment, 0, bytes);
+	uint32_t base = number & ~(uint32_t)(SLOTS_SEGMENT - 1);
+	for (uint32_t i = 0; i < SLOTS_SEGMENT; i++)
+		slots->slot_init(segment + ((size_t)i << slots->slot_shift), base + i, slots->generation);
+	return segment;
+}
+
 /* Make sure that the segment of a number is there. False: no memory. */
 static bool make_segment(struct slots *slots, uint32_t number)
 {
 	_Atomic(char *) *place = &slots->segment[number >> SLOTS_SEGMENT_BITS];
 	if (at_load(place, relaxed, none))
 		return true;
-	size_t bytes = (size_t)SLOTS_SEGMENT << slots->slot_shift;
-	char *segment = aligned_alloc((size_t)1 << slots->slot_shift, bytes);
+	char *segment = slots->flat ? open_segment(slots, number) : new_segment(slots, number);
 	if (!segment)
 		return false;
-	memset(segment, 0, bytes);
-	uint32_t base = number & ~(uint32_t)(SLOTS_SEGMENT - 1);
-	for (uint32_t i = 0; i < SLOTS_SEGMENT; i++)
-		slots->slot_init(segment + ((size_t)i << slots->slot_shift), base + i, slots->generation);
 	char *none = NULL;
 	/* ORDER(slots_segment): release, pairs with the acquire in slots_at(). Failure: another thread's segment is
 	 * there, and slots_at() will acquire it. */
-	if (!at_cas(place, &none, segment, release, relaxed, slots_segment))
+	if (!at_cas(place, &none, segment, release, relaxed, slots_segment) && !slots->flat)
 		free(segment);
 	return true;
 }

@@ -83,8 +83,8 @@ struct slots {
  * slot is in use here matches it by 1 in 2^39. Errors: WEIR_ENOMEM. */
 weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_size,
 			 void (*slot_init)(void *slot, uint32_t number, uint64_t generation));
-/* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, not used before it is
- * touched. New slots are zero. */
+/* The same in one range of addresses, for what finds slot n at base + n * slot_size. Reserved, and neither used nor charged (nor may it
+ * be looked at) before a slot of its segment is made. New slots are zero. */
 weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t slot_size);
 void slots_destroy(struct slots *slots);
 

@@ -18,7 +18,9 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "numa/arena.h"
 #include "numa/large.h"
+#include "numa/pages.h"
 
 enum { MIB = 1 << 20, PAGE_SLACK = 8192, DONTNEED_LOCKED = 24 };
 
@@ -27,9 +29,10 @@ static weir_machine *machine;
 /* What the kernel does with pages that it is offered. */
 static struct host {
 	bool takes_none, takes_no_locked, unmaps_none;
-	bool maps_askew;     /* never at a huge page's beginning */
-	size_t maps_most;    /* bytes at a time; 0: what it can */
-	struct large *large; /* a block that is freed meanwhile */
+	bool unmaps_every_second; /* try */
+	bool maps_askew;	  /* never at a huge page's beginning */
+	size_t maps_most;	  /* bytes at a time; 0: what it can */
+	struct large *large;	  /* a block that is freed meanwhile */
 	void *block;
 	int offered;
 	int purge_at_lock; /* which of the next: 0: none */
@@ -85,7 +88,8 @@ void *mmap(void *start, size_t bytes, int protection, int flags, int file, off_t
 
 int munmap(void *start, size_t bytes)
 {
-	if (host.unmaps_none) {
+	static int tries;
+	if (host.unmaps_none || (host.unmaps_every_second && tries++ % 2 == 0)) {
 		errno = ENOMEM;
 		return -1;
 	}
@@ -314,6 +318,82 @@ static void who_has_no_mapping_left_is_refused_and_not_ended(void **state)
 	}
 }
 
+/* E1: the same of arenas, small blocks included. It failed where that ended the program. */
+static void arenas_that_cannot_be_unmapped_leave_addresses_alone(void **state)
+{
+	(void)state;
+	enum { BLOCKS = 600, BYTES = 20000, SLACK = 4 * MIB };
+	static void *block[BLOCKS];
+	host = (struct host){0};
+	struct arenas *arenas = arenas_create(machine);
+	assert_non_null(arenas);
+	for (int i = 0; i < BLOCKS; i++) {
+		block[i] = arenas_alloc(arenas, 0, BYTES);
+		assert_non_null(block[i]);
+		memset(block[i], 1, BYTES);
+	}
+	for (int i = 0; i < BLOCKS; i += 2)
+		(void)arenas_free(arenas, 0, block[i], BYTES);
+	long before = fixture_resident_bytes();
+	host.unmaps_none = true;
+	arenas_destroy(arenas);
+	host.unmaps_none = false;
+	assert_true(FIXTURE_SANITIZED || fixture_resident_bytes() <= before - BLOCKS / 2 * BYTES + SLACK);
+}
+
+static long mapped_bytes(void)
+{
+	long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%ld", &pages), 1);
+	fclose(file);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* What was no room for at first goes when its neighbours are gone. */
+static void what_could_not_be_unmapped_at_first_is_unmapped_at_last(void **state)
+{
+	(void)state;
+	if (FIXTURE_SANITIZED)
+		skip(); /* munmap() is not ours there */
+	enum { BLOCKS = 600, BYTES = 20000 };
+	host = (struct host){0};
+	long before = mapped_bytes();
+	struct arenas *arenas = arenas_create(machine);
+	assert_non_null(arenas);
+	for (int i = 0; i < BLOCKS; i++)
+		assert_non_null(arenas_alloc(arenas, 0, BYTES));
+	host.unmaps_every_second = true;
+	arenas_destroy(arenas);
+	host.unmaps_every_second = false;
+	/* All but one at most, which was tried alone. */
+	assert_true(mapped_bytes() <= before + 3 * MIB);
+}
+
+/* vm.max_map_count says how many blocks may have huge pages. */
+static void the_hosts_limit_of_mappings_is_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		uint32_t most;
+	} cases[] = {{"65530\n", 65530},	   {"262144\n", 262144}, {"0\n", 0},
+		     {"99999999999\n", INT32_MAX}, {"", PAGES_MAPPINGS}, {"-7\n", PAGES_MAPPINGS},
+		     {"many", PAGES_MAPPINGS}};
+	struct fixture f;
+	fixture_create(&f);
+	assert_int_equal(pages_mappings_max(f.root), PAGES_MAPPINGS);
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		fixture_text(&f, "/proc/sys/vm/max_map_count", cases[i].text);
+		assert_int_equal(pages_mappings_max(f.root), cases[i].most);
+	}
+	fixture_destroy(&f);
+	struct large *l = made(true);
+	assert_int_equal(l->huge_regions_max, pages_mappings_max("") / 4);
+	unmake(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +405,9 @@ int main(void)
 		cmocka_unit_test(many_blocks_in_huge_pages_do_not_use_up_all_mappings),
 		cmocka_unit_test(a_purge_finds_what_is_kept_in_a_block_that_is_being_taken),
 		cmocka_unit_test(who_has_no_mapping_left_is_refused_and_not_ended),
+		cmocka_unit_test(arenas_that_cannot_be_unmapped_leave_addresses_alone),
+		cmocka_unit_test(what_could_not_be_unmapped_at_first_is_unmapped_at_last),
+		cmocka_unit_test(the_hosts_limit_of_mappings_is_read),
 	};
 	return cmocka_run_group_tests(tests, make_machine, destroy_machine);
 }
