@@ -69,14 +69,20 @@ static void refuse(struct run *run, size_t index, weir_status status)
 	run_halt_if_due(run, 1);
 }
 
-/* Wait until something ended, or a moment: the pool takes no more tasks now. */
-static void wait_for_an_end(struct run *run)
+/* Wait until something began or ended, or a moment. The caller holds the lock. */
+static void wait_for_news(struct run *run)
 {
 	uint64_t until_ns = process_unix_ns() + RETRY_MS * WEIR_NS_PER_MS;
 	struct timespec until = {.tv_sec = (time_t)(until_ns / WEIR_NS_PER_S),
 				 .tv_nsec = (long)(until_ns % WEIR_NS_PER_S)};
-	pthread_mutex_lock(&run->lock);
 	pthread_cond_timedwait(&run->ended, &run->lock, &until);
+}
+
+/* The pool takes no more tasks now. */
+static void wait_for_an_end(struct run *run)
+{
+	pthread_mutex_lock(&run->lock);
+	wait_for_news(run);
 	pthread_mutex_unlock(&run->lock);
 }
 
@@ -89,12 +95,48 @@ static bool asks_for_nothing(const weir_demand *demand)
 	return !(demand->cores > 0) && !demand->memory_bytes && !demand->bandwidth_bytes_s && !counted;
 }
 
+/* With -j 1: who is first in the pool's waiting room is one question, whose grant is handed on to whom another. So no more than one
+ * waits, and the list's order holds exactly. */
+static bool one_at_a_time(const struct run *run)
+{
+	return run->options->jobs_at_once == 1;
+}
+
+static int before(const void *one, const void *other, void *context)
+{
+	static const int turn[WEIR_CLASSES] = {
+		[WEIR_CRITICAL] = 0, [WEIR_HIGH] = 1, [WEIR_NORMAL] = 2, [WEIR_BEST_EFFORT] = 3};
+	const struct run *run = context;
+	size_t a = *(const size_t *)one, b = *(const size_t *)other;
+	const weir_demand *mine = &run->file.job[a].demand, *its = &run->file.job[b].demand;
+	if (mine->task_class != its->task_class)
+		return turn[mine->task_class] < turn[its->task_class] ? -1 : 1;
+	if (mine->priority != its->priority)
+		return mine->priority > its->priority ? -1 : 1;
+	return a < b ? -1 : 1;
+}
+
+/* Until all that were submitted have begun, or ended without that. */
+static void wait_for_a_turn(struct run *run, uint64_t submitted)
+{
+	pthread_mutex_lock(&run->lock);
+	while (!run->ending && run->begun < submitted && weir_group_pending(run->group))
+		wait_for_news(run);
+	pthread_mutex_unlock(&run->lock);
+}
+
 static void submit_all(struct run *run)
 {
-	for (size_t i = 0; i < run->file.jobs && !run_is_ending(run);) {
+	uint64_t begin_ns = weir_clock_monotonic_ns(), submitted = 0;
+	for (size_t i = 0; i < run->file.jobs; i++)
+		run->turn[i] = i;
+	if (one_at_a_time(run))
+		qsort_r(run->turn, run->file.jobs, sizeof(run->turn[0]), before, run);
+	for (size_t n = 0; n < run->file.jobs && !run_is_ending(run);) {
+		size_t i = run->turn[n];
 		weir_demand demand = demand_of(run, i);
 		run->job[i] = (struct run_job){run, i};
-		run->result[i].submitted_ns = weir_clock_monotonic_ns();
+		run->result[i].submitted_ns = one_at_a_time(run) ? begin_ns : weir_clock_monotonic_ns();
 		weir_status status = asks_for_nothing(&demand)
 					     ? WEIR_EINVAL
 					     : weir_submit(run->group, run_command, &run->job[i], &demand);
@@ -106,7 +148,10 @@ static void submit_all(struct run *run)
 			return;
 		if (status)
 			refuse(run, i, status);
-		i++;
+		submitted += !status;
+		n++;
+		if (one_at_a_time(run))
+			wait_for_a_turn(run, submitted);
 	}
 }
 
@@ -243,7 +288,8 @@ static bool set_up(struct run *run)
 	const struct run_options *o = run->options;
 	run->job = calloc(run->file.jobs, sizeof(*run->job));
 	run->result = calloc(run->file.jobs, sizeof(*run->result));
-	if (!run->job || !run->result) {
+	run->turn = calloc(run->file.jobs, sizeof(*run->turn));
+	if (!run->job || !run->result || !run->turn) {
 		run_complain("no memory for %zu jobs", run->file.jobs);
 		return false;
 	}
@@ -271,6 +317,7 @@ static void take_down(struct run *run)
 	starter_destroy(run->starter);
 	free(run->job);
 	free(run->result);
+	free(run->turn);
 	jobfile_free(&run->file);
 	pthread_cond_destroy(&run->ended);
 	pthread_mutex_destroy(&run->lock);

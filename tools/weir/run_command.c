@@ -107,6 +107,8 @@ static bool begin(struct run *run, const weir_amount *granted)
 	bool go = !run->ending;
 	if (go)
 		run_counts_start(&run->counts, granted);
+	run->begun += go;
+	pthread_cond_broadcast(&run->ended);
 	pthread_mutex_unlock(&run->lock);
 	return go;
 }

@@ -30,6 +30,7 @@ struct run {
 	struct jobfile file;
 	struct run_job *job;
 	struct result *result;
+	size_t *turn; /* of the jobs: which is submitted when */
 	weir_pool *pool;
 	weir_group *group;
 	struct watch *watch;
@@ -42,6 +43,7 @@ struct run {
 	pthread_mutex_t lock; /* for all below, and joblog */
 	pthread_cond_t ended;
 	struct run_counts counts;
+	uint64_t begun; /* commands that have been started, or are about to be */
 	bool ending;	 /* no command starts any more */
 	int signal;	 /* that ended it */
 	int halt_status; /* of the command that did; -1: none */
