@@ -60,6 +60,7 @@ weir_status slots_create(struct slots **out, uint32_t live_max, uint32_t slot_si
 	slots->live_max = live_max < SLOTS_MAX ? live_max : SLOTS_MAX;
 	uint32_t share = slots->live_max / THREADS_MAX;
 	slots->cache_max = share < SLOTS_CACHE_MAX ? share : SLOTS_CACHE_MAX;
+	slots->cache_low = slots->cache_max ? slots->cache_max - 1 : 0;
 	slots->slot_shift = (uint32_t)__builtin_ctz(slot_size);
 	slots->slot_init = slot_init;
 	slots->generation = next_generation();
@@ -292,14 +293,20 @@ NOINLINE uint32_t slots_get_slow(struct slots *slots)
 static uint32_t chain(struct slots *slots, const uint32_t *slot, uint32_t count)
 {
 	uint32_t next = SLOTS_NONE;
-	/* They were put a while ago, so they are not at hand any more, and stores wait for one another. */
-	for (uint32_t i = 0; i < count; i++)
-		__builtin_prefetch(link_of(slots, slot[i]), 1);
 	while (count--) {
 		link_of(slots, slot[count])->next = next;
 		next = slot[count];
 	}
 	return next;
+}
+
+/* The next put will spill. The stack is the other threads' as well; the slots were put a while ago, so they are not at hand any more,
+ * and stores into them wait for one another. */
+static void fetch_for_spill(struct slots *slots, const struct slot_cache *cache)
+{
+	__builtin_prefetch(&slots->stack, 1);
+	for (uint32_t i = 0; i < (slots->cache_max + 1) / 2; i++)
+		__builtin_prefetch(link_of(slots, cache->slot[i]), 1);
 }
 
 NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
@@ -313,8 +320,6 @@ NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 		return;
 	}
 	if (held >= slots->cache_max) {
-		/* The other threads write it as well. */
-		__builtin_prefetch(&slots->stack, 1);
 		/* The older half goes: the younger is warm. */
 		uint32_t spilled = (held + 1) / 2;
 		push_chain(slots, chain(slots, cache->slot, spilled));
@@ -324,6 +329,8 @@ NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 	}
 	cache->slot[held] = number;
 	draw(slots, cache, 0, 1);
+	if (held == slots->cache_low)
+		fetch_for_spill(slots, cache);
 }
 
 void slots_retire(struct slots *slots)

@@ -59,6 +59,7 @@ struct slots {
 	/* Read-mostly. */
 	uint32_t live_max;
 	uint32_t cache_max;  /* 0: no caches, every slot comes from the stack and goes there */
+	uint32_t cache_low;  /* the same less one: who fills its cache, and will spill half of it next, gets that ready */
 	uint32_t slot_shift; /* a slot has 1 << slot_shift bytes */
 	uint32_t made_max;   /* numbers end below it */
 	uint64_t attention;  /* what a cache's is at first */
@@ -179,9 +180,9 @@ static ALWAYS_INLINE uint32_t slots_get(struct slots *slots)
 /* Give a slot back. */
 static ALWAYS_INLINE void slots_put(struct slots *slots, uint32_t number)
 {
-	uint64_t state;
-	struct slot_cache *cache = slots_room_at_hand(slots, &state);
-	if (likely(cache))
+	struct slot_cache *cache = slots_cache(slots);
+	uint64_t state = likely(cache) ? at_load(&cache->state, relaxed, none) : UINT32_MAX;
+	if (likely((uint32_t)state < slots->cache_low))
 		slots_put_at_hand(cache, state, number);
 	else
 		slots_put_slow(slots, number);
