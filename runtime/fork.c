@@ -51,14 +51,14 @@ __attribute__((used)) void fork_spawn_slow(weir_worker *face, weir_fork_slot *he
 }
 
 /* Run something that the thief of our child left to steal. */
-static bool leapfrog(struct worker *worker, weir_fork_slot *slot, const weir_task *root)
+static bool leapfrog(struct worker *worker, weir_fork_slot *slot)
 {
 	uint32_t thief = forks_thief(slot);
 	if (thief == FORK_NOBODY)
 		return false;
 	struct worker *victim = pool_worker(worker->pool, thief);
 	struct found found;
-	if (!victim || !route_take_fork(worker, victim, root, &found))
+	if (!victim || !route_take_fork(worker, victim, slot, &found))
 		return false;
 	worker_run_found(worker, &found);
 	return true;
@@ -80,7 +80,7 @@ static void wait_for_thief(struct worker *worker, weir_fork_slot *slot)
 		for (int spins = 0; spins < JOIN_SPINS; spins++) {
 			if (forks_done(slot))
 				return;
-			if (leapfrog(worker, slot, root))
+			if (leapfrog(worker, slot))
 				spins = 0;
 			else
 				at_pause();
@@ -89,7 +89,7 @@ static void wait_for_thief(struct worker *worker, weir_fork_slot *slot)
 		if (!forks_await(slot))
 			return;
 		/* R of the argument in park.h, forks_await() being A; and the thief knows that we want more. */
-		if (!leapfrog(worker, slot, root) && !thief_has_more(worker, slot, root))
+		if (!leapfrog(worker, slot) && !thief_has_more(worker, slot, root))
 			worker_sleep_in_join(worker, ticket);
 	}
 }

@@ -146,7 +146,7 @@ static weir_task *take_lanes(weir_pool *pool, struct node_queues *queue, uint32_
 /* Q3: may one more worker run this root's children? */
 struct help {
 	struct worker *worker;
-	const weir_task *only;
+	weir_fork_slot *joined;
 	weir_task *root;
 	uint32_t counted;
 };
@@ -160,9 +160,10 @@ static bool may_help(void *context, uintptr_t tag)
 {
 	struct help *help = context;
 	help->root = (weir_task *)tag;
-	/* A joiner that leapfrogs is counted already. */
-	if (help->only)
-		return help->root == help->only;
+	/* A joiner that leapfrogs is counted already. F9: while its child is not done the thief has nothing public but what the child
+	 * forked. We look after we have seen what is public: if the thief was done before it made that public, we see that. */
+	if (help->joined)
+		return help->root == at_load(&help->worker->root, relaxed, none) && !forks_done(help->joined);
 	return is_near_enough(help->worker, help->root) && task_helper_in(help->root, &help->counted);
 }
 
@@ -172,12 +173,12 @@ static bool may_ask(const struct worker *thief, const weir_task *root)
 	return root && task_help_left(root) && is_near_enough(thief, root);
 }
 
-bool route_take_fork(struct worker *worker, struct worker *victim, const weir_task *only, struct found *found)
+bool route_take_fork(struct worker *worker, struct worker *victim, weir_fork_slot *joined, struct found *found)
 {
 	weir_task *root = at_load(&victim->root, relaxed, none);
-	if (only ? root != only : !may_ask(worker, root))
+	if (joined ? root != at_load(&worker->root, relaxed, none) : !may_ask(worker, root))
 		return false;
-	struct help help = {.worker = worker, .only = only};
+	struct help help = {.worker = worker, .joined = joined};
 	bool raced = false;
 	weir_fork_slot *slot = forks_steal(&victim->forks, worker->number, may_help, &help, &raced);
 	if (!slot) {

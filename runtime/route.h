@@ -52,8 +52,8 @@ bool route_take_of(struct worker *worker, struct intake *in, const weir_group *g
 /* May there be something for this worker? For announce-then-re-check: no false "no". */
 bool route_any(struct worker *worker);
 
-/* Take a forked child of one victim. only: of this root alone; NULL: of any that may be helped. */
-bool route_take_fork(struct worker *worker, struct worker *victim, const weir_task *only, struct found *found);
+/* Take a forked child of one victim. joined: for who waits for this slot, whose thief the victim was: only if it still is. */
+bool route_take_fork(struct worker *worker, struct worker *victim, weir_fork_slot *joined, struct found *found);
 
 /* Whether somebody may run forked children of what this worker runs, or will. A hint. */
 static inline bool route_may_ask(const struct worker *victim)

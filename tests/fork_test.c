@@ -17,6 +17,7 @@
 #include <weir/weir.h>
 
 #include "fixture.h"
+#include "runtime/route.h"
 #include "runtime/pool.h"
 
 static weir_pool *make_pool(const weir_options *options)
@@ -320,6 +321,32 @@ static void a_stack_holds_only_what_is_deeper_than_what_is_below(void **state)
 	print_message("%llu children were stolen\n", (unsigned long long)stolen);
 }
 
+/* Found once under ThreadSanitizer on a busy machine: a joiner saw whose thief its child had, was stopped, and took what the thief had made
+ * public after it was done with the child: of another branch, nearer to the root than what waited (F9). */
+static void a_thief_that_is_done_is_no_thief_any_more(void **state)
+{
+	(void)state;
+	static struct worker joiner, thief;
+	static weir_task root;
+	uintptr_t tag = (uintptr_t)&root;
+	struct found found;
+	bool raced;
+	assert_int_equal(forks_init(&joiner.forks, 8), WEIR_OK);
+	assert_int_equal(forks_init(&thief.forks, 8), WEIR_OK);
+	at_init(&joiner.root, &root);
+	at_init(&thief.root, &root);
+	forks_publish_all(&joiner.forks, joiner.forks.base + 1, tag);
+	weir_fork_slot *child = forks_steal(&joiner.forks, 1, NULL, NULL, &raced);
+	assert_ptr_equal(child, joiner.forks.base);
+	forks_publish_all(&thief.forks, thief.forks.base + 2, tag);
+	assert_true(route_take_fork(&joiner, &thief, child, &found));
+	assert_ptr_equal(found.fork, thief.forks.base);
+	assert_false(forks_finish(child));
+	assert_false(route_take_fork(&joiner, &thief, child, &found));
+	forks_fini(&joiner.forks);
+	forks_fini(&thief.forks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +355,7 @@ int main(void)
 		cmocka_unit_test(functions_without_a_result_do_all_of_their_work),
 		cmocka_unit_test(the_private_path_writes_one_line_which_is_its_own),
 		cmocka_unit_test(a_stack_holds_only_what_is_deeper_than_what_is_below),
+		cmocka_unit_test(a_thief_that_is_done_is_no_thief_any_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
