@@ -269,6 +269,8 @@ NOINLINE uint32_t slots_get_slow(struct slots *slots)
 	/* A thread that has its number only now finds what the number's last holder left. */
 	if (slots_at_hand(cache))
 		return slots_get_at_hand(cache);
+	if (cache)
+		cache->fetched = false;
 	/* Counted before it is had: see slots_made. */
 	draw(slots, cache, 1, 0);
 	uint32_t first = pop_chain(slots);
@@ -301,9 +303,12 @@ static uint32_t chain(struct slots *slots, const uint32_t *slot, uint32_t count)
 }
 
 /* The next put will spill. The stack is the other threads' as well; the slots were put a while ago, so they are not at hand any more,
- * and stores into them wait for one another. */
-static void fetch_for_spill(struct slots *slots, const struct slot_cache *cache)
+ * and stores into them wait for one another. Once: who puts and gets by turns at the brim comes here each time. */
+static void fetch_for_spill(struct slots *slots, struct slot_cache *cache)
 {
+	if (cache->fetched)
+		return;
+	cache->fetched = true;
 	__builtin_prefetch(&slots->stack, 1);
 	for (uint32_t i = 0; i < (slots->cache_max + 1) / 2; i++)
 		__builtin_prefetch(link_of(slots, cache->slot[i]), 1);
@@ -324,6 +329,7 @@ NOINLINE void slots_put_slow(struct slots *slots, uint32_t number)
 		uint32_t spilled = (held + 1) / 2;
 		push_chain(slots, chain(slots, cache->slot, spilled));
 		held -= spilled;
+		cache->fetched = false;
 		memmove(cache->slot, cache->slot + spilled, held * sizeof(cache->slot[0]));
 		draw(slots, cache, -(int32_t)spilled, -(int32_t)spilled);
 	}

@@ -52,6 +52,7 @@ struct slot_cache {
 	_Atomic(uint64_t) where;     /* as of the grants that it is good for */
 	uint32_t bias_wait;	     /* publishes before the bias is tried again */
 	uint32_t bias_waited;	     /* of these */
+	bool fetched;		     /* what the next spill writes to, since it spilled or ran empty */
 	uint32_t slot[SLOTS_CACHE_MAX];
 };
 
@@ -59,7 +60,7 @@ struct slots {
 	/* Read-mostly. */
 	uint32_t live_max;
 	uint32_t cache_max;  /* 0: no caches, every slot comes from the stack and goes there */
-	uint32_t cache_low;  /* the same less one: who fills its cache, and will spill half of it next, gets that ready */
+	uint32_t cache_low;  /* one less: whose cache is as full will spill half of it soon, and fetches that */
 	uint32_t slot_shift; /* a slot has 1 << slot_shift bytes */
 	uint32_t made_max;   /* numbers end below it */
 	uint64_t attention;  /* what a cache's is at first */

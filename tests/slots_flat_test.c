@@ -100,6 +100,45 @@ static void who_is_refused_a_segment_gets_no_slot_and_later_one(void **state)
 	slots_destroy(slots);
 }
 
+static uint32_t at_hand(struct slot_cache *cache)
+{
+	return (uint32_t)at_load(&cache->state, relaxed, none);
+}
+
+/* Who put and got by turns where the next put would spill fetched all that a spill writes to each time: 600 instructions a put. */
+static void what_a_spill_writes_to_is_fetched_once(void **state)
+{
+	(void)state;
+	enum { SLOTS = 2 * SLOTS_CACHE_MAX };
+	uint32_t number[SLOTS], next = 0;
+	struct slots *slots;
+	assert_int_equal(slots_create_flat(&slots, LIVE_MAX, SIZE), WEIR_OK);
+	for (uint32_t i = 0; i < SLOTS; i++)
+		number[i] = slots_get(slots);
+	struct slot_cache *cache = slots_cache(slots);
+	while (at_hand(cache) < slots->cache_max) {
+		assert_false(cache->fetched);
+		slots_put(slots, number[next++]);
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_true(cache->fetched);
+		uint32_t slot = slots_get(slots);
+		slots_put(slots, slot);
+	}
+	slots_put(slots, number[next++]);
+	assert_false(cache->fetched);
+	assert_true(at_hand(cache) < slots->cache_max);
+	while (at_hand(cache) < slots->cache_max)
+		slots_put(slots, number[next++]);
+	assert_true(cache->fetched);
+	while (at_hand(cache))
+		(void)slots_get(slots);
+	assert_true(cache->fetched);
+	(void)slots_get(slots);
+	assert_false(cache->fetched);
+	slots_destroy(slots);
+}
+
 static void *use_slots(void *argument)
 {
 	struct slots *slots = argument;
@@ -137,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_has_no_slots_yet_is_not_charged),
 		cmocka_unit_test(who_is_refused_a_segment_gets_no_slot_and_later_one),
+		cmocka_unit_test(what_a_spill_writes_to_is_fetched_once),
 		cmocka_unit_test(threads_that_open_a_segment_together_have_slots_of_their_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
