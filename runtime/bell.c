@@ -73,11 +73,13 @@ static void answer_for(weir_pool *pool, struct intake *in)
 static bool go_round(weir_pool *pool, bool last, int *processor)
 {
 	struct producers *producers = pool->producers;
-	uint32_t made = at_load(&producers->made, relaxed, none);
+	/* ORDER(announce): seq_cst, as is the load of each: after `watching` was cleared. Pairs with make() (producers.c): who rings while that
+	 * was set has its lane among them. */
+	uint32_t made = at_load(&producers->made, seq_cst, announce);
 	bool any = false;
 	for (uint32_t i = 0; i < made && i < producers->lanes_max; i++) {
-		/* ORDER(intakes): acquire, pairs with the release in make() (producers.c): it is whole. */
-		struct intake *in = at_load(&producers->all[i], acquire, intakes);
+		/* ORDER(intakes): acquire, pairs with make() (producers.c): it is whole. ORDER(announce): seq_cst, as above. */
+		struct intake *in = at_load(&producers->all[i], seq_cst, intakes);
 		if (!in)
 			continue;
 		/* ORDER(announce): seq_cst, after `watching` was cleared; pairs with the store in ring(). */
@@ -184,6 +186,7 @@ static void become_mine(struct intake *in)
 	habit->alone = 0;
 	habit->needed = HABIT_MIN;
 	habit->more = false;
+	at_store(&habit->missed, 0, relaxed, none);
 }
 
 static bool ring(weir_pool *pool, struct intake *in)
@@ -219,9 +222,10 @@ NOINLINE bool bell_ring(weir_pool *pool, struct intake *in)
 		return false;
 	if (in->pushed == habit->waited + 1)
 		return habit->alone >= habit->needed && ring(pool, in);
-	habit->more = true;
+	/* Who does not wait, for longer than a round, may never: it is not to be late again and again. */
+	habit->more = !at_load(&habit->missed, relaxed, none);
 	habit->alone = 0;
-	if (route_only_here(pool, in->node) && ring(pool, in))
+	if (habit->more && route_only_here(pool, in->node) && ring(pool, in))
 		return true;
 	/* Who is woken now serves what was rung for too. */
 	if (habit->rang)
@@ -266,11 +270,13 @@ void bell_waits(weir_pool *pool, struct intake *in, bool ran)
 		count_one(habit, ran);
 	else if (calls)
 		habit->alone = 0;
+	/* Rounds are for who rings: what has demands, or was done long ago, is waited for without. */
+	bool comes_to_ring = calls == 1 && habit->alone == habit->needed;
 	habit->waited = in->pushed;
 	habit->more = false;
 	if (unlikely(habit->rang))
 		settle(pool, in);
-	if (unlikely(habit->alone == habit->needed)) {
+	if (unlikely(comes_to_ring)) {
 		if (pool->bell)
 			begin(pool);
 		else

@@ -24,7 +24,8 @@
  * submits another: that wakes a worker at once, for both. After each such loss it takes twice as many to be believed again, up to
  * HABIT_MAX; after HABIT_MAX that were right it takes half as many. So in n tasks it loses at most log2(HABIT_MAX / HABIT_MIN) + n /
  * HABIT_MAX times. In what it submits before it waits again, the worker that is bound to its own processor is rung for instead
- * of woken, if nobody else sleeps: it would take the processor from who submits, and others would find nothing meanwhile.
+ * of woken, if nobody else sleeps: it would take the processor from who submits, and others would find nothing meanwhile. Until a
+ * round finds something of that: who does not wait for so long may never.
  *
  * Why W12. Shown, then rung; a round clears `rung` before it looks at what is shown: so while `rung` is set a look is to come, and who
  * pushes need not ring again (C of the argument in park.h: seq_cst, all four of show, load, clear, look). Rung, then looked

@@ -225,6 +225,24 @@ static void nobody_goes_rounds_where_nobody_rings(void **state)
 	end_pool(pool);
 }
 
+/* Tasks with demands, and groups that were done, are waited for without a ring: who has the habit has no rounds begun by that. */
+static void a_wait_for_nothing_has_no_rounds_begun(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_group *group = hostile_group(pool);
+	take_up_the_habit(pool, group);
+	while (at_load(&pool->bell->watching, relaxed, none))
+		usleep(1000);
+	habit_of(pool)->alone = habit_of(pool)->needed;
+	uint32_t ticket = park_ticket(&pool->bell->park);
+	for (int i = 0; i < 100; i++)
+		assert_ok(weir_group_wait(group));
+	assert_int_equal(park_ticket(&pool->bell->park), ticket);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 struct first_task {
 	weir_pool *pool;
 	weir_group *group;
@@ -271,6 +289,97 @@ static void a_new_thread_does_not_have_the_habit_of_one_that_ended(void **state)
 	}
 	assert_ok(weir_group_destroy(first.group));
 	end_pool(pool);
+}
+
+/* Where there is one processor, the worker that was woken for the pair is awake until we sleep. */
+static void *lose_one(void *argument)
+{
+	struct first_task *first = argument;
+	atomic_int ran = 0;
+	(void)have_the_habit(first);
+	usleep(200);
+	first->wrong += weir_submit(first->group, count_up, &ran, NULL) != WEIR_OK;
+	spin_until(&ran, 1);
+	first->rang = at_load(&habit_of(first->pool)->missed, relaxed, none);
+	return NULL;
+}
+
+static void *wait_for_the_first(void *argument)
+{
+	struct first_task *first = argument;
+	atomic_int ran = 0;
+	first->wrong = weir_submit(first->group, count_up, &ran, NULL) || weir_group_wait(first->group);
+	first->wrong += habit_of(first->pool)->needed != HABIT_MIN;
+	return NULL;
+}
+
+static void a_new_thread_is_believed_whoever_was_wrong_before(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .lanes_max = 2, INVENTED));
+	struct first_task first = {.pool = pool, .group = hostile_group(pool)};
+	pthread_t thread;
+	do {
+		take_up_the_habit(pool, first.group);
+		assert_int_equal(pthread_create(&thread, NULL, lose_one, &first), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(first.wrong, 0);
+	} while (!first.rang);
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_the_first, &first), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(first.wrong, 0);
+	assert_ok(weir_group_destroy(first.group));
+	end_pool(pool);
+}
+
+enum leaving { RETURNS, IS_CANCELLED, WAITS_FOR_ANOTHER_POOL, LEAVINGS };
+
+struct leaver {
+	struct first_task first;
+	weir_group *other; /* another pool's */
+	enum leaving how;
+	atomic_int ran, there;
+};
+
+static void *ring_and_leave(void *argument)
+{
+	struct leaver *leaver = argument;
+	(void)have_the_habit(&leaver->first);
+	usleep(200);
+	leaver->first.wrong += weir_submit(leaver->first.group, count_up, &leaver->ran, NULL) != WEIR_OK;
+	leaver->first.rang = habit_of(leaver->first.pool)->rang;
+	atomic_store(&leaver->there, 1);
+	if (leaver->how == WAITS_FOR_ANOTHER_POOL)
+		leaver->first.wrong += weir_submit(leaver->other, waits_for_the_flag, &leaver->ran, NULL) ||
+				       weir_group_wait(leaver->other);
+	while (leaver->how == IS_CANCELLED)
+		pause();
+	return NULL;
+}
+
+static void who_rang_and_went_away_has_its_task_run(void **state)
+{
+	(void)state;
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	weir_pool *another = hostile_pool(WEIR_OPTIONS(.workers = 1, INVENTED));
+	struct leaver leaver = {.first = {.pool = pool, .group = hostile_group(pool)}, .other = hostile_group(another)};
+	for (leaver.how = RETURNS; leaver.how < LEAVINGS; leaver.how += leaver.first.rang) {
+		pthread_t thread;
+		atomic_store(&leaver.ran, 0);
+		atomic_store(&leaver.there, 0);
+		take_up_the_habit(pool, leaver.first.group);
+		assert_int_equal(pthread_create(&thread, NULL, ring_and_leave, &leaver), 0);
+		spin_until(&leaver.there, 1);
+		if (leaver.how == IS_CANCELLED)
+			assert_int_equal(pthread_cancel(thread), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(leaver.first.wrong, 0);
+		spin_until(&leaver.ran, 1);
+	}
+	assert_ok(weir_group_destroy(leaver.first.group));
+	assert_ok(weir_group_destroy(leaver.other));
+	end_pool(pool);
+	end_pool(another);
 }
 
 /* It waits for another group, which is not done before its own task ran; and takes the ring back, so that is what has to wake. */
@@ -323,6 +432,35 @@ static void a_burst_of_who_has_the_habit_is_run(void **state)
 		assert_ok(weir_group_wait(group));
 		assert_int_equal(atomic_load(&ran), 50);
 	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
+/* Or it would be late each time: who never waits again is never told that it was wrong. */
+static void who_never_waits_again_is_late_once(void **state)
+{
+	(void)state;
+	cpu_set_t before;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 1, .spin_ns = 1));
+	weir_group *group = hostile_group(pool);
+	join_the_worker(pool);
+	atomic_int ran;
+	do {
+		take_up_the_habit(pool, group);
+		atomic_init(&ran, 0);
+		(void)submit_one(pool, group, &ran);
+		spin_until(&ran, 1);
+	} while (!at_load(&habit_of(pool)->missed, relaxed, none));
+	uint32_t rings = at_load(&habit_of(pool)->rings, relaxed, none);
+	for (int i = 2; i < 50; i++) {
+		/* It sleeps again. */
+		usleep(200);
+		(void)submit_one(pool, group, &ran);
+		spin_until(&ran, i);
+	}
+	assert_int_equal(at_load(&habit_of(pool)->rings, relaxed, none), rings);
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
@@ -415,9 +553,13 @@ int main(void)
 		cmocka_unit_test(a_worker_that_is_quicker_costs_some_of_the_habit),
 		cmocka_unit_test(rounds_are_gone_on_all_processors_but_the_callers),
 		cmocka_unit_test(nobody_goes_rounds_where_nobody_rings),
+		cmocka_unit_test(a_wait_for_nothing_has_no_rounds_begun),
 		cmocka_unit_test(a_new_thread_does_not_have_the_habit_of_one_that_ended),
+		cmocka_unit_test(a_new_thread_is_believed_whoever_was_wrong_before),
+		cmocka_unit_test(who_rang_and_went_away_has_its_task_run),
 		cmocka_unit_test(who_waits_for_something_else_has_its_task_run_too),
 		cmocka_unit_test(a_burst_of_who_has_the_habit_is_run),
+		cmocka_unit_test(who_never_waits_again_is_late_once),
 		cmocka_unit_test(a_pool_ends_with_a_ring_on_its_way),
 		cmocka_unit_test(callers_of_all_kinds_lose_no_task),
 	};
