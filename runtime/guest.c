@@ -266,18 +266,23 @@ static bool help(weir_pool *pool, struct intake *mine, weir_group *group, uint32
 	return true;
 }
 
+/* What the calling thread submits to; NULL: nothing yet, or the pool has no guests. */
+static struct intake *lane_of_caller(weir_pool *pool)
+{
+	return pool->guests ? producers_mine(pool) : NULL;
+}
+
 void guest_help(weir_group *group, uint32_t epoch)
 {
 	weir_pool *pool = group->pool;
-	struct intake *mine = pool->guests ? producers_mine(pool) : NULL;
+	struct intake *mine = lane_of_caller(pool);
 	if (mine)
 		bell_waits(pool, mine, help(pool, mine, group, epoch));
 }
 
 void guest_was_late(weir_group *group)
 {
-	weir_pool *pool = group->pool;
-	struct intake *mine = pool->guests ? producers_mine(pool) : NULL;
+	struct intake *mine = lane_of_caller(group->pool);
 	if (mine)
-		bell_waits(pool, mine, false);
+		bell_waits(group->pool, mine, false);
 }

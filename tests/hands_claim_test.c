@@ -19,6 +19,23 @@ static uint64_t as_told(void *context)
 	return atomic_load(&now_ns);
 }
 
+/* Two that stay on the two cores, and behind them one more, and small ones. */
+struct tasks {
+	struct gate first, second, last;
+	atomic_int small;
+};
+
+static void fill_both_cores(weir_group *group, struct tasks *tasks)
+{
+	assert_ok(weir_submit(group, stay, &tasks->first, WEIR_DEMAND(.cores = 1)));
+	assert_ok(weir_submit(group, stay, &tasks->second, WEIR_DEMAND(.cores = 1)));
+	await(&tasks->first.there, 1);
+	await(&tasks->second.there, 1);
+	assert_ok(weir_submit(group, stay, &tasks->last, WEIR_DEMAND(.cores = 1)));
+	for (int i = 0; i < SMALL; i++)
+		assert_ok(weir_submit(group, count_up, &tasks->small, WEIR_DEMAND(.cores = 1)));
+}
+
 /* O1, H2. A look for what was given back leaves those in hands there, and finds somebody late, who claims: he has aged, so his claim
  * binds them. Fails if they are handed what is kept for him. */
 static void who_claims_is_not_passed_out_of_a_hand(void **state)
@@ -32,37 +49,31 @@ static void who_claims_is_not_passed_out_of_a_hand(void **state)
 										      .aging_ns_max = 1000)));
 	weir_admission *admission = weir_pool_admission(pool);
 	weir_group *group = hostile_group(pool);
-	struct gate first = {0}, second = {0}, last = {0}, large = {0};
-	atomic_int small = 0;
-	assert_ok(weir_submit(group, stay, &first, WEIR_DEMAND(.cores = 1)));
-	assert_ok(weir_submit(group, stay, &second, WEIR_DEMAND(.cores = 1)));
-	await(&first.there, 1);
-	await(&second.there, 1);
-	assert_ok(weir_submit(group, stay, &last, WEIR_DEMAND(.cores = 1)));
-	for (int i = 0; i < SMALL; i++)
-		assert_ok(weir_submit(group, count_up, &small, WEIR_DEMAND(.cores = 1)));
+	struct tasks tasks = {0};
+	struct gate large = {0};
+	fill_both_cores(group, &tasks);
 	assert_ok(weir_submit(group, stay, &large, WEIR_DEMAND(.cores = 2, .task_class = WEIR_BEST_EFFORT)));
-	atomic_store(&first.open, 1);
-	await(&last.there, 1);
+	atomic_store(&tasks.first.open, 1);
+	await(&tasks.last.there, 1);
 	assert_true(admission->hands_filled > 0);
 	atomic_fetch_add(&now_ns, 100000);
 	struct batch batch;
 	batch_init(&batch);
 	admission_settle_rest(admission, &batch, KICK_GIVEN);
 	assert_non_null(admission->claimant);
-	atomic_store(&last.open, 1);
+	atomic_store(&tasks.last.open, 1);
 	weir_usage usage;
 	do
 		assert_ok(weir_tracker_usage(weir_pool_tracker(pool), WEIR_ALL_NODES, &usage));
-	while (usage.held.cores != 1 && !atomic_load(&small));
-	int passed = atomic_load(&small);
-	atomic_store(&second.open, 1);
+	while (usage.held.cores != 1 && !atomic_load(&tasks.small));
+	int passed = atomic_load(&tasks.small);
+	atomic_store(&tasks.second.open, 1);
 	await(&large.there, 1);
-	passed += atomic_load(&small);
+	passed += atomic_load(&tasks.small);
 	atomic_store(&large.open, 1);
 	assert_ok(weir_group_wait(group));
 	assert_int_equal(passed, 0);
-	assert_int_equal(small, SMALL);
+	assert_int_equal(tasks.small, SMALL);
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
 }
@@ -77,17 +88,10 @@ static void a_late_look_for_what_was_given_empties_hands(void **state)
 						    .resource_aware = true, .clock = {.now_ns = as_told}));
 	weir_admission *admission = weir_pool_admission(pool);
 	weir_group *group = hostile_group(pool);
-	struct gate first = {0}, second = {0}, last = {0};
-	atomic_int small = 0;
-	assert_ok(weir_submit(group, stay, &first, WEIR_DEMAND(.cores = 1)));
-	assert_ok(weir_submit(group, stay, &second, WEIR_DEMAND(.cores = 1)));
-	await(&first.there, 1);
-	await(&second.there, 1);
-	assert_ok(weir_submit(group, stay, &last, WEIR_DEMAND(.cores = 1)));
-	for (int i = 0; i < SMALL; i++)
-		assert_ok(weir_submit(group, count_up, &small, WEIR_DEMAND(.cores = 1)));
-	atomic_store(&first.open, 1);
-	await(&last.there, 1);
+	struct tasks tasks = {0};
+	fill_both_cores(group, &tasks);
+	atomic_store(&tasks.first.open, 1);
+	await(&tasks.last.there, 1);
 	struct batch batch;
 	for (int late = 0; late < 2; late++) {
 		batch_init(&batch);
@@ -95,10 +99,10 @@ static void a_late_look_for_what_was_given_empties_hands(void **state)
 		assert_int_equal(admission->hands_filled, !late);
 		atomic_fetch_add(&now_ns, 1000000);
 	}
-	atomic_store(&last.open, 1);
-	atomic_store(&second.open, 1);
+	atomic_store(&tasks.last.open, 1);
+	atomic_store(&tasks.second.open, 1);
 	assert_ok(weir_group_wait(group));
-	assert_int_equal(small, SMALL);
+	assert_int_equal(tasks.small, SMALL);
 	assert_ok(weir_group_destroy(group));
 	end_pool(pool);
 }

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: MIT
-# prepare.sh - what tools/check and tools/demo share: the packages of Debian 12 that weir needs, and quiet steps.
+# prepare.sh - what tools/check, demo and vm-tests share: the packages of Debian 12 that weir needs, and quiet steps.
 # Sourced in the root of the source tree.
 
 packages="gcc g++ libc6-dev cmake ninja-build pkg-config
 	liburcu-dev libhwloc-dev libjemalloc-dev libck-dev libxxhash-dev libjansson-dev libcmocka-dev libbenchmark-dev spin"
 guest_packages="qemu-system-x86 busybox-static cpio lz4" # for tests/vm
 bench_packages="libtbb-dev clang libomp-dev libstarpu-dev golang-go nettle-dev" # peers of tools/bench
+
+# takes_nothing "$@": who is given options or arguments says so, before it installs or builds anything.
+takes_nothing() {
+	[ $# -eq 0 ] || {
+		echo "usage: tools/${0##*/}" >&2
+		exit 2
+	}
+}
 
 missing_packages() {
 	command -v dpkg-query >/dev/null || return 0 # not a Debian: CMake says what it misses
@@ -37,7 +45,7 @@ step() {
 	name=$1
 	shift
 	log=build/$name.log
-	true >"$log" || return # what it says of an older run is not for now
+	true >"$log" || return # or an older run's would be shown
 	if ! "$@" >"$log" 2>&1; then
 		cat "$log"
 		echo "-- $name failed; the above is $log"
