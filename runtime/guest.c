@@ -266,23 +266,26 @@ static bool help(weir_pool *pool, struct intake *mine, weir_group *group, uint32
 	return true;
 }
 
-/* What the calling thread submits to; NULL: nothing yet, or the pool has no guests. */
-static struct intake *lane_of_caller(weir_pool *pool)
+/* What the calling thread has pushed to, and waits for now; NULL: nothing, or the pool has no guests. */
+static struct intake *lane_of_waiter(weir_pool *pool)
 {
-	return pool->guests ? producers_mine(pool) : NULL;
+	struct intake *mine = producers_mine(pool);
+	if (mine)
+		intake_waits(mine);
+	return pool->guests ? mine : NULL;
 }
 
 void guest_help(weir_group *group, uint32_t epoch)
 {
 	weir_pool *pool = group->pool;
-	struct intake *mine = lane_of_caller(pool);
+	struct intake *mine = lane_of_waiter(pool);
 	if (mine)
 		bell_waits(pool, mine, help(pool, mine, group, epoch));
 }
 
 void guest_was_late(weir_group *group)
 {
-	struct intake *mine = lane_of_caller(group->pool);
+	struct intake *mine = lane_of_waiter(group->pool);
 	if (mine)
 		bell_waits(group->pool, mine, false);
 }

@@ -160,10 +160,29 @@ static bool look(struct worker *worker, struct found *found)
 	return false;
 }
 
+/* The looks that are left out are spent before anything is told: there is more to come. */
+NOINLINE static bool lag(struct worker *worker, struct node_queues *queue, struct found *found)
+{
+	if (!begin_looking(queue))
+		return false;
+	bool got = false;
+	while (!got && worker->lag.left) {
+		got = route_take(worker, found);
+		for (int p = 0; !got && p < LOOK_PAUSES; p++)
+			at_pause();
+	}
+	end_looking(queue);
+	if (got)
+		wake_next(worker);
+	return got;
+}
+
 bool worker_idle(struct worker *worker, struct found *found)
 {
 	weir_pool *pool = worker->pool;
 	struct node_queues *queue = &pool->queue[worker->node];
+	if (worker->lag.left && lag(worker, queue, found))
+		return true;
 	worker_tell(worker);
 	group_stock_back();
 	if (begin_looking(queue)) {

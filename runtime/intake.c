@@ -154,7 +154,11 @@ NOINLINE bool intake_open(struct intake *in)
 	uint32_t number = segment_of(in->place);
 	at_store(&in->directory[number & in->directory_mask], (uint64_t)number << 32 | slot, relaxed, none);
 	in->segment = segment_at(in, number);
+	for (uint32_t i = 0; i < INTAKE_AHEAD; i += CACHE_LINE / sizeof(*in->segment))
+		__builtin_prefetch(&in->segment[i], 1);
 	at_store(calls_read(in->segment), 0, relaxed, none);
+	if (++in->unwaited == 2)
+		at_store(&in->streams, 1, relaxed, none);
 	in->place++;
 	return true;
 }

@@ -37,7 +37,12 @@
 #include "runtime/call.h"
 #include "runtime/slots.h"
 
-enum { INTAKE_SEGMENT_BITS = 8, INTAKE_PLACES = 1 << INTAKE_SEGMENT_BITS, INTAKE_CALLS = INTAKE_PLACES - 1 };
+enum {
+	INTAKE_SEGMENT_BITS = 8,
+	INTAKE_PLACES = 1 << INTAKE_SEGMENT_BITS,
+	INTAKE_CALLS = INTAKE_PLACES - 1,
+	INTAKE_AHEAD = 16
+};
 
 struct intake_place {
 	_Atomic(weir_task_fn) fn;
@@ -74,6 +79,7 @@ struct intake {
 	uint32_t left;		   /* calls that it may push before it asks again */
 	_Atomic(uint32_t) oldest;  /* number of the oldest segment that was not given back; others may read it */
 	uint32_t given;		   /* of the oldest after it that may not have been given back */
+	uint32_t unwaited;	   /* segments opened since it waited last */
 	_Atomic(uint32_t) granted; /* pushed + left, for who counts */
 	_Atomic(uint32_t) owned;
 	/* Constant. */
@@ -84,6 +90,8 @@ struct intake {
 	_Atomic(uint64_t) *directory; /* of segment number n, in [n & mask]: n << 32 | GIVEN (intake.c) | its slot */
 	/* The takers'. */
 	CACHE_ALIGNED _Atomic(uint64_t) head; /* place << 32 | calls taken */
+	_Atomic(uint32_t)
+		streams; /* its producer has pushed more than a segment since it waited last; the producer writes it */
 	CACHE_ALIGNED struct habit habit;
 };
 
@@ -112,11 +120,14 @@ static inline bool intake_is_open(const struct intake *in)
 /* Producer: write a call, or a run of them, to an open place. Nobody sees it before intake_show(). */
 static inline void intake_write(struct intake *in, weir_task_fn fn, void *argument, weir_group *group, uint64_t run)
 {
-	struct intake_place *place = &in->segment[in->place & INTAKE_CALLS];
+	uint32_t at = in->place & INTAKE_CALLS;
+	struct intake_place *place = &in->segment[at];
 	at_store(&place->fn, fn, relaxed, none);
 	at_store(&place->argument, argument, relaxed, none);
 	at_store(&place->group, group, relaxed, none);
 	at_store(&place->run, run, relaxed, none);
+	/* Those who took what lay here before have the lines. */
+	__builtin_prefetch(&in->segment[at < INTAKE_CALLS - INTAKE_AHEAD ? at + INTAKE_AHEAD : INTAKE_CALLS], 1);
 	in->place++;
 	in->pushed += call_count(run);
 }
@@ -141,6 +152,20 @@ static inline void intake_show_again(struct intake *in)
 {
 	/* ORDER(announce): seq_cst, P of the argument in park.h, where somebody else has no barrier put into us. */
 	at_store(&in->tail, (uint64_t)in->place << 32 | in->pushed, seq_cst, announce);
+}
+
+/* Producer: it is about to wait for what it has pushed. */
+static inline void intake_waits(struct intake *in)
+{
+	if (in->unwaited > 1)
+		at_store(&in->streams, 0, relaxed, none);
+	in->unwaited = 0;
+}
+
+/* Does its producer push on and on? A hint. */
+static inline bool intake_streams(struct intake *in)
+{
+	return at_load(&in->streams, relaxed, none);
 }
 
 /* Take up to `most` calls, or one run of them. Returns how many entries were written to out; 0: none, or a lost race. */

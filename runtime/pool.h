@@ -17,6 +17,7 @@
 #include "runtime/group.h"
 #include "runtime/handful.h"
 #include "runtime/inbox.h"
+#include "runtime/lag.h"
 #include "runtime/park.h"
 #include "runtime/task.h"
 
@@ -120,6 +121,7 @@ struct worker {
 	_Atomic(uint32_t) seat;	   /* enum seat: whether it sleeps, and whose it is (seat.h) */
 	_Atomic(uint32_t) lends;   /* how often it was lent; only who sits in it writes it */
 	uint32_t intake_turn;	   /* where its next look at the intakes begins */
+	struct lag lag;
 	struct worker *watched;	   /* whose hand did not move, */
 	uint64_t watched_next;	   /* from here on, */
 	uint32_t watched_looks;	   /* so often */

@@ -24,6 +24,7 @@
 enum {
 	STUCK_LOOKS = 32, /* at a hand that does not move, before it is stolen from: a few microseconds */
 	TAKE_TRIES = 4,	  /* at an intake that others take from as well */
+	SHARE_MIN = 32,	  /* calls of a lane whose producer pushes on and on */
 	HERE = -1,	  /* the processor that we run on */
 };
 
@@ -210,18 +211,34 @@ static weir_task *take_filled(struct worker *worker)
 	return take_call(worker);
 }
 
-/* At most half of its share of what is there, so that others who come for it find some; alone, all. */
-static uint32_t share_of(const weir_pool *pool, struct intake *in)
+/* At most half of its share of what is there, so that others who come for it find some; alone, all. Where more is to come, enough to be
+ * worth the way: who took them and is at something long is stolen from. */
+static uint32_t share_of(const weir_pool *pool, uint32_t calls, bool more_comes)
 {
-	uint32_t share = intake_count(in) / (pool->workers > 1 ? 2 * pool->workers : 1);
+	uint32_t share = calls / (pool->workers > 1 ? 2 * pool->workers : 1);
+	if (more_comes && share < SHARE_MIN)
+		share = SHARE_MIN;
 	return share < 1 ? 1 : share < HANDFUL_MAX ? share : HANDFUL_MAX;
 }
 
-/* From the intakes of a node, another one first each time. */
-static weir_task *take_outside(struct worker *worker, uint32_t node)
+/* Into the own hand, which is open. Returns how many entries. */
+static uint32_t take_from(struct worker *worker, struct intake *in)
 {
-	weir_pool *pool = worker->pool;
-	struct node_queues *queue = &pool->queue[node];
+	bool streams = intake_streams(in);
+	uint32_t entries = 0, calls = 0;
+	for (int tries = 0; tries < TAKE_TRIES && !entries; tries++) {
+		calls = intake_count(in);
+		entries = intake_take(in, worker->handful.call, share_of(worker->pool, calls, streams));
+	}
+	if (entries && streams)
+		lag_found(&worker->lag, calls);
+	return entries;
+}
+
+/* From the intakes of a node, another one first each time. lags: but from those whose producers push on and on. */
+static weir_task *take_outside(struct worker *worker, uint32_t node, bool lags)
+{
+	struct node_queues *queue = &worker->pool->queue[node];
 	uint32_t count = at_load(&queue->intakes, relaxed, none);
 	if (!count)
 		return NULL;
@@ -229,12 +246,11 @@ static weir_task *take_outside(struct worker *worker, uint32_t node)
 	for (uint32_t i = 0; i < count && !entries; i++) {
 		/* ORDER(intakes): acquire, pairs with the release in make(): it is whole. */
 		struct intake *in = at_load(&queue->intake[(worker->intake_turn + i) % count], acquire, intakes);
-		if (!in || !intake_hint(in))
+		if (!in || (unlikely(lags) && intake_streams(in)) || !intake_hint(in))
 			continue;
 		if (!handful_open(&worker->handful))
 			return take_call(worker);
-		for (int tries = 0; tries < TAKE_TRIES && !entries; tries++)
-			entries = intake_take(in, worker->handful.call, share_of(pool, in));
+		entries = take_from(worker, in);
 		handful_close(&worker->handful, entries);
 		worker->intake_turn = (worker->intake_turn + i + 1) % count;
 	}
@@ -247,7 +263,8 @@ bool route_take_of(struct worker *worker, struct intake *in, const weir_group *g
 		return false;
 	uint32_t entries = 0;
 	for (int tries = 0; tries < TAKE_TRIES && !entries; tries++)
-		entries = intake_take_of(in, worker->handful.call, share_of(worker->pool, in), group);
+		entries = intake_take_of(in, worker->handful.call, share_of(worker->pool, intake_count(in), false),
+					 group);
 	handful_close(&worker->handful, entries);
 	if (entries)
 		tell_filled(worker);
@@ -325,7 +342,7 @@ static bool steal_from_node(struct worker *worker, uint32_t node, struct found *
 	return false;
 }
 
-static bool take_far(struct worker *worker, struct found *found)
+static bool take_far(struct worker *worker, bool lags, struct found *found)
 {
 	weir_pool *pool = worker->pool;
 	const uint32_t *order = &pool->machine->order[(size_t)worker->node * pool->nodes];
@@ -335,7 +352,7 @@ static bool take_far(struct worker *worker, struct found *found)
 			continue;
 		found->task = take_lanes(pool, &pool->queue[node], LANE_FREE, LANES, 2);
 		if (!found->task)
-			found->task = take_outside(worker, node);
+			found->task = take_outside(worker, node, lags);
 		if (found->task || steal_from_node(worker, node, found)) {
 			tally_add(&pool->tally, POOL_STOLEN_FAR, 1);
 			return true;
@@ -352,7 +369,7 @@ static weir_task *take_fairly(struct worker *worker)
 	struct node_queues *queue = &pool->queue[worker->node];
 	weir_task *task = NULL;
 	if (worker->takes % (2 * ROUTE_FAIR_TAKES) == 0)
-		return (task = take_call(worker)) ? task : take_outside(worker, worker->node);
+		return (task = take_call(worker)) ? task : take_outside(worker, worker->node, false);
 	for (uint32_t lane = LANE_NORMAL; lane < LANES && !task; lane += 2) {
 		task = take_lane(pool, queue, lane + LANE_BOUND);
 		if (!task)
@@ -375,13 +392,14 @@ bool route_take(struct worker *worker, struct found *found)
 		return true;
 	if ((found->task = take_lanes(pool, queue, LANE_NORMAL, LANES, 1)))
 		return true;
-	if ((found->task = take_outside(worker, worker->node)))
+	bool lags = lag_skips(&worker->lag);
+	if ((found->task = take_outside(worker, worker->node, lags)))
 		return true;
 	if (steal_from_node(worker, worker->node, found)) {
 		tally_add(&pool->tally, POOL_STOLEN_NEAR, 1);
 		return true;
 	}
-	return pool->nodes > 1 && take_far(worker, found);
+	return pool->nodes > 1 && take_far(worker, lags, found);
 }
 
 static bool any_on_node(struct worker *worker, uint32_t node)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lag.h - a worker that has caught up with a producer which pushes on and on looks at its lane less often.
+ *
+ * Holds:     one worker's numbers.
+ * Invariant: none; how often to look is a question of time alone.
+ * Progress:  wait-free. At most LAG_MAX looks in a row are left out.
+ * Together:  nothing; the worker's own.
+ * Not here:  whether the producer pushes on and on (intake.h), looking (route.c).
+ *
+ * Each look takes the line with the lane's end from the producer, which waits for it again at its next push: so the two go at the pace of
+ * a cache line's way, where they are far from each other a tenth of their own. Whoever looks after a while finds more for the same
+ * way. That is tried now and then, and goes on, for longer each time, as long as more than one is found by it.
+ */
+#ifndef WEIR_RUNTIME_LAG_H
+#define WEIR_RUNTIME_LAG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	LAG_MAX = 64,	/* looks in a row: some microseconds */
+	LAG_FEW = 64,	/* calls: who finds less has caught up */
+	LAG_TRIAL = 2,	/* looks */
+	LAG_TRIES = 32, /* finds of few from one trial to the next */
+};
+
+struct lag {
+	uint32_t looks; /* to be left out after each find of few */
+	uint32_t left;	/* of these, now */
+	uint32_t waits; /* finds of few until the next trial */
+	bool skipped;	/* some, since the last find */
+};
+
+/* Is this look to be left out? */
+static inline bool lag_skips(struct lag *lag)
+{
+	if (!lag->left)
+		return false;
+	lag->left--;
+	lag->skipped = true;
+	return true;
+}
+
+/* So many calls lay there. */
+static inline void lag_found(struct lag *lag, uint32_t calls)
+{
+	bool few = calls < LAG_FEW;
+	if (lag->skipped && calls <= 1) {
+		lag->looks = 0; /* of no use: who pushes waits for what it has pushed */
+		lag->waits = LAG_TRIES;
+	} else if (lag->skipped && few) {
+		lag->looks = lag->looks * 2 < LAG_MAX ? lag->looks * 2 : LAG_MAX;
+	} else if (calls >= 2 * LAG_FEW) {
+		lag->looks /= 2;
+	} else if (few && lag->waits) {
+		lag->waits--;
+	} else if (few && !lag->looks) {
+		lag->looks = LAG_TRIAL;
+	}
+	lag->left = few ? lag->looks : 0;
+	lag->skipped = false;
+}
+
+#endif
