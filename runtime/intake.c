@@ -181,15 +181,11 @@ struct look {
 	const struct intake_place *segment;
 };
 
-/* False: nothing is there. */
-static ALWAYS_INLINE bool look(struct intake *in, uint32_t most, struct look *out)
+/* False: nothing was there. */
+static ALWAYS_INLINE bool look(struct intake *in, struct intake_seen seen, uint32_t most, struct look *out)
 {
-	/* ORDER(intake_head): acquire, pairs with the exchange in move_head(): tail is not older than what it left. */
-	uint64_t head = at_load(&in->head, acquire, intake_head);
-	/* ORDER(intake): acquire, pairs with the release in intake_show(). */
-	uint64_t tail = at_load(&in->tail, acquire, intake);
-	uint32_t end = (uint32_t)(tail >> 32);
-	uint32_t place = (uint32_t)(head >> 32);
+	uint32_t end = (uint32_t)(seen.tail >> 32);
+	uint32_t place = (uint32_t)(seen.head >> 32);
 	if (end == place)
 		return false;
 	place += (place & INTAKE_CALLS) == 0; /* the header */
@@ -198,10 +194,10 @@ static ALWAYS_INLINE bool look(struct intake *in, uint32_t most, struct look *ou
 	if (count > end - place)
 		count = end - place;
 	*out = (struct look){
-		.head = head,
+		.head = seen.head,
 		.place = place,
 		.count = count < most ? count : most,
-		.no_runs = (uint32_t)tail - (uint32_t)head == end - place - headers,
+		.no_runs = intake_seen_calls(seen) == end - place - headers,
 		.segment = segment_at(in, segment_of(place)),
 	};
 	return true;
@@ -254,18 +250,19 @@ static uint32_t take_some(struct intake *in, const struct look *at, struct call 
 	return taken;
 }
 
-uint32_t intake_take(struct intake *in, struct call *out, uint32_t most)
+uint32_t intake_take(struct intake *in, struct intake_seen seen, struct call *out, uint32_t most)
 {
 	struct look at;
-	if (!look(in, most, &at))
+	if (!look(in, seen, most, &at))
 		return 0;
 	return likely(at.no_runs) ? take_singles(in, &at, out) : take_some(in, &at, out, NULL);
 }
 
-uint32_t intake_take_of(struct intake *in, struct call *out, uint32_t most, const weir_group *group)
+uint32_t intake_take_of(struct intake *in, struct intake_seen seen, struct call *out, uint32_t most,
+			const weir_group *group)
 {
 	struct look at;
-	return look(in, most, &at) ? take_some(in, &at, out, group) : 0;
+	return look(in, seen, most, &at) ? take_some(in, &at, out, group) : 0;
 }
 
 bool intake_is_next(struct intake *in, const weir_group *group)

@@ -137,7 +137,7 @@ static inline void intake_show(struct intake *in)
 {
 	uint64_t tail = (uint64_t)in->place << 32 | in->pushed;
 	if (likely(!in->fenced)) {
-		/* ORDER(intake): release, pairs with the acquire in intake_take(): the calls, and their segment. */
+		/* ORDER(intake): release, pairs with the acquire in intake_see(): the calls, and their segment. */
 		at_store(&in->tail, tail, release, intake);
 		/* ORDER(announce): P and C of the argument in park.h; the barrier is route_barrier()'s. */
 		at_signal_fence();
@@ -168,23 +168,40 @@ static inline bool intake_streams(struct intake *in)
 	return at_load(&in->streams, relaxed, none);
 }
 
-/* Take up to `most` calls, or one run of them. Returns how many entries were written to out; 0: none, or a lost race. */
-uint32_t intake_take(struct intake *in, struct call *out, uint32_t most);
+/* What lies there, as of one look: of what was pushed, from head to tail. */
+struct intake_seen {
+	uint64_t head, tail;
+};
+
+static inline struct intake_seen intake_see(struct intake *in)
+{
+	/* ORDER(intake_head): acquire, pairs with the exchange in move_head(): tail is not older than what it left. */
+	uint64_t head = at_load(&in->head, acquire, intake_head);
+	/* ORDER(intake): acquire, pairs with the release in intake_show(). */
+	return (struct intake_seen){head, at_load(&in->tail, acquire, intake)};
+}
+
+static inline bool intake_seen_any(struct intake_seen seen)
+{
+	return seen.tail >> 32 != seen.head >> 32;
+}
+
+/* Calls; others may have taken some of them by now. */
+static inline uint32_t intake_seen_calls(struct intake_seen seen)
+{
+	return (uint32_t)seen.tail - (uint32_t)seen.head;
+}
+
+/* Take up to `most` calls, or one run of them, of what was seen. Returns how many entries were written to out; 0: none, or a lost race:
+ * then look again. */
+uint32_t intake_take(struct intake *in, struct intake_seen seen, struct call *out, uint32_t most);
 
 /* The same, but only those of one group that come before the first of another. */
-uint32_t intake_take_of(struct intake *in, struct call *out, uint32_t most, const weir_group *group);
+uint32_t intake_take_of(struct intake *in, struct intake_seen seen, struct call *out, uint32_t most,
+			const weir_group *group);
 
 /* Producer: is what comes next of this group? */
 bool intake_is_next(struct intake *in, const weir_group *group);
-
-/* Calls in it, as of some moment between two loads; never more than were there at some time. */
-static inline uint32_t intake_count(struct intake *in)
-{
-	/* ORDER(intake): acquire, so that head is not older than what tail says was pushed long before. */
-	uint32_t pushed = (uint32_t)at_load(&in->tail, acquire, intake);
-	int32_t count = (int32_t)(pushed - (uint32_t)at_load(&in->head, relaxed, none));
-	return count > 0 ? (uint32_t)count : 0;
-}
 
 /* A hint whether there is something. */
 static inline bool intake_hint(struct intake *in)

@@ -24,7 +24,7 @@
 enum {
 	STUCK_LOOKS = 32, /* at a hand that does not move, before it is stolen from: a few microseconds */
 	TAKE_TRIES = 4,	  /* at an intake that others take from as well */
-	SHARE_MIN = 32,	  /* calls of a lane whose producer pushes on and on */
+	SHARE_MIN = 8,	  /* calls of a lane whose producer pushes on and on */
 	HERE = -1,	  /* the processor that we run on */
 };
 
@@ -221,18 +221,23 @@ static uint32_t share_of(const weir_pool *pool, uint32_t calls, bool more_comes)
 	return share < 1 ? 1 : share < HANDFUL_MAX ? share : HANDFUL_MAX;
 }
 
-/* Into the own hand, which is open. Returns how many entries. */
-static uint32_t take_from(struct worker *worker, struct intake *in)
+/* Into the own hand, which is open, some of what was seen, or lies there by now. group: only of this one; NULL: of any. Returns how many
+ * entries. */
+static uint32_t take_from(struct worker *worker, struct intake *in, struct intake_seen seen, const weir_group *group)
 {
-	bool streams = intake_streams(in);
-	uint32_t entries = 0, calls = 0;
-	for (int tries = 0; tries < TAKE_TRIES && !entries; tries++) {
-		calls = intake_count(in);
-		entries = intake_take(in, worker->handful.call, share_of(worker->pool, calls, streams));
+	struct call *hand = worker->handful.call;
+	bool streams = !group && intake_streams(in);
+	for (int tries = 0; tries < TAKE_TRIES && intake_seen_any(seen); tries++, seen = intake_see(in)) {
+		uint32_t calls = intake_seen_calls(seen);
+		uint32_t most = share_of(worker->pool, calls, streams);
+		uint32_t entries =
+			group ? intake_take_of(in, seen, hand, most, group) : intake_take(in, seen, hand, most);
+		if (entries && streams)
+			lag_found(&worker->lag, calls);
+		if (entries)
+			return entries;
 	}
-	if (entries && streams)
-		lag_found(&worker->lag, calls);
-	return entries;
+	return 0;
 }
 
 /* From the intakes of a node, another one first each time. lags: but from those whose producers push on and on. */
@@ -240,17 +245,19 @@ static weir_task *take_outside(struct worker *worker, uint32_t node, bool lags)
 {
 	struct node_queues *queue = &worker->pool->queue[node];
 	uint32_t count = at_load(&queue->intakes, relaxed, none);
-	if (!count)
-		return NULL;
 	uint32_t entries = 0;
 	for (uint32_t i = 0; i < count && !entries; i++) {
 		/* ORDER(intakes): acquire, pairs with the release in make(): it is whole. */
 		struct intake *in = at_load(&queue->intake[(worker->intake_turn + i) % count], acquire, intakes);
-		if (!in || (unlikely(lags) && intake_streams(in)) || !intake_hint(in))
+		if (!in || (unlikely(lags) && intake_streams(in)))
+			continue;
+		/* Once: each load of its end may be a way to its producer and back. */
+		struct intake_seen seen = intake_see(in);
+		if (!intake_seen_any(seen))
 			continue;
 		if (!handful_open(&worker->handful))
 			return take_call(worker);
-		entries = take_from(worker, in);
+		entries = take_from(worker, in, seen, NULL);
 		handful_close(&worker->handful, entries);
 		worker->intake_turn = (worker->intake_turn + i + 1) % count;
 	}
@@ -261,10 +268,7 @@ bool route_take_of(struct worker *worker, struct intake *in, const weir_group *g
 {
 	if (!handful_open(&worker->handful))
 		return false;
-	uint32_t entries = 0;
-	for (int tries = 0; tries < TAKE_TRIES && !entries; tries++)
-		entries = intake_take_of(in, worker->handful.call, share_of(worker->pool, intake_count(in), false),
-					 group);
+	uint32_t entries = take_from(worker, in, intake_see(in), group);
 	handful_close(&worker->handful, entries);
 	if (entries)
 		tell_filled(worker);

@@ -38,6 +38,16 @@ static bool push(struct intake *in, uintptr_t n, uint64_t run)
 	return true;
 }
 
+static uint32_t take(struct intake *in, struct call *out, uint32_t most)
+{
+	return intake_take(in, intake_see(in), out, most);
+}
+
+static uint32_t take_of(struct intake *in, struct call *out, uint32_t most, const weir_group *group)
+{
+	return intake_take_of(in, intake_see(in), out, most, group);
+}
+
 /* As if so much had gone through it already. */
 static void begin_at(struct intake *in, uint32_t place, uint32_t pushed)
 {
@@ -80,14 +90,14 @@ static void calls_come_out_in_the_order_of_the_pushes(void **state)
 		struct call out[HANDFUL];
 		uintptr_t pushed = 0, taken = 0;
 		assert_false(intake_any(house.in));
-		assert_int_equal(intake_take(house.in, out, HANDFUL), 0);
+		assert_int_equal(take(house.in, out, HANDFUL), 0);
 		for (uint32_t step = 1; step < 700; step += 37) {
 			for (uint32_t i = 0; i < step; i++)
 				assert_true(push(house.in, ++pushed, 0));
-			assert_int_equal(intake_count(house.in), pushed - taken);
+			assert_int_equal(intake_seen_calls(intake_see(house.in)), pushed - taken);
 			while (taken < pushed) {
 				assert_true(intake_any(house.in));
-				uint32_t count = intake_take(house.in, out, 1 + step % HANDFUL);
+				uint32_t count = take(house.in, out, 1 + step % HANDFUL);
 				assert_in_range(count, 1, 1 + step % HANDFUL);
 				for (uint32_t i = 0; i < count; i++)
 					assert_int_equal((uintptr_t)out[i].argument, ++taken);
@@ -98,7 +108,7 @@ static void calls_come_out_in_the_order_of_the_pushes(void **state)
 		/* One segment is enough for who never lies far behind. */
 		for (int i = 0; i < 3000; i++) {
 			assert_true(push(house.in, 1, 0));
-			assert_int_equal(intake_take(house.in, out, 1), 1);
+			assert_int_equal(take(house.in, out, 1), 1);
 		}
 		assert_in_range(slots_count(house.store), 0, 4);
 		pull_down(&house);
@@ -115,18 +125,18 @@ static void a_run_is_taken_as_a_whole(void **state)
 	assert_true(push(house.in, 100, call_run(256, 24)));
 	assert_true(push(house.in, 7, call_run(2, 0)));
 	assert_true(push(house.in, 2, 0));
-	assert_int_equal(intake_count(house.in), 260);
-	assert_int_equal(intake_take(house.in, out, HANDFUL), 1);
-	assert_int_equal(intake_take(house.in, out, HANDFUL), 1);
+	assert_int_equal(intake_seen_calls(intake_see(house.in)), 260);
+	assert_int_equal(take(house.in, out, HANDFUL), 1);
+	assert_int_equal(take(house.in, out, HANDFUL), 1);
 	assert_int_equal(call_count(out[0].run), 256);
 	assert_int_equal((uintptr_t)call_argument(&out[0], 0), 100);
 	assert_int_equal((uintptr_t)call_argument(&out[0], 255), 100 + 255 * 24);
-	assert_int_equal(intake_count(house.in), 3);
-	assert_int_equal(intake_take(house.in, out, 1), 1);
+	assert_int_equal(intake_seen_calls(intake_see(house.in)), 3);
+	assert_int_equal(take(house.in, out, 1), 1);
 	assert_int_equal((uintptr_t)call_argument(&out[0], 1), 7);
-	assert_int_equal(intake_take(house.in, out, HANDFUL), 1);
+	assert_int_equal(take(house.in, out, HANDFUL), 1);
 	assert_int_equal(out[0].run, 0);
-	assert_int_equal(intake_count(house.in), 0);
+	assert_int_equal(intake_seen_calls(intake_see(house.in)), 0);
 	pull_down(&house);
 }
 
@@ -140,10 +150,10 @@ static void places_come_round(void **state)
 	struct call out[HANDFUL];
 	for (uintptr_t n = 1; n <= 2000; n++)
 		assert_true(push(in, n, 0));
-	assert_int_equal(intake_count(in), 2000);
+	assert_int_equal(intake_seen_calls(intake_see(in)), 2000);
 	for (uintptr_t n = 0; n < 2000;) {
 		assert_true(intake_any(in));
-		uint32_t count = intake_take(in, out, HANDFUL);
+		uint32_t count = take(in, out, HANDFUL);
 		assert_int_not_equal(count, 0);
 		for (uint32_t i = 0; i < count; i++)
 			assert_int_equal((uintptr_t)out[i].argument, ++n);
@@ -164,7 +174,7 @@ static void a_full_one_refuses(void **state)
 		pushed++;
 	assert_int_equal(pushed, 4 * INTAKE_CALLS);
 	for (uintptr_t i = 0; i < INTAKE_CALLS; i++)
-		assert_int_equal(intake_take(house.in, out, 1), 1);
+		assert_int_equal(take(house.in, out, 1), 1);
 	assert_true(push(house.in, pushed + 1, 0));
 	pull_down(&house);
 }
@@ -178,18 +188,18 @@ static void what_is_still_read_is_not_written_over(void **state)
 	struct call out[HANDFUL];
 	assert_true(push(in, 1, 0));
 	_Atomic(uint64_t) *read = &in->segment[0].run;
-	assert_int_equal(intake_take(in, out, 1), 1);
+	assert_int_equal(take(in, out, 1), 1);
 	assert_int_equal(at_load(read, relaxed, none), 1);
 	at_sub(read, 1, relaxed, none); /* as if it had not got so far yet */
 	uintptr_t pushed = 1;
 	for (; push(in, pushed + 1, 0); pushed++)
-		assert_int_equal(intake_take(in, out, HANDFUL), 1);
+		assert_int_equal(take(in, out, HANDFUL), 1);
 	assert_int_equal(pushed, 4 * INTAKE_CALLS);
-	assert_int_equal(intake_count(in), 0);
+	assert_int_equal(intake_seen_calls(intake_see(in)), 0);
 	at_add(read, 1, relaxed, none);
 	for (int i = 0; i < 8 * INTAKE_CALLS; i++) {
 		assert_true(push(in, 1, 0));
-		assert_int_equal(intake_take(in, out, HANDFUL), 1);
+		assert_int_equal(take(in, out, HANDFUL), 1);
 	}
 	pull_down(&house);
 }
@@ -207,18 +217,18 @@ static void who_is_stopped_keeps_one_segment(void **state)
 	for (int round = 0; round < 3; round++) {
 		assert_true(push(in, ++n, 0));
 		_Atomic(uint64_t) *read = &in->segment[0].run;
-		assert_int_equal(intake_take(in, out, 1), 1);
+		assert_int_equal(take(in, out, 1), 1);
 		at_sub(read, 1, relaxed, none); /* as if it had not got so far yet */
 		for (int i = 0; i < 50 * INTAKE_CALLS; i++) {
 			assert_true(push(in, ++n, 0));
-			assert_int_equal(intake_take(in, out, HANDFUL), 1);
+			assert_int_equal(take(in, out, HANDFUL), 1);
 			assert_int_equal((uintptr_t)out[0].argument, n);
 		}
 		assert_in_range(slots_count(house.store), 1, 4);
 		at_add(read, 1, relaxed, none);
 		for (int i = 0; i < 2 * INTAKE_CALLS; i++) {
 			assert_true(push(in, ++n, 0));
-			assert_int_equal(intake_take(in, out, HANDFUL), 1);
+			assert_int_equal(take(in, out, HANDFUL), 1);
 		}
 		assert_in_range(slots_count(house.store), 1, 2);
 	}
@@ -239,11 +249,11 @@ static void those_who_are_stopped_keep_one_segment_each(void **state)
 	for (int s = 0; s < STOPPED; s++) {
 		assert_true(push(in, 1, 0));
 		read[s] = &in->segment[0].run;
-		assert_int_equal(intake_take(in, out, 1), 1);
+		assert_int_equal(take(in, out, 1), 1);
 		at_sub(read[s], 1, relaxed, none); /* as if it had not got so far yet */
 		for (int i = 0; i < 3 * INTAKE_CALLS; i++) {
 			assert_true(push(in, 1, 0));
-			assert_int_equal(intake_take(in, out, HANDFUL), 1);
+			assert_int_equal(take(in, out, HANDFUL), 1);
 		}
 	}
 	/* Behind a queue, of which nothing may be passed over. */
@@ -251,17 +261,17 @@ static void those_who_are_stopped_keep_one_segment_each(void **state)
 		assert_true(push(in, 1, 0));
 	for (int i = 0; i < 50 * INTAKE_CALLS; i++) {
 		assert_true(push(in, 1, 0));
-		assert_int_equal(intake_take(in, out, 1), 1);
+		assert_int_equal(take(in, out, 1), 1);
 	}
 	assert_in_range(slots_count(house.store), STOPPED + QUEUED, STOPPED + QUEUED + 8);
-	while (intake_take(in, out, HANDFUL))
+	while (take(in, out, HANDFUL))
 		;
 	/* The youngest first. */
 	for (int s = STOPPED; s-- > 0;)
 		at_add(read[s], 1, relaxed, none);
 	for (int i = 0; i < 2 * INTAKE_CALLS; i++) {
 		assert_true(push(in, 1, 0));
-		assert_int_equal(intake_take(in, out, HANDFUL), 1);
+		assert_int_equal(take(in, out, HANDFUL), 1);
 	}
 	assert_in_range(slots_count(house.store), 1, 2);
 	pull_down(&house);
@@ -293,7 +303,7 @@ static void others_give_back_what_was_read(void **state)
 	for (int i = 0; i < QUEUED; i++)
 		assert_true(push(house.in, 1, 0));
 	for (uint32_t taken = 0; taken < QUEUED;)
-		taken += intake_take(house.in, out, HANDFUL);
+		taken += take(house.in, out, HANDFUL);
 	assert_int_equal(slots_count(house.store), 20);
 	intake_collect(house.in);
 	assert_int_equal(slots_count(house.store), 0);
@@ -305,7 +315,7 @@ static void others_give_back_what_was_read(void **state)
 		for (uint64_t n = fixture_random(&random) % 600; n; n--)
 			assert_true(push(house.in, ++pushed, 0));
 		while (taken < pushed) {
-			uint32_t count = intake_take(house.in, out, HANDFUL);
+			uint32_t count = take(house.in, out, HANDFUL);
 			assert_int_not_equal(count, 0);
 			for (uint32_t i = 0; i < count; i++)
 				assert_int_equal((uintptr_t)out[i].argument, ++taken);
@@ -331,13 +341,13 @@ static void runs_and_single_calls_are_told_apart(void **state)
 		assert_true(push(house.in, 4, 0));
 		uintptr_t n = 0;
 		while (n < 4) {
-			uint32_t count = intake_take(house.in, out, HANDFUL);
+			uint32_t count = take(house.in, out, HANDFUL);
 			assert_int_not_equal(count, 0);
 			for (uint32_t i = 0; i < count; i++)
 				for (uint32_t c = 0; c < call_count(out[i].run); c++)
 					assert_int_equal((uintptr_t)call_argument(&out[i], c), ++n);
 		}
-		assert_int_equal(intake_take(house.in, out, HANDFUL), 0);
+		assert_int_equal(take(house.in, out, HANDFUL), 0);
 	}
 	pull_down(&house);
 }
@@ -361,15 +371,15 @@ static void those_of_one_group_are_taken_up_to_the_next(void **state)
 		assert_true(intake_open(in));
 		intake_write(in, nothing, number(3), others, 0);
 		intake_show(in);
-		assert_int_equal(intake_take_of(in, out, HANDFUL, others), 0);
+		assert_int_equal(take_of(in, out, HANDFUL, others), 0);
 		for (uintptr_t n = 1; n <= 2; n++) {
 			assert_true(intake_is_next(in, mine));
-			assert_int_equal(intake_take_of(in, out, HANDFUL, mine), 1);
+			assert_int_equal(take_of(in, out, HANDFUL, mine), 1);
 			assert_int_equal((uintptr_t)out[0].argument, n);
 		}
 		assert_false(intake_is_next(in, mine));
-		assert_int_equal(intake_take_of(in, out, HANDFUL, mine), 0);
-		assert_int_equal(intake_take(in, out, HANDFUL), 1);
+		assert_int_equal(take_of(in, out, HANDFUL, mine), 0);
+		assert_int_equal(take(in, out, HANDFUL), 1);
 		assert_int_equal((uintptr_t)out[0].argument, 3);
 		assert_false(intake_is_next(in, others));
 	}
@@ -385,7 +395,7 @@ static void there_is_room_for_calls_max_wherever_they_begin(void **state)
 	struct call out[1];
 	for (uintptr_t i = 0; i < INTAKE_CALLS - 1; i++) {
 		assert_true(push(house.in, 1, 0));
-		assert_int_equal(intake_take(house.in, out, 1), 1);
+		assert_int_equal(take(house.in, out, 1), 1);
 	}
 	for (uintptr_t i = 0; i < CALLS; i++)
 		assert_true(push(house.in, 1, 0));
@@ -402,16 +412,16 @@ static void who_comes_late_finds_a_segment_and_loses(void **state)
 	struct call out[HANDFUL];
 	for (int i = 0; i < 4 * INTAKE_CALLS; i++) {
 		assert_true(push(in, 1, 0));
-		assert_int_equal(intake_take(in, out, 1), 1);
+		assert_int_equal(take(in, out, 1), 1);
 	}
 	assert_true(push(in, 1, 0));
 	uint64_t head = at_load(&in->head, relaxed, none);
 	for (uint32_t place = 0; place < 4 * INTAKE_PLACES; place += 5) {
 		at_store(&in->head, (uint64_t)place << 32, relaxed, none);
-		assert_int_equal(intake_take_of(in, out, HANDFUL, number(64)), 0);
+		assert_int_equal(take_of(in, out, HANDFUL, number(64)), 0);
 	}
 	at_store(&in->head, head, relaxed, none);
-	assert_int_equal(intake_take(in, out, 1), 1);
+	assert_int_equal(take(in, out, 1), 1);
 	pull_down(&house);
 }
 
@@ -434,7 +444,7 @@ static void happen_meanwhile(int signal)
 	for (int i = 0; i < 20 * INTAKE_CALLS; i++) {
 		if (!push(stopped.in, 9, i % 5 ? 0 : call_run(3, 1)))
 			stopped.refused++;
-		stopped.taken += intake_take(stopped.in, out, HANDFUL);
+		stopped.taken += take(stopped.in, out, HANDFUL);
 	}
 }
 
@@ -458,21 +468,21 @@ static void who_is_stopped_as_it_reads_has_what_it_took(void **state)
 		/* The last of their segment. */
 		for (int i = 0; i < INTAKE_CALLS - 3; i++) {
 			assert_true(push(house.in, 1, 0));
-			assert_int_equal(intake_take(house.in, rest, 1), 1);
+			assert_int_equal(take(house.in, rest, 1), 1);
 		}
 		for (uintptr_t n = 1; n <= 3; n++)
 			assert_true(push(house.in, n, 0));
 		if (runs)
 			assert_true(push(house.in, 4, call_run(2, 1)));
 		assert_int_equal(mprotect(stopped.page + stopped.bytes, stopped.bytes, PROT_NONE), 0);
-		uint32_t count = intake_take(house.in, out, HANDFUL);
+		uint32_t count = take(house.in, out, HANDFUL);
 		assert_true(stopped.taken > 0);
 		assert_int_equal(count, runs ? 0 : 3);
 		for (uint32_t i = 0; i < count; i++)
 			assert_int_equal((uintptr_t)out[i].argument, i + 1);
-		while (intake_take(house.in, rest, HANDFUL))
+		while (take(house.in, rest, HANDFUL))
 			;
-		assert_int_equal(intake_count(house.in), 0);
+		assert_int_equal(intake_seen_calls(intake_see(house.in)), 0);
 		pull_down(&house);
 	}
 	assert_int_equal(stopped.refused, 0);
@@ -494,7 +504,7 @@ static void *take_all(void *argument)
 	struct call out[HANDFUL];
 	uintptr_t last = 0;
 	while (at_load(&m->left, relaxed, none)) {
-		uint32_t count = intake_take(m->in, out, 1 + (uint32_t)(last * 7 % HANDFUL));
+		uint32_t count = take(m->in, out, 1 + (uint32_t)(last * 7 % HANDFUL));
 		for (uint32_t i = 0; i < count; i++) {
 			for (uint32_t c = 0; c < call_count(out[i].run); c++) {
 				uintptr_t n = (uintptr_t)call_argument(&out[i], c);
