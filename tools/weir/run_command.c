@@ -169,7 +169,11 @@ static struct process_spec spec_of(struct run *run, const struct job *job, const
 /* The exit status that a shell would show for it. */
 static int status_of(const struct process_result *p)
 {
-	return p->error ? EXIT_OTHER_ERROR : p->signal ? EXIT_SIGNAL + p->signal : p->exit_status ? p->exit_status : 1;
+	if (p->error)
+		return EXIT_OTHER_ERROR;
+	if (p->timed_out)
+		return 1; /* however it took TERM */
+	return p->signal ? EXIT_SIGNAL + p->signal : p->exit_status ? p->exit_status : 1;
 }
 
 static enum result_end end_of(const struct process_result *p)
@@ -255,7 +259,8 @@ weir_status run_command(weir_task *task, void *argument)
 		tries = try_command(run, &spec, &capture, &process);
 	}
 	if (process.error)
-		run_complain_of(run, job->index, "cannot be started: ", strerror(process.error));
+		run_complain_of(run, job->index, "cannot be started: ",
+				process.error == EPIPE ? "the process weir-starter is gone" : strerror(process.error));
 	uint64_t bytes = print_output(run, job->index, &capture);
 	account(run, job->index, &process, &grant);
 	log_command(run, job->index, &process, &grant, bytes, tries);
