@@ -83,8 +83,8 @@ static weir_status check_given(const weir_machine *machine, const weir_limits *g
 	if (!isfinite(given->cores) || given->cores < 0)
 		return error_set(WEIR_EINVAL, "limits.cores is %g: give 0 (all) or more", given->cores);
 	if (given->node && given->nodes > machine->nodes)
-		return error_set(WEIR_EINVAL, "limits.nodes is %u: the machine has %u nodes", given->nodes,
-				 machine->nodes);
+		return error_set(WEIR_EINVAL, "limits.nodes is %u: the machine has %u node%s", given->nodes,
+				 machine->nodes, plural(machine->nodes));
 	if (!given->node && given->nodes)
 		return error_set(WEIR_EINVAL, "limits.nodes is %u but limits.node is NULL: give both or neither",
 				 given->nodes);
@@ -416,8 +416,8 @@ weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes)
 		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE, WEIR_DEFER or WEIR_FAIL",
 				 (int)demand->when_short);
 	if (demand->home > nodes)
-		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes",
-				 demand->home - 1, nodes);
+		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u node%s",
+				 demand->home - 1, nodes, plural(nodes));
 	if (demand->home_only && !demand->home)
 		return error_set(WEIR_EINVAL,
 				 "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");

@@ -246,7 +246,7 @@ static void wrong_limits_are_named(void **state)
 		{{.size = sizeof(weir_limits), .cores = -2}, {"limits.cores", "-2", "0 (all)"}},
 		{{.size = sizeof(weir_limits), .cores = NAN}, {"limits.cores", "nan"}},
 		{{.size = sizeof(weir_limits), .cores = INFINITY}, {"limits.cores", "inf"}},
-		{{.size = sizeof(weir_limits), .node = no_name, .nodes = 3}, {"limits.nodes", "3", "2 nodes"}},
+		{{.size = sizeof(weir_limits), .node = no_name, .nodes = 3}, {"limits.nodes", "3", "has 2 nodes"}},
 		{{.size = sizeof(weir_limits), .nodes = 1}, {"limits.nodes", "limits.node is NULL", "both or neither"}},
 		{{.size = sizeof(weir_limits), .counted = {0, 0, 1}},
 		 {"limits.counted[2]", "no name", "limits.counted_name[2]"}},

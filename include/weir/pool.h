@@ -15,7 +15,8 @@ typedef struct weir_pool weir_pool;
 /* What a worker does that finds no work. */
 typedef enum weir_idle {
 	WEIR_IDLE_HYBRID = 0, /* look for options.spin_ns, then sleep until there is some */
-	WEIR_IDLE_SPIN = 1,   /* look on and on: all its core's time, for the shortest way to a task */
+	WEIR_IDLE_SPIN = 1,   /* look on and on: all its core's time, for the shortest way to a task. Under SCHED_FIFO nobody else
+			       * has any of it: no more workers than processors then */
 	WEIR_IDLE_BLOCK = 2   /* sleep at once */
 } weir_idle;
 
