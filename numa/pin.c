@@ -94,8 +94,9 @@ weir_status weir_machine_bind_self(const weir_machine *machine, uint32_t node, u
 		return no_such_node(machine, node);
 	uint32_t cores = machine->node[node].cores;
 	if (count == 0 || first >= cores || count > cores - first)
-		return error_set(WEIR_EINVAL, "%u cores from core %u on: node %u has %u cores, and at least 1 is bound",
-				 count, first, node, cores);
+		return error_set(WEIR_EINVAL,
+				 "%u core%s from core %u on: node %u has %u core%s, and at least 1 is bound", count,
+				 plural(count), first, node, cores, plural(cores));
 	if (!machine->is_this)
 		return WEIR_OK;
 	weir_status status = bind_to_cores(machine, node, first, count);
@@ -109,7 +110,7 @@ weir_status pin_thread(const struct weir_machine *machine, uint32_t node, uint32
 	uint32_t with_cores = core == PIN_ALL_CORES ? machine->cores_near[node] : node;
 	uint32_t cores = machine->node[with_cores].cores;
 	if (core != PIN_ALL_CORES && core >= cores)
-		return error_set(WEIR_EINVAL, "core %u: node %u has %u cores", core, node, cores);
+		return error_set(WEIR_EINVAL, "core %u: node %u has %u core%s", core, node, cores, plural(cores));
 	if (!machine->is_this)
 		return WEIR_OK;
 	weir_status status = core == PIN_ALL_CORES ? bind_to_cores(machine, with_cores, 0, cores)

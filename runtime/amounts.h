@@ -37,4 +37,7 @@ struct asked {
 weir_status amounts_ask(const weir_machine *machine, const weir_limits *said, const struct limits *names,
 			struct limits *out, struct asked *asked);
 
+/* Is each amount that is given at least one unit? Else it would be none, without a word. Errors: WEIR_EINVAL. */
+weir_status amounts_check_units(const struct units *units, const weir_limits *given);
+
 #endif

@@ -19,8 +19,9 @@
  *	              who gave back only because it could not have the token: then those in hands stay there, as long as others of
  *	              each shape that is lent stand first in the room, and of these at last one is left for whom there is no room.
  *	              FULL_LOOK_NS after all were pulled back they are again, as below.
- *	a claim       nothing is lent while there is one, but to the claimant itself, whose claim is then dropped. A head
- *	              whose shape is being handed grants is not late: chains_served_ns().
+ *	a claim       nothing is lent to a class that it binds, but to the claimant itself, whose claim is then dropped. Those of
+ *	              higher classes pass it, as at a scan, until it has aged once more (O2). A head whose shape is being
+ *	              handed grants is not late: chains_served_ns().
  *	age	      whom those in hands have passed often enough to raise him by a class (O2): then the next grant is given back.
  *	rules, levels and whatever else is in use of the gate (gate.h), a strategy of the user's own: nothing is lent. A change of
  *	              any looks at everything, so pulls back.
@@ -300,16 +301,23 @@ void chains_pull_back(struct weir_admission *admission)
 	pull_back_all(admission, NO_NODE);
 }
 
+/* Does the claim keep room from a class? */
+static bool is_bound(const struct weir_admission *admission, weir_class task_class)
+{
+	const _Atomic(uint32_t) *binds = &((struct weir_admission *)admission)->claim_binds;
+	return admission->claimant && room_service(task_class) >= at_load(binds, relaxed, none);
+}
+
 bool chains_are_behind(const struct weir_admission *admission)
 {
 	for (uint32_t n = 0; admission->hands_filled && n < places(admission); n++) {
 		if (!admission->lent[n].hands)
 			continue;
 		const struct waiter *head = room_first_at(&admission->room, n);
-		if (!head || !is_of(&admission->lent[n], head))
+		if (!head || !is_of(&admission->lent[n], head) || is_bound(admission, head->demand.task_class))
 			return false;
 	}
-	return !admission->claimant;
+	return true;
 }
 
 /* May the head go to a hand, by what a scan would ask? */
@@ -320,7 +328,7 @@ static bool may_lend(struct weir_admission *admission, const struct waiter *head
 	if (!head->wish.home_only && places(admission) > 1 &&
 	    at_load(&admission->strategy_kind, relaxed, none) == STRATEGY_CUSTOM)
 		return false;
-	if ((admission->claimant && admission->claimant != head) ||
+	if ((admission->claimant != head && is_bound(admission, head->demand.task_class)) ||
 	    at_load(&admission->tracker->ledger.owed, relaxed, none))
 		return false;
 	return head->may_be_lent && !at_load(&admission->gates, relaxed, none);
@@ -379,7 +387,7 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 	if (!head || !may_lend(admission, head, &taken->units))
 		return false;
 	describe(lent, head);
-	if (admission->claimant)
+	if (admission->claimant == head)
 		claim_drop(admission);
 	note_hands(admission);
 	/* Some for the others: their hands, and other nodes' where any would do. */

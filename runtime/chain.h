@@ -134,7 +134,7 @@ bool hand_fill(struct weir_admission *admission, struct hand *hand, uint32_t pla
 /* Take everybody back who was lent and not taken out, into their old places in the room; count those out who were. */
 void chains_pull_back(struct weir_admission *admission);
 
-/* Does somebody of each shape that is lent stand first in the room, with nobody claiming? Then whoever is lent does not fit if
+/* Does somebody of each shape that is lent stand first in the room, and no claim binds it? Then whoever is lent does not fit if
  * that one does not. */
 bool chains_are_behind(const struct weir_admission *admission);
 

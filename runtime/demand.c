@@ -187,12 +187,31 @@ static weir_status parse_byte_range(uint64_t *min, uint64_t *most, const char *n
 	return WEIR_OK;
 }
 
-static weir_status parse_word(weir_demand *demand, char *word, const char *const names[WEIR_COUNTED_MAX])
+/* Which of the words that there are; of an unknown one none. */
+static uint32_t word_bit(const char *word, const char *const names[WEIR_COUNTED_MAX])
+{
+	static const char *const words[] = {"cores", "memory", "bandwidth", "steps", "class", "priority", "node"};
+	for (uint32_t i = 0; i < ARRAY_LENGTH(words); i++)
+		if (!strcmp(word, words[i]))
+			return UINT32_C(1) << i;
+	for (uint32_t c = 0; names && c < WEIR_COUNTED_MAX; c++)
+		if (names[c] && !strcmp(word, names[c]))
+			return UINT32_C(1) << (ARRAY_LENGTH(words) + c);
+	return 0;
+}
+
+static weir_status parse_word(weir_demand *demand, char *word, const char *const names[WEIR_COUNTED_MAX],
+			      uint32_t *seen)
 {
 	char *value = strchr(word, '=');
 	if (!value || value == word || !value[1])
 		return error_set(WEIR_EINVAL, "\"%s\" is no name=value: write cores=2, memory=1G or the like", word);
 	*value++ = '\0';
+	uint32_t bit = word_bit(word, names);
+	if (*seen & bit)
+		return error_set(WEIR_EINVAL, "%s is given twice, the second time as %s=%.40s: give it once", word,
+				 word, value);
+	*seen |= bit;
 	uint64_t node = 0;
 	if (!strcmp(word, "cores"))
 		return parse_core_range(demand, value);
@@ -226,6 +245,7 @@ weir_status weir_demand_parse(weir_demand *out, const char *text, const char *co
 	if (!out || !text)
 		return error_set(WEIR_EINVAL, "out or text is NULL");
 	weir_demand demand = {.size = sizeof(demand)};
+	uint32_t seen = 0;
 	while (*text) {
 		size_t length = strcspn(text, " \t");
 		char word[WORD_BYTES_MAX + 1];
@@ -235,7 +255,7 @@ weir_status weir_demand_parse(weir_demand *out, const char *text, const char *co
 		memcpy(word, text, length);
 		word[length] = '\0';
 		text += length;
-		weir_status status = length ? parse_word(&demand, word, names) : WEIR_OK;
+		weir_status status = length ? parse_word(&demand, word, names, &seen) : WEIR_OK;
 		if (status)
 			return status;
 		text += strspn(text, " \t");

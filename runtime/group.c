@@ -45,6 +45,8 @@ weir_status weir_group_create(weir_group **out, weir_pool *pool)
 	*out = NULL;
 	if (!pool)
 		return error_set(WEIR_EINVAL, "pool is NULL");
+	if (unlikely(!pool_is_here(pool)))
+		return pool_elsewhere();
 	uint32_t index = slots_get(pool->groups);
 	if (index == SLOTS_NONE)
 		return error_set(WEIR_ENOMEM, "no memory for a group, or a million of them are there");
@@ -454,6 +456,8 @@ weir_status weir_group_wait(weir_group *group)
 		if (status)
 			return status;
 	} else if (!group_is_done(group, epoch)) {
+		if (unlikely(!pool_is_here(group->pool)))
+			return pool_elsewhere();
 		if (!worker)
 			guest_help(group, epoch);
 		spin_until_done(group, epoch);

@@ -83,8 +83,8 @@ static weir_status check_given(const weir_machine *machine, const weir_limits *g
 	if (!isfinite(given->cores) || given->cores < 0)
 		return error_set(WEIR_EINVAL, "limits.cores is %g: give 0 (all) or more", given->cores);
 	if (given->node && given->nodes > machine->nodes)
-		return error_set(WEIR_EINVAL, "limits.nodes is %u: the machine has %u nodes", given->nodes,
-				 machine->nodes);
+		return error_set(WEIR_EINVAL, "limits.nodes is %u: the machine has %u node%s", given->nodes,
+				 machine->nodes, plural(machine->nodes));
 	if (!given->node && given->nodes)
 		return error_set(WEIR_EINVAL, "limits.nodes is %u but limits.node is NULL: give both or neither",
 				 given->nodes);
@@ -161,6 +161,50 @@ static uint64_t core_units_down(double cores, uint32_t per_core)
 	double units = floor(cores * per_core);
 	double most = (double)limit_units_max(WEIR_CPU);
 	return (uint64_t)(units < most ? units : most);
+}
+
+static bool is_below(uint64_t given, uint64_t unit)
+{
+	return given && given < unit; /* WEIR_NONE is none below */
+}
+
+static weir_status below_unit(const char *of, const char *what, double given, double unit)
+{
+	return error_set(WEIR_EINVAL, "limits.%s%s is %g: less than the smallest unit, %.17g; give at least that", of,
+			 what, given, unit);
+}
+
+static weir_status check_node_units(const struct units *units, const weir_node_limit *given, const char *of)
+{
+	if (given->cores > 0 && !core_units_down(given->cores, units->per_core))
+		return below_unit(of, "cores", given->cores, 1.0 / units->per_core);
+	if (is_below(given->memory_bytes, units->memory_bytes))
+		return below_unit(of, "memory_bytes", (double)given->memory_bytes, (double)units->memory_bytes);
+	if (is_below(given->bandwidth_bytes_s, units->bandwidth_bytes_s))
+		return below_unit(of, "bandwidth_bytes_s", (double)given->bandwidth_bytes_s,
+				  (double)units->bandwidth_bytes_s);
+	for (int c = 0; c < WEIR_COUNTED_MAX; c++)
+		if (is_below(given->counted[c], units->counted[c])) {
+			char name[sizeof("counted[9]")];
+			snprintf(name, sizeof(name), "counted[%d]", c);
+			return below_unit(of, name, (double)given->counted[c], (double)units->counted[c]);
+		}
+	return WEIR_OK;
+}
+
+weir_status amounts_check_units(const struct units *units, const weir_limits *given)
+{
+	weir_node_limit total = {.cores = given->cores,
+				 .memory_bytes = given->memory_bytes,
+				 .bandwidth_bytes_s = given->bandwidth_bytes_s};
+	memcpy(total.counted, given->counted, sizeof(total.counted));
+	weir_status status = check_node_units(units, &total, "");
+	for (uint32_t n = 0; given->node && n < given->nodes && !status; n++) {
+		char of[sizeof("node[4294967295].")];
+		snprintf(of, sizeof(of), "node[%u].", n);
+		status = check_node_units(units, &given->node[n], of);
+	}
+	return status;
 }
 
 static struct packed pack_down(const struct units *units, const struct amounts *amounts)
@@ -309,8 +353,11 @@ weir_status limits_resolve(struct limits *out, const weir_machine *machine, cons
 	for (uint32_t n = 0; n < machine->nodes; n++)
 		out->node[n] = pack_down(&out->units, &asked.node[n]);
 	bind_total(out, &asked.given, &asked.sum);
+	status = amounts_check_units(&out->units, &asked.given);
 	free(asked.node);
-	return WEIR_OK;
+	if (status)
+		limits_fini(out);
+	return status;
 }
 
 void limits_fini(struct limits *limits)
@@ -369,8 +416,8 @@ weir_status limits_check_demand(const weir_demand *demand, uint32_t nodes)
 		return error_set(WEIR_EINVAL, "demand.when_short is %d: give WEIR_QUEUE, WEIR_DEFER or WEIR_FAIL",
 				 (int)demand->when_short);
 	if (demand->home > nodes)
-		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u nodes",
-				 demand->home - 1, nodes);
+		return error_set(WEIR_EINVAL, "demand.home is WEIR_NODE(%u): the machine has %u node%s",
+				 demand->home - 1, nodes, plural(nodes));
 	if (demand->home_only && !demand->home)
 		return error_set(WEIR_EINVAL,
 				 "demand.home_only is set without a home: set demand.home to WEIR_NODE(i)");

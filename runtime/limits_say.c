@@ -124,8 +124,9 @@ void limits_say(const struct limits *l, const weir_machine *m, const weir_limits
 
 const char *limits_amount_text(weir_resource resource, double amount, char text[AMOUNT_TEXT_BYTES])
 {
-	const char *unit = resource == WEIR_CPU		? " cores"
-			   : resource == WEIR_MEMORY	? " bytes"
+	bool one = amount == 1;
+	const char *unit = resource == WEIR_CPU		? one ? " core" : " cores"
+			   : resource == WEIR_MEMORY	? one ? " byte" : " bytes"
 			   : resource == WEIR_BANDWIDTH ? " bytes/s"
 							: "";
 	snprintf(text, AMOUNT_TEXT_BYTES, "%.15g%s", amount, unit);

@@ -232,6 +232,7 @@ static weir_status assemble(weir_pool *pool, const weir_options *options)
 		return status;
 	pool->nodes = pool->machine->nodes;
 	pool->pinned = !options->no_pinning && pool->machine->is_this;
+	pool->process = at_load(&process_number, relaxed, none);
 	pool->workers = options->workers ? options->workers : pool->machine->cores;
 	pool->workers_max = pool->workers + options->spares_max;
 	if (!tally_init(&pool->tally, POOL_COUNTERS) || !tally_init(&pool->undrawn, pool->nodes))
@@ -363,6 +364,8 @@ static weir_status check_outside(const weir_pool *pool)
 {
 	if (!pool)
 		return error_set(WEIR_EINVAL, "pool is NULL");
+	if (!pool_is_here(pool))
+		return pool_elsewhere();
 	if (worker_self && worker_self->pool == pool)
 		return error_set(WEIR_EDEADLK, "a task cannot wait for the end of all tasks of its own pool");
 	return WEIR_OK;

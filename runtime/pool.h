@@ -10,6 +10,7 @@
 
 #include <weir/pool.h>
 
+#include "private/error.h"
 #include "private/tally.h"
 #include "runtime/admission.h"
 #include "runtime/deque.h"
@@ -166,6 +167,7 @@ struct weir_pool {
 	weir_idle idle;
 	uint64_t spin_ns;
 	uint64_t stack_bytes;
+	uint32_t process; /* whose threads they are */
 	sigset_t signals; /* blocked in who made it, and so in all its workers */
 	struct slots *tasks;
 	struct slots *needs;
@@ -224,6 +226,18 @@ static inline struct worker *worker_of(struct forks *forks)
 
 /* The worker that the calling thread is; NULL: none. */
 extern _Thread_local struct worker *worker_self __attribute__((tls_model("initial-exec")));
+
+/* No: this is a child of the process whose pool it is, by fork(). */
+static inline bool pool_is_here(const weir_pool *pool)
+{
+	return likely(pool->process == at_load(&process_number, relaxed, none));
+}
+
+static inline weir_status pool_elsewhere(void)
+{
+	return error_set(WEIR_EINVAL,
+			 "the pool's threads stayed in the process that forked this one: make another pool, or exec");
+}
 
 /* Before the task runs. */
 static inline void task_set_memory(struct task_need *need, uint64_t bytes)

@@ -195,7 +195,7 @@ static struct intake *make(weir_pool *pool)
 COLD static struct intake *find_mine(weir_pool *pool)
 {
 	uint32_t index = thread_index();
-	if (index >= THREADS_MAX)
+	if (index >= THREADS_MAX || !pool_is_here(pool))
 		return NULL;
 	struct producers *producers = pool->producers;
 	struct intake *in = at_load(&producers->mine[index + 1], relaxed, none);

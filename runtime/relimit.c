@@ -141,6 +141,7 @@ weir_status limits_change(const struct limits *made, const weir_machine *machine
 	weir_status status = amounts_ask(machine, said, made, out, &asked);
 	if (status)
 		return status;
+	status = amounts_check_units(&made->units, &asked.given);
 	for (int r = 0; r < WEIR_RESOURCES && !status; r++)
 		status = change_resource(made, (weir_resource)r, asked.node, &asked.given, out);
 	free(asked.node);

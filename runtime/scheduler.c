@@ -189,8 +189,8 @@ weir_status weir_scheduler_finish(weir_scheduler *scheduler, const weir_placemen
 	if (!scheduler || !placement)
 		return error_set(WEIR_EINVAL, "scheduler or placement is NULL");
 	if (placement->decision.node >= scheduler->nodes)
-		return error_set(WEIR_EINVAL, "placement.node is %u: the machine has %u nodes",
-				 placement->decision.node, scheduler->nodes);
+		return error_set(WEIR_EINVAL, "placement.node is %u: the machine has %u node%s",
+				 placement->decision.node, scheduler->nodes, plural(scheduler->nodes));
 	bool observed = placement->decision.allowed && !placement->decision.grant.handle && placement->decision.cause;
 	weir_status status =
 		observed ? WEIR_OK : weir_admission_release(scheduler->admission, placement->decision.grant);
@@ -257,7 +257,8 @@ weir_status weir_scheduler_select(weir_scheduler *scheduler, const weir_demand *
 	if (!scheduler || !out)
 		return error_set(WEIR_EINVAL, "scheduler or out is NULL");
 	if (scores && nodes < scheduler->nodes)
-		return error_set(WEIR_EINVAL, "nodes is %u: the machine has %u nodes", nodes, scheduler->nodes);
+		return error_set(WEIR_EINVAL, "nodes is %u: the machine has %u node%s", nodes, scheduler->nodes,
+				 plural(scheduler->nodes));
 	struct weir_admission *admission = scheduler->admission;
 	struct ledger *ledger = &admission->tracker->ledger;
 	struct waiter waiter;

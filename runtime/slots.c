@@ -86,7 +86,11 @@ weir_status slots_create_flat(struct slots **out, uint32_t live_max, uint32_t sl
 		size_t bytes = slots->flat_bytes;
 		slots_destroy(slots);
 		*out = NULL;
-		return error_set(WEIR_ENOMEM, "no %zu bytes of address space for slots", bytes);
+		return error_set(
+			WEIR_ENOMEM,
+			"no %zu bytes of address space for slots: raise RLIMIT_AS (ulimit -v), or lower how many "
+			"tasks, grants or waiters there may be",
+			bytes);
 	}
 	slots->flat = flat;
 	slots->made_max = segments * SLOTS_SEGMENT < SLOTS_MAX ? segments * SLOTS_SEGMENT : SLOTS_MAX;

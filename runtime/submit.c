@@ -237,6 +237,8 @@ static weir_status check_submit(const weir_group *group, weir_task_fn fn, weir_d
 					       : "the group was destroyed"),
 			      WEIR_CAUSE_INVALID);
 	weir_pool *pool = group->pool;
+	if (unlikely(!pool_is_here(pool)))
+		return refuse(decision, pool_elsewhere(), WEIR_CAUSE_INVALID);
 	uint32_t closed = at_load(&pool->closed, relaxed, none);
 	if (unlikely(closed) && (closed == POOL_CANCELS || !worker_self || worker_self->pool != pool))
 		return refuse(decision,

@@ -3,7 +3,8 @@
  * thread.c - thread numbers and RCU registration: what a thread gets on first use and gives back when it ends.
  *
  * Holds:     a bitmap of the numbers in use.
- * Invariant: T1  two living threads never have the same number.
+ * Invariant: T1  two living threads never have the same number. Nor has a child of fork() that of who forked, so it finds nothing
+ *            that is the parent's to go on with: lanes, credits, hands.
  * Progress:  lock-free; the end of a thread is wait-free.
  */
 #include "private/thread.h"
@@ -21,6 +22,8 @@ _Thread_local int rcu_thread_registered;
 #ifdef WEIR_TSAN
 char rcu_tsan_period;
 #endif
+
+_Atomic(uint32_t) process_number;
 
 static _Atomic(uint64_t) used[WORDS];
 static _Atomic(uint64_t) serials;
@@ -46,9 +49,17 @@ static void thread_exit(void *armed)
 	}
 }
 
+/* The number stays in use there. */
+static void now_a_child(void)
+{
+	thread_index_plus_one = 0;
+	at_add(&process_number, 1, relaxed, none);
+}
+
 static void make_exit_key(void)
 {
 	(void)pthread_key_create(&exit_key, thread_exit);
+	(void)pthread_atfork(NULL, NULL, now_a_child);
 }
 
 static void arm_exit(void)

@@ -136,11 +136,11 @@ static weir_status never_fits(const struct ledger *ledger, const struct wish *wi
 				 "less, or raise the limits of one");
 	return error_set(
 		WEIR_EINFEASIBLE,
-		"%s demanded is more than the limit of %s, %s where %s are the most: it will never fit; ask for "
+		"%s demanded is more than the limit of %s, %s where %s %s the most: it will never fit; ask for "
 		"less, or raise the limit",
 		limits_resource_name(&ledger->limits, excess.resource), excess.total ? "all nodes" : "any node",
 		limits_amount_text(excess.resource, excess.asked, asked),
-		limits_amount_text(excess.resource, excess.limit, limit));
+		limits_amount_text(excess.resource, excess.limit, limit), excess.limit == 1 ? "is" : "are");
 }
 
 /* Set the error text of a demand that found no room, and say it in the log. */

@@ -67,7 +67,8 @@ weir_status weir_tracker_usage(weir_tracker *tracker, uint32_t node, weir_usage 
 	if (!tracker || !out)
 		return error_set(WEIR_EINVAL, "tracker or out is NULL");
 	if (node != WEIR_ALL_NODES && node >= tracker->ledger.nodes)
-		return error_set(WEIR_EINVAL, "node is %u: the machine has %u nodes", node, tracker->ledger.nodes);
+		return error_set(WEIR_EINVAL, "node is %u: the machine has %u node%s", node, tracker->ledger.nodes,
+				 plural(tracker->ledger.nodes));
 	memset(out, 0, sizeof(*out));
 	if (node == WEIR_ALL_NODES)
 		total_usage(tracker, out);

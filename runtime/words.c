@@ -79,9 +79,10 @@ static void say_excess(struct text *text, const weir_decision *decision)
 {
 	char asked[AMOUNT_TEXT_BYTES], limit[AMOUNT_TEXT_BYTES];
 	if (decision->asked > decision->limit)
-		text_say(text, ", %s where %s are the most",
+		text_say(text, ", %s where %s %s the most",
 			 limits_amount_text(decision->excess, decision->asked, asked),
-			 limits_amount_text(decision->excess, decision->limit, limit));
+			 limits_amount_text(decision->excess, decision->limit, limit),
+			 decision->limit == 1 ? "is" : "are");
 }
 
 static void say_cause(struct text *text, const weir_decision *decision)

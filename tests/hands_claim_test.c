@@ -9,7 +9,7 @@
 #include "hostile.h"
 #include "runtime/pool.h"
 
-enum { SMALL = 8, MANY = 600, AGING = 8 };
+enum { SMALL = 8, MANY = 600, LOWER = 8, AGING = 8 };
 
 static atomic_ullong now_ns;
 
@@ -171,6 +171,34 @@ static void a_lower_class_ages_while_higher_ones_are_handed_grants(void **state)
 	}
 }
 
+/* H2. While a lower one claims, what it does not bind passes it by the same grants as without it. Fails if those are looked up one by
+ * one until it has aged to their class: two of three in a flood where some of BEST_EFFORT always wait. */
+static void a_claim_of_a_lower_class_does_not_keep_higher_ones_from_hands(void **state)
+{
+	(void)state;
+	atomic_store(&now_ns, 1000);
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.machine = "numa:1 core:1 pu:1", .workers = 1,
+						    .resource_aware = true, .clock = {.now_ns = as_told}));
+	weir_group *group = hostile_group(pool);
+	struct gate first = {0};
+	struct line line = {0};
+	assert_ok(weir_submit(group, stay, &first, WEIR_DEMAND(.cores = 1)));
+	await(&first.there, 1);
+	for (int i = 0; i < MANY * LOWER; i++)
+		assert_ok(weir_submit(
+			group, i % LOWER ? note_higher : note_lower, &line,
+			WEIR_DEMAND(.cores = 1, .task_class = i % LOWER ? WEIR_CRITICAL : WEIR_BEST_EFFORT)));
+	atomic_store(&first.open, 1);
+	assert_ok(weir_group_wait(group));
+	assert_int_equal(line.ran, MANY * (LOWER - 1));
+	weir_admission_counts counts = {.size = sizeof(counts)};
+	assert_ok(weir_admission_counts_get(weir_pool_admission(pool), &counts));
+	/* Whoever claims, and one for each class by which he ages. */
+	assert_in_range(MANY * LOWER - handed(weir_pool_admission(pool)), counts.claims, 4 * counts.claims);
+	assert_ok(weir_group_destroy(group));
+	end_pool(pool);
+}
+
 int main(void)
 {
 	alarm(HANG_SECONDS);
@@ -178,6 +206,7 @@ int main(void)
 		cmocka_unit_test(who_claims_is_not_passed_out_of_a_hand),
 		cmocka_unit_test(a_late_look_for_what_was_given_empties_hands),
 		cmocka_unit_test(a_lower_class_ages_while_higher_ones_are_handed_grants),
+		cmocka_unit_test(a_claim_of_a_lower_class_does_not_keep_higher_ones_from_hands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,6 +235,8 @@ static void wrong_limits_are_named(void **state)
 	static const weir_node_limit no_name[NODES] = {{.counted = {0, 1}}};
 	static const weir_node_limit too_much[NODES] = {{.memory_bytes = 0}, {.memory_bytes = GIB + 1}};
 	static const weir_node_limit no_number[NODES] = {{.cores = NAN}};
+	static const weir_node_limit little[NODES] = {{.memory_bytes = GIB}, {.memory_bytes = 4095}};
+	static const weir_node_limit crumbs[NODES] = {{.counted = {10000}}, {.counted = {1}}};
 	static const weir_node_limit infinite[NODES] = {{.cores = INFINITY}};
 	static const struct {
 		weir_limits given;
@@ -244,7 +246,7 @@ static void wrong_limits_are_named(void **state)
 		{{.size = sizeof(weir_limits), .cores = -2}, {"limits.cores", "-2", "0 (all)"}},
 		{{.size = sizeof(weir_limits), .cores = NAN}, {"limits.cores", "nan"}},
 		{{.size = sizeof(weir_limits), .cores = INFINITY}, {"limits.cores", "inf"}},
-		{{.size = sizeof(weir_limits), .node = no_name, .nodes = 3}, {"limits.nodes", "3", "2 nodes"}},
+		{{.size = sizeof(weir_limits), .node = no_name, .nodes = 3}, {"limits.nodes", "3", "has 2 nodes"}},
 		{{.size = sizeof(weir_limits), .nodes = 1}, {"limits.nodes", "limits.node is NULL", "both or neither"}},
 		{{.size = sizeof(weir_limits), .counted = {0, 0, 1}},
 		 {"limits.counted[2]", "no name", "limits.counted_name[2]"}},
@@ -260,6 +262,13 @@ static void wrong_limits_are_named(void **state)
 		 {"limits.memory_bytes", "2147483649", "2147483648"}},
 		{{.size = sizeof(weir_limits), .node = too_much, .nodes = 2},
 		 {"limits.node[1].memory_bytes", "1073741825", "1073741824"}},
+		/* Not none at all, without a word. */
+		{{.size = sizeof(weir_limits), .memory_bytes = 1}, {"limits.memory_bytes", "is 1", "4096"}},
+		{{.size = sizeof(weir_limits), .cores = 0.01}, {"limits.cores", "is 0.01", "0.015625"}},
+		{{.size = sizeof(weir_limits), .node = little, .nodes = 2},
+		 {"limits.node[1].memory_bytes", "is 4095", "4096"}},
+		{{.size = sizeof(weir_limits), .node = crumbs, .nodes = 2, .counted_name = {"gpu"}},
+		 {"limits.node[1].counted[0]", "is 1", "2;"}},
 		{{.size = sizeof(weir_limits), .node = no_number, .nodes = 1}, {"limits.node[0].cores", "nan"}},
 		{{.size = sizeof(weir_limits), .node = infinite, .nodes = 1}, {"limits.node[0].cores", "inf"}},
 	};

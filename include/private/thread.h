@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "private/atomics.h"
 #include "private/compiler.h"
 
 #define THREADS_MAX 1024u
@@ -21,6 +22,9 @@
 extern _Thread_local uint32_t thread_index_plus_one __attribute__((tls_model("initial-exec")));
 /* Which one it is of all threads that ever got a number, from 1 on; 0: it has none. */
 extern _Thread_local uint64_t thread_serial __attribute__((tls_model("initial-exec")));
+
+/* Another one in a child of fork() than in its parent: what threads serve stayed with them there. Read-mostly. */
+extern _Atomic(uint32_t) process_number;
 
 uint32_t thread_index_claim(void);
 

@@ -15,7 +15,8 @@ typedef struct weir_pool weir_pool;
 /* What a worker does that finds no work. */
 typedef enum weir_idle {
 	WEIR_IDLE_HYBRID = 0, /* look for options.spin_ns, then sleep until there is some */
-	WEIR_IDLE_SPIN = 1,   /* look on and on: all its core's time, for the shortest way to a task */
+	WEIR_IDLE_SPIN = 1,   /* look on and on: all its core's time, for the shortest way to a task. Under SCHED_FIFO nobody else
+			       * has any of it: no more workers than processors then */
 	WEIR_IDLE_BLOCK = 2   /* sleep at once */
 } weir_idle;
 
@@ -68,6 +69,9 @@ typedef struct weir_options {
  * Owns:    *out until weir_pool_destroy().
  * Errors:  WEIR_EINVAL (weir_error_text() names the option, its value and what would do), WEIR_EVERSION, WEIR_ENOMEM,
  *          WEIR_ESYSTEM, WEIR_EDEADLK from inside a task; *out is then NULL.
+ * fork():  the threads stay with the parent. A child may exec, _exit, or make pools of its own if nothing ran in the parent's and no
+ *          other thread was in a call. What its parent made it leaves alone: to make a group there, to submit, to wait for what is
+ *          not done, to shut down, drain or destroy it is WEIR_EINVAL.
  * Thread:  any, but never from inside a task. */
 WEIR_API WEIR_MUST_USE weir_status weir_pool_create(weir_pool **out, const weir_options *options);
 

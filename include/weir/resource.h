@@ -94,7 +94,8 @@ typedef struct weir_node_limit {
 typedef struct weir_limits {
 	size_t size; /* sizeof(weir_limits) */
 	/* For the whole machine; zero: the sum of the nodes. A total below that sum binds, and is kept exactly; above it, memory is
-	 * an error and the rest adds nothing: more cores than there are go into node[]. */
+	 * an error and the rest adds nothing: more cores than there are go into node[]. Rounded down to the ledger's units: what is
+	 * given, here or in node[], and less than one of them is an error. */
 	double cores;
 	uint64_t memory_bytes;
 	uint64_t bandwidth_bytes_s;
@@ -126,6 +127,7 @@ typedef struct weir_grant {
 
 /* A demand written as text: "cores=2 memory=1G bandwidth=2G gpu=1 class=high node=1", amounts with K, M, G, T (powers
  * of 1024). Elastic: "cores=4..16 memory=1G..4G steps=12", least and most. names: the counted resources, WEIR_COUNTED_MAX entries, NULL where unused; NULL: none.
+ * Each word at most once.
  * Errors:  WEIR_EINVAL, the text names the word, its value and what would do; *out is then unchanged.
  * Thread:  any. */
 WEIR_API WEIR_MUST_USE weir_status weir_demand_parse(weir_demand *out, const char *text,

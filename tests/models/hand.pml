@@ -11,7 +11,7 @@
  *            that it takes (room.pml has them apart). The holder is one process, the door, as in room.pml.
  * Left open: how many are lent at a time; whether a look is due again as a hand is filled (FULL_LOOK_NS; never in FEWER scenes).
  *            Who keeps time (HANDS_LAST_NS) is left out: all end without. An owner that finds the token taken gives back, or
- *            waits: it has its steps at any time. Gates, classes, times that end, several places, full batches: see room.pml.
+ *            waits: it has its steps at any time. All are of one class, so a claim binds all. Gates, classes, times that end, several places, full batches: see room.pml.
  * Waiters stand in the order of service by their numbers; those of one kind are of one shape.
  *
  * Properties: no over-commit: what runs is within the limit. A1, H3 each waiter is granted or cancelled once, and is in one place.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* process_test.c - one shell command: how it ended, what it used, and that none of it is left when it was stopped.
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -195,6 +196,34 @@ static void a_command_that_ends_in_time_is_not_timed_out(void **state)
 	assert_int_equal(result.exit_status, 5);
 }
 
+static bool late;
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
+
+/* Who is late comes back when the command has ended, and its time is over as well. */
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	int ready = __real_poll(fds, count, late ? -1 : timeout);
+	if (late)
+		nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
+	return ready;
+}
+
+static void who_looks_late_does_not_call_it_timed_out(void **state)
+{
+	(void)state;
+	/* weir was stopped and went on, say. Fails if the time is looked at before the command. */
+	struct process_spec spec = spec_of("sleep 0.01; exit 5");
+	spec.timeout_ns = 20 * WEIR_NS_PER_MS;
+	struct process_result result;
+	late = true;
+	process_run(&spec, &result);
+	late = false;
+	assert_false(result.timed_out);
+	assert_int_equal(result.exit_status, 5);
+}
+
 static void a_readable_stop_descriptor_ends_it(void **state)
 {
 	(void)state;
@@ -224,6 +253,7 @@ int main(void)
 		cmocka_unit_test(cpu_time_and_memory_are_the_commands),
 		cmocka_unit_test(a_timeout_ends_the_whole_group_even_where_it_ignores_term),
 		cmocka_unit_test(a_command_that_ends_in_time_is_not_timed_out),
+		cmocka_unit_test(who_looks_late_does_not_call_it_timed_out),
 		cmocka_unit_test(a_readable_stop_descriptor_ends_it),
 	};
 	return cmocka_run_group_tests(tests, start_starter, stop_starter);

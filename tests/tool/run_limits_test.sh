@@ -114,4 +114,11 @@ holds 'the whole argument' err '--limit=gpu=0: give'
 run 255 jobs --halt now,fail=0
 holds 'the whole argument' err '--halt=now,fail=0: give'
 [ ! -e ran ] || fail 'something ran with wrong options'
+
+# Less than the smallest unit is no limit of nothing; and what there is one of is one.
+run 255 jobs --limit-memory 1
+holds 'a limit below a unit' err 'memory_bytes is 1: less than the smallest unit, 4096'
+printf 'cores=5 -- true\n' >jobs
+run 1 jobs --limit-cpu 1 --machine "$four_cores"
+holds 'one core' err '5 cores where 1 core is the most'
 finish

@@ -37,4 +37,10 @@ same "the last waited for all before it" yes "$(column log WaitTime | awk '{ pri
 printf 'false\ntouch ran\n' >jobs
 run 1 jobs -q -j 1 --machine "$four_cores" --halt now,fail=1
 [ ! -e ran ] || fail "something started after the halt"
+
+# Whoever waits for his turn sleeps until then. Fails if the main thread looks every 20 ms: it woke 60 times and more; now some 10 times,
+# at the start. A command is a child of weir itself.
+printf 'sleep 1; awk "/^vol/ { print \\$2 }" /proc/$PPID/status\ntrue\n' >jobs
+run 0 jobs -q -j 1 --machine "$four_cores"
+[ "$(cat out)" -lt 30 ] || fail "the main thread woke $(cat out) times"
 finish

@@ -74,6 +74,8 @@ same 'Exitval' '0 5' "$(column log Exitval)"
 printf 'sleep 1000\ntrue\ntrap "" TERM; sleep 1000\n' >jobs
 run 2 jobs --timeout 0.5 --grace 0.1 --joblog log
 same 'Exitval of what ran out of time' '-1 0 -1' "$(column log Exitval)"
+run 1 jobs --timeout 0.1 --halt now,fail=1 -j 1
+holds 'a run halted by it' err '0 succeeded, 1 failed, 2 not started'
 
 # Nothing runs in a dry run, and what cannot run is named.
 printf 'echo ran >ran\n# no\ncores=64 -- true\n' >jobs

@@ -32,6 +32,15 @@ run 1 jobs --halt now,fail=1 --machine "$four_cores"
 [ ! -e ran ] || fail 'infeasible does not halt'
 printf 'false\nfalse\ntrue\n' | run 2 --halt never
 
+# Who starts commands was killed: what comes after cannot be started, and is told so.
+cat >jobs <<'EOJ'
+for p in /proc/[0-9]*; do read -r c <$p/comm && [ "$c" = weir-starter ] && grep -q "^PPid:.$PPID$" $p/status && kill -KILL ${p#/proc/}; done 2>/dev/null; true
+touch ran
+EOJ
+run 1 jobs -j 1
+holds 'without a starter' err '^jobs:2: cannot be started: the process weir-starter is gone'
+[ ! -e ran ] || fail 'a starter that was killed started something'
+
 # start: weir run in the background, until both of its commands run
 start() {
 	rm -f up.* tidied

@@ -264,7 +264,8 @@ bool jobfile_parse(struct jobfile *out, const char *name, char *text, size_t byt
 		at += length + 1;
 	}
 	if (r.wrong > ERRORS_SHOWN)
-		fprintf(errors, "%s: %u more lines are wrong\n", name, r.wrong - ERRORS_SHOWN);
+		fprintf(errors, "%s: %u more line%s wrong\n", name, r.wrong - ERRORS_SHOWN,
+			r.wrong == ERRORS_SHOWN + 1 ? " is" : "s are");
 	if (!r.wrong && !out->jobs) {
 		r.line = r.line ? r.line : 1;
 		wrong(&r, "no command in the file");

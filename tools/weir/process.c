@@ -72,6 +72,9 @@ static void watch(pid_t pid, const struct process_spec *spec, struct process_res
 				 {.fd = spec->kill_fd, .events = POLLIN}};
 	while (!has_ended(pid)) {
 		int ready = poll(wait, 3, until_ms(deadline, pidfd));
+		/* It may have ended in time, and we be late ourselves: stopped for a while, or the machine is full. */
+		if (has_ended(pid))
+			break;
 		if (ready > 0 && wait[1].revents) {
 			terminate(pid);
 			result->stopped = true;

@@ -69,20 +69,14 @@ static void refuse(struct run *run, size_t index, weir_status status)
 	run_halt_if_due(run, 1);
 }
 
-/* Wait until something began or ended, or a moment. The caller holds the lock. */
+/* The pool takes no more tasks now: wait until something began or ended, or a moment. */
 static void wait_for_news(struct run *run)
 {
+	pthread_mutex_lock(&run->lock);
 	uint64_t until_ns = process_unix_ns() + RETRY_MS * WEIR_NS_PER_MS;
 	struct timespec until = {.tv_sec = (time_t)(until_ns / WEIR_NS_PER_S),
 				 .tv_nsec = (long)(until_ns % WEIR_NS_PER_S)};
-	pthread_cond_timedwait(&run->ended, &run->lock, &until);
-}
-
-/* The pool takes no more tasks now. */
-static void wait_for_an_end(struct run *run)
-{
-	pthread_mutex_lock(&run->lock);
-	wait_for_news(run);
+	pthread_cond_timedwait(&run->news, &run->lock, &until);
 	pthread_mutex_unlock(&run->lock);
 }
 
@@ -95,8 +89,8 @@ static bool asks_for_nothing(const weir_demand *demand)
 	return !(demand->cores > 0) && !demand->memory_bytes && !demand->bandwidth_bytes_s && !counted;
 }
 
-/* With -j 1: who is first in the pool's waiting room is one question, whose grant is handed on to whom another. So no more than one
- * waits, and the list's order holds exactly. */
+/* With -j 1: who is first in the pool's waiting room is one question, whose grant is handed on to whom another. So nobody waits there,
+ * and the list's order holds exactly. */
 static bool one_at_a_time(const struct run *run)
 {
 	return run->options->jobs_at_once == 1;
@@ -116,18 +110,9 @@ static int before(const void *one, const void *other, void *context)
 	return a < b ? -1 : 1;
 }
 
-/* Until all that were submitted have begun, or ended without that. */
-static void wait_for_a_turn(struct run *run, uint64_t submitted)
-{
-	pthread_mutex_lock(&run->lock);
-	while (!run->ending && run->begun < submitted && weir_group_pending(run->group))
-		wait_for_news(run);
-	pthread_mutex_unlock(&run->lock);
-}
-
 static void submit_all(struct run *run)
 {
-	uint64_t begin_ns = weir_clock_monotonic_ns(), submitted = 0;
+	uint64_t begin_ns = weir_clock_monotonic_ns();
 	for (size_t i = 0; i < run->file.jobs; i++)
 		run->turn[i] = i;
 	if (one_at_a_time(run))
@@ -141,17 +126,16 @@ static void submit_all(struct run *run)
 					     ? WEIR_EINVAL
 					     : weir_submit(run->group, run_command, &run->job[i], &demand);
 		if (status == WEIR_EFULL) {
-			wait_for_an_end(run);
+			wait_for_news(run);
 			continue;
 		}
 		if (status == WEIR_ECANCELED)
 			return;
 		if (status)
 			refuse(run, i, status);
-		submitted += !status;
 		n++;
 		if (one_at_a_time(run))
-			wait_for_a_turn(run, submitted);
+			(void)weir_group_wait(run->group);
 	}
 }
 
@@ -319,7 +303,7 @@ static void take_down(struct run *run)
 	free(run->result);
 	free(run->turn);
 	jobfile_free(&run->file);
-	pthread_cond_destroy(&run->ended);
+	pthread_cond_destroy(&run->news);
 	pthread_mutex_destroy(&run->lock);
 }
 
@@ -385,7 +369,7 @@ int run_main(int argc, char **argv)
 	run_options_parse(&options, argc, argv);
 	struct run run = {.options = &options, .halt_status = -1};
 	pthread_mutex_init(&run.lock, NULL);
-	pthread_cond_init(&run.ended, NULL);
+	pthread_cond_init(&run.news, NULL);
 
 	int status = EXIT_OTHER_ERROR;
 	if ((options.dry_run || set_up_starter(&run)) &&

@@ -52,7 +52,7 @@ static bool end_run(struct run *run)
 	pthread_mutex_lock(&run->lock);
 	bool first = !run->ending;
 	run->ending = true;
-	pthread_cond_broadcast(&run->ended);
+	pthread_cond_broadcast(&run->news);
 	pthread_mutex_unlock(&run->lock);
 	if (first)
 		weir_group_cancel(run->group);
@@ -77,8 +77,8 @@ void run_interrupted(void *context, int signal, bool again)
 	pthread_mutex_unlock(&run->lock);
 	end_run(run);
 	if (!again)
-		run_complain("%s: waiting for %llu running commands; once more kills them", strsignal(signal),
-			     (unsigned long long)running);
+		run_complain("%s: waiting for %llu running command%s; once more kills %s", strsignal(signal),
+			     (unsigned long long)running, running == 1 ? "" : "s", running == 1 ? "it" : "them");
 }
 
 /* A command failed: is it the one that halts the run? */
@@ -107,8 +107,7 @@ static bool begin(struct run *run, const weir_amount *granted)
 	bool go = !run->ending;
 	if (go)
 		run_counts_start(&run->counts, granted);
-	run->begun += go;
-	pthread_cond_broadcast(&run->ended);
+	pthread_cond_broadcast(&run->news);
 	pthread_mutex_unlock(&run->lock);
 	return go;
 }
@@ -170,7 +169,11 @@ static struct process_spec spec_of(struct run *run, const struct job *job, const
 /* The exit status that a shell would show for it. */
 static int status_of(const struct process_result *p)
 {
-	return p->error ? EXIT_OTHER_ERROR : p->signal ? EXIT_SIGNAL + p->signal : p->exit_status ? p->exit_status : 1;
+	if (p->error)
+		return EXIT_OTHER_ERROR;
+	if (p->timed_out)
+		return 1; /* however it took TERM */
+	return p->signal ? EXIT_SIGNAL + p->signal : p->exit_status ? p->exit_status : 1;
 }
 
 static enum result_end end_of(const struct process_result *p)
@@ -191,7 +194,7 @@ static void account(struct run *run, size_t index, const struct process_result *
 	result->node = grant->node;
 	run_counts_add(&run->counts, result, grant->held.memory_bytes);
 	run_counts_end(&run->counts, &grant->held);
-	pthread_cond_broadcast(&run->ended);
+	pthread_cond_broadcast(&run->news);
 	pthread_mutex_unlock(&run->lock);
 }
 
@@ -256,7 +259,8 @@ weir_status run_command(weir_task *task, void *argument)
 		tries = try_command(run, &spec, &capture, &process);
 	}
 	if (process.error)
-		run_complain_of(run, job->index, "cannot be started: ", strerror(process.error));
+		run_complain_of(run, job->index, "cannot be started: ",
+				process.error == EPIPE ? "the process weir-starter is gone" : strerror(process.error));
 	uint64_t bytes = print_output(run, job->index, &capture);
 	account(run, job->index, &process, &grant);
 	log_command(run, job->index, &process, &grant, bytes, tries);

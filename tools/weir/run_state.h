@@ -41,9 +41,8 @@ struct run {
 	struct record_frame frame;
 
 	pthread_mutex_t lock; /* for all below, and joblog */
-	pthread_cond_t ended;
+	pthread_cond_t news;  /* something began or ended */
 	struct run_counts counts;
-	uint64_t begun; /* commands that have been started, or are about to be */
 	bool ending;	 /* no command starts any more */
 	int signal;	 /* that ended it */
 	int halt_status; /* of the command that did; -1: none */
