@@ -41,17 +41,22 @@
 #include "runtime/pool.h"
 
 #define BELL_ROUND_NS (2 * WEIR_NS_PER_MS)
-enum { BELL_QUIET = 10 };
+enum { BELL_QUIET = 10, BELL_NOWHERE = -1 };
 
 /* How a thread is scheduled: those that it makes are as it is. */
 struct bell_scheduling {
 	int policy, priority, nice;
 };
 
+enum bell_state { BELL_NONE, BELL_BEING_MADE, BELL_THERE, BELL_NEVER };
+
 struct bell {
-	_Atomic(uint32_t) state;    /* enum bell_state (bell.c) */
+	_Atomic(uint32_t) state;    /* enum bell_state */
 	_Atomic(uint32_t) watching; /* rounds are gone; only who goes them writes it */
 	_Atomic(uint32_t) stopping;
+	/* Of who goes them. */
+	int quiet;			   /* how many there were since the last ring */
+	int off;			   /* the processor that it stays off; BELL_NOWHERE: none */
 	struct bell_scheduling scheduling; /* of who made the pool */
 	pthread_t thread;
 	CACHE_ALIGNED struct park park;
@@ -61,6 +66,12 @@ struct bell {
 WEIR_MUST_USE weir_status bell_create(weir_pool *pool);
 /* Nobody submits, no worker was freed. */
 void bell_destroy(weir_pool *pool);
+
+/* What the thread does that goes the rounds, one after another; a test may be that thread itself. */
+void bell_begin_rounds(weir_pool *pool);
+/* BELL_ROUND_NS after the one before. Is there to be another? */
+bool bell_go_round(weir_pool *pool);
+void bell_end_rounds(weir_pool *pool);
 
 bool bell_ring(weir_pool *pool, struct intake *in);
 
