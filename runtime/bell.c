@@ -194,17 +194,19 @@ COLD static void begin(weir_pool *pool)
 
 /* Who rings. ----------------------------------------------------------------------------------------------------- */
 
-/* A lane goes on when its thread ends; the next has habits of its own. What the last one rang for is looked at all the same. */
-static void become_mine(struct intake *in)
+/* A lane goes on when its thread ends; the next has habits of its own. What the last one rang for is looked at all the same.
+ * True: this is the next. */
+static bool become_mine(struct intake *in)
 {
 	struct habit *habit = &in->habit;
 	if (likely(habit->whose == thread_serial))
-		return;
+		return false;
 	habit->whose = thread_serial;
 	habit->alone = 0;
 	habit->needed = HABIT_MIN;
 	habit->more = false;
 	at_store(&habit->missed, 0, relaxed, none);
+	return true;
 }
 
 static bool ring(weir_pool *pool, struct intake *in)
@@ -234,12 +236,13 @@ static bool ring(weir_pool *pool, struct intake *in)
 NOINLINE bool bell_ring(weir_pool *pool, struct intake *in)
 {
 	struct habit *habit = &in->habit;
-	become_mine(in);
+	if (unlikely(become_mine(in)))
+		return false;
 	/* Who looks on and on sees it: then nobody is woken either. A hint. */
 	if (worker_self || at_load(&pool->queue[in->node].spinning, relaxed, none))
 		return false;
 	if (in->pushed == habit->waited + 1)
-		return habit->alone >= habit->needed && ring(pool, in);
+		return ring(pool, in);
 	/* Who does not wait, for longer than a round, may never: it is not to be late again and again. */
 	habit->more = !at_load(&habit->missed, relaxed, none);
 	habit->alone = 0;
@@ -282,7 +285,7 @@ static void count_one(struct habit *habit, bool ran)
 void bell_waits(weir_pool *pool, struct intake *in, bool ran)
 {
 	struct habit *habit = &in->habit;
-	become_mine(in);
+	(void)become_mine(in);
 	uint32_t calls = in->pushed - habit->waited;
 	if (calls == 1)
 		count_one(habit, ran);

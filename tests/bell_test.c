@@ -397,6 +397,7 @@ static void a_new_thread_has_no_habit(void **state)
 					.missed = 1};
 		(void)ringer_submit(&ringer);
 		assert_woken(&ringer);
+		assert_false(habit->more);
 		assert_int_equal(habit->alone, 0);
 		assert_int_equal(habit->needed, HABIT_MIN);
 		assert_int_equal(at_load(&habit->missed, relaxed, none), 0);
