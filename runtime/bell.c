@@ -107,7 +107,7 @@ void bell_begin_rounds(weir_pool *pool)
 bool bell_go_round(weir_pool *pool)
 {
 	struct bell *bell = pool->bell;
-	int processor;
+	int processor = BELL_NOWHERE;
 	bell->quiet = look_at_lanes(pool, false, &processor) ? 0 : bell->quiet + 1;
 	/* Where somebody rings we are not needed, and what keeps that is not to keep us. */
 	if (!bell->quiet && processor != bell->off)
@@ -117,7 +117,7 @@ bool bell_go_round(weir_pool *pool)
 
 void bell_end_rounds(weir_pool *pool)
 {
-	int processor;
+	int processor = BELL_NOWHERE;
 	/* ORDER(announce): seq_cst, before the last look; pairs with the load in ring(): it sees this, or we see its ring. */
 	at_store(&pool->bell->watching, 0, seq_cst, announce);
 	(void)look_at_lanes(pool, true, &processor);

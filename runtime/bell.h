@@ -12,8 +12,8 @@
  * submitter's time. Where it waits at once it has run its task itself, in the seat of a worker that sleeps, before that worker
  * is up: the wake was for nothing. It cannot be left out, for the submitter may as well compute for an hour. But it can be put off:
  * a ring is a mark at the submitter's lane, and a thread that comes by every BELL_ROUND_NS wakes a worker for what
- * lay there at two rounds in a row. So it begins after two rounds at most, or four where the submitter submitted more meanwhile,
- * whatever else keeps the submitter's processor: the thread stays off that, if it is of one that rings alone, and wakes a worker that is
+ * lay there at two rounds in a row. So it begins after two rounds at most, however much the submitter rings meanwhile, and
+ * whatever else keeps its processor: the thread stays off that, if it is of one that rings alone, and wakes a worker that is
  * bound elsewhere, if there is one. It runs as who made the pool did (sched(7)), and so as its workers; it runs no tasks.
  *
  * Rounds cost some microseconds of some processor each. After BELL_QUIET of them without a ring there are no more: who would ring

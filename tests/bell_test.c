@@ -54,6 +54,8 @@ static void what_lies_at_two_rounds_wakes_a_worker(void **state)
 		ring_for_one(&ringer);
 		assert_true(bell_go_round(ringer.pool));
 		assert_true(sleeps(&ringer, 0));
+		/* Ringing on and on puts nothing off. */
+		assert_true(bell_ring(ringer.pool, ringer_lane(&ringer)));
 		assert_int_equal(at_load(&ringer_habit(&ringer)->missed, relaxed, none), 0);
 		assert_true(bell_go_round(ringer.pool));
 		assert_int_equal(at_load(&ringer_habit(&ringer)->missed, relaxed, none), 1);
@@ -247,6 +249,12 @@ static void rounds_stay_off_the_processor_of_who_rings_alone(void **state)
 		assert_true(bell_go_round(pool));
 		assert_int_equal(sched_getaffinity(0, sizeof(now), &now), 0);
 		assert_int_equal(CPU_COUNT(&now), CPU_COUNT(&all) - (same && CPU_COUNT(&all) > 1));
+	}
+	/* One of the two is enough for more rounds. */
+	for (int i = 0; i < 2; i++) {
+		at_add(i ? &other.habit.rings : &habit->rings, 1, relaxed, none);
+		assert_true(bell_go_round(pool));
+		assert_int_equal(pool->bell->quiet, 0);
 	}
 	at_store(&pool->producers->made, 1, relaxed, none);
 	at_store(&pool->producers->all[1], NULL, relaxed, none);
