@@ -55,7 +55,9 @@ static void what_lies_at_two_rounds_wakes_a_worker(void **state)
 		assert_true(bell_go_round(ringer.pool));
 		assert_true(sleeps(&ringer, 0));
 		/* Ringing on and on puts nothing off. */
+		ringer_habit(&ringer)->rang = false;
 		assert_true(bell_ring(ringer.pool, ringer_lane(&ringer)));
+		assert_true(ringer_habit(&ringer)->rang);
 		assert_int_equal(at_load(&ringer_habit(&ringer)->missed, relaxed, none), 0);
 		assert_true(bell_go_round(ringer.pool));
 		assert_int_equal(at_load(&ringer_habit(&ringer)->missed, relaxed, none), 1);
@@ -369,6 +371,10 @@ static void a_burst_rings_for_the_worker_on_its_own_processor_alone(void **state
 			uint32_t here = 1u << (queue_member(&ringer.pool->queue[0], 0)->core == core ? 0 : 1);
 			assert_int_equal(bell_ring(ringer.pool, in), idlers == here && !shared);
 			assert_true(in->habit.more);
+			assert_int_equal(bell_takes(ringer.pool, in), idlers == here && !shared);
+			if (idlers == here && !shared)
+				assert_int_equal(at_load(&in->habit.processor, relaxed, none),
+						 processor_of(&ringer, core));
 			/* What was missed ends that. */
 			at_store(&in->habit.missed, 1, relaxed, none);
 			assert_false(bell_ring(ringer.pool, in));
@@ -525,6 +531,9 @@ static void rounds_are_begun_by_who_comes_to_ring(void **state)
 	}
 	at_store(&bell->state, BELL_NEVER, relaxed, none);
 	at_store(&bell->watching, 0, relaxed, none);
+	uint32_t ticket = park_ticket(&bell->park);
+	ringer_believe(&ringer);
+	assert_int_equal(park_ticket(&bell->park), ticket);
 	ringer_end(&ringer);
 }
 
@@ -540,21 +549,61 @@ static void *be_nicer(void *argument)
 	return argument;
 }
 
+static void *be_idler(void *argument)
+{
+	const struct ringer *ringer = argument;
+	if (sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0}) ||
+	    weir_producer_register(ringer->pool))
+		return NULL;
+	ringer_believe(ringer);
+	return argument;
+}
+
 /* What a nice thread makes is as nice, and would go its rounds late: for all who ring from then on. */
 static void who_is_nicer_than_the_pool_makes_no_thread(void **state)
 {
 	(void)state;
 	struct ringer ringer;
-	pthread_t thread;
-	void *registered;
+	void *(*const lives[])(void *) = {be_nicer, be_idler};
 	ringer_begin(&ringer, WEIR_OPTIONS(.workers = 1, INVENTED));
-	assert_int_equal(pthread_create(&thread, NULL, be_nicer, &ringer), 0);
-	assert_int_equal(pthread_join(thread, &registered), 0);
-	/* Where nobody can be nicer there is nothing to see. */
-	if (registered)
-		assert_int_equal(at_load(&ringer.pool->bell->state, relaxed, none), BELL_NONE);
+	for (int i = 0; i < 2; i++) {
+		pthread_t thread;
+		void *registered;
+		assert_int_equal(pthread_create(&thread, NULL, lives[i], &ringer), 0);
+		assert_int_equal(pthread_join(thread, &registered), 0);
+		/* Where nobody can be nicer there is nothing to see. */
+		if (registered)
+			assert_int_equal(at_load(&ringer.pool->bell->state, relaxed, none), BELL_NONE);
+	}
 	ringer_believe(&ringer);
 	assert_int_equal(at_load(&ringer.pool->bell->state, relaxed, none), BELL_THERE);
+	ringer_end(&ringer);
+}
+
+static void *open_soon(void *argument)
+{
+	struct gate *gate = argument;
+	usleep(1000);
+	atomic_store(&gate->open, 1);
+	return NULL;
+}
+
+/* There is no seat: who waits runs nothing itself, and that is no pair. */
+static void a_wait_in_which_others_run_it_is_no_pair(void **state)
+{
+	(void)state;
+	struct ringer ringer;
+	struct gate gate = {0};
+	pthread_t thread;
+	(void)begin_with_busy_workers(&ringer, &gate);
+	ringer_believe(&ringer);
+	struct habit *habit = ringer_habit(&ringer);
+	assert_int_equal(habit->alone, HABIT_MIN);
+	assert_int_equal(pthread_create(&thread, NULL, open_soon, &gate), 0);
+	(void)ringer_submit(&ringer);
+	assert_ok(weir_group_wait(ringer.group));
+	assert_true(habit->alone < HABIT_MIN);
+	assert_int_equal(pthread_join(thread, NULL), 0);
 	ringer_end(&ringer);
 }
 
@@ -602,6 +651,7 @@ int main(void)
 		cmocka_unit_test(who_takes_a_ring_back_wakes_for_what_lies),
 		cmocka_unit_test(rounds_are_begun_by_who_comes_to_ring),
 		cmocka_unit_test(who_is_nicer_than_the_pool_makes_no_thread),
+		cmocka_unit_test(a_wait_in_which_others_run_it_is_no_pair),
 		cmocka_unit_test(who_always_wakes_has_no_bell),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

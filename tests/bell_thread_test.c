@@ -97,6 +97,13 @@ static void it_blocks_all_signals_and_its_maker_none(void **state)
 		usleep(50);
 	assert_true(blocked >> (SIGUSR1 - 1) & 1);
 	assert_true(blocked >> (SIGTERM - 1) & 1);
+	/* Nor does it take what a stack is by default, of memory that may be locked. */
+	pthread_attr_t attr;
+	size_t bytes;
+	assert_int_equal(pthread_getattr_np(ringer.pool->bell->thread, &attr), 0);
+	assert_int_equal(pthread_attr_getstacksize(&attr, &bytes), 0);
+	pthread_attr_destroy(&attr);
+	assert_true(bytes < 1 << 20);
 	ringer_end(&ringer);
 }
 
