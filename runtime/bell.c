@@ -14,9 +14,7 @@
 #include "runtime/producers.h"
 #include "runtime/route.h"
 
-enum bell_state { BELL_NONE, BELL_BEING_MADE, BELL_THERE, BELL_NEVER };
-
-enum { STACK_BYTES = 256 << 10, NOWHERE = -1 };
+enum { STACK_BYTES = 256 << 10 };
 
 static struct bell_scheduling scheduling_of_caller(void)
 {
@@ -33,6 +31,8 @@ weir_status bell_create(weir_pool *pool)
 	at_init(&bell->state, BELL_NONE);
 	at_init(&bell->watching, 0);
 	at_init(&bell->stopping, 0);
+	bell->quiet = 0;
+	bell->off = BELL_NOWHERE;
 	bell->scheduling = scheduling_of_caller();
 	park_init(&bell->park);
 	pool->bell = bell;
@@ -69,8 +69,8 @@ static void answer_for(weir_pool *pool, struct intake *in)
 }
 
 /* At each lane that was rung for at the round before as well; last: at each that was rung for. Has anybody rung since? processor:
- * where; NOWHERE: on several. */
-static bool go_round(weir_pool *pool, bool last, int *processor)
+ * where; BELL_NOWHERE: on several. */
+static bool look_at_lanes(weir_pool *pool, bool last, int *processor)
 {
 	struct producers *producers = pool->producers;
 	/* ORDER(announce): seq_cst, as is the load of each: after `watching` was cleared. Pairs with make() (producers.c): who rings while that
@@ -86,10 +86,10 @@ static bool go_round(weir_pool *pool, bool last, int *processor)
 		bool rung = at_load(&in->habit.rung, seq_cst, announce);
 		uint32_t rings = at_load(&in->habit.rings, relaxed, none);
 		bool since = rings != in->habit.heard;
-		in->habit.heard = rings;
 		if (since) {
+			in->habit.heard = rings;
 			int rang_on = at_load(&in->habit.processor, relaxed, none);
-			*processor = !any || *processor == rang_on ? rang_on : NOWHERE;
+			*processor = !any || *processor == rang_on ? rang_on : BELL_NOWHERE;
 			any = true;
 		}
 		if (rung && (last || !since))
@@ -98,29 +98,47 @@ static bool go_round(weir_pool *pool, bool last, int *processor)
 	return any;
 }
 
+void bell_begin_rounds(weir_pool *pool)
+{
+	pool->bell->quiet = 0;
+	at_store(&pool->bell->watching, 1, relaxed, none);
+}
+
+bool bell_go_round(weir_pool *pool)
+{
+	struct bell *bell = pool->bell;
+	int processor = BELL_NOWHERE;
+	bell->quiet = look_at_lanes(pool, false, &processor) ? 0 : bell->quiet + 1;
+	/* Where somebody rings we are not needed, and what keeps that is not to keep us. */
+	if (!bell->quiet && processor != bell->off)
+		pin_anywhere_but(pool->machine, bell->off = processor);
+	return bell->quiet < BELL_QUIET;
+}
+
+void bell_end_rounds(weir_pool *pool)
+{
+	int processor = BELL_NOWHERE;
+	/* ORDER(announce): seq_cst, before the last look; pairs with the load in ring(): it sees this, or we see its ring. */
+	at_store(&pool->bell->watching, 0, seq_cst, announce);
+	(void)look_at_lanes(pool, true, &processor);
+}
+
 static void *watch(void *argument)
 {
 	weir_pool *pool = argument;
 	struct bell *bell = pool->bell;
 	/* Who made us may be bound to the processor that it computes on. */
-	int off = NOWHERE, processor;
-	pin_anywhere_but(pool->machine, off);
+	pin_anywhere_but(pool->machine, bell->off);
 	for (;;) {
 		uint32_t ticket = park_ticket(&bell->park);
 		/* Relaxed: stored before the wake that ends a wait on this ticket, or seen after it (P1). */
 		if (at_load(&bell->stopping, relaxed, none))
 			return NULL;
-		at_store(&bell->watching, 1, relaxed, none);
-		for (int quiet = 0; quiet < BELL_QUIET && park_ticket(&bell->park) == ticket;) {
+		bell_begin_rounds(pool);
+		do
 			park_wait(&bell->park, ticket, BELL_ROUND_NS);
-			quiet = go_round(pool, false, &processor) ? 0 : quiet + 1;
-			/* Where somebody rings we are not needed, and what keeps that is not to keep us. */
-			if (!quiet && processor != off)
-				pin_anywhere_but(pool->machine, off = processor);
-		}
-		/* ORDER(announce): seq_cst, before the last look; pairs with the load in ring(): it sees this, or we see its ring. */
-		at_store(&bell->watching, 0, seq_cst, announce);
-		(void)go_round(pool, true, &processor);
+		while (bell_go_round(pool) && park_ticket(&bell->park) == ticket);
+		bell_end_rounds(pool);
 		park_wait(&bell->park, ticket, 0);
 	}
 }
@@ -176,17 +194,19 @@ COLD static void begin(weir_pool *pool)
 
 /* Who rings. ----------------------------------------------------------------------------------------------------- */
 
-/* A lane goes on when its thread ends; the next has habits of its own. What the last one rang for is looked at all the same. */
-static void become_mine(struct intake *in)
+/* A lane goes on when its thread ends; the next has habits of its own. What the last one rang for is looked at all the same.
+ * True: this is the next. */
+static bool become_mine(struct intake *in)
 {
 	struct habit *habit = &in->habit;
 	if (likely(habit->whose == thread_serial))
-		return;
+		return false;
 	habit->whose = thread_serial;
 	habit->alone = 0;
 	habit->needed = HABIT_MIN;
 	habit->more = false;
 	at_store(&habit->missed, 0, relaxed, none);
+	return true;
 }
 
 static bool ring(weir_pool *pool, struct intake *in)
@@ -200,9 +220,9 @@ static bool ring(weir_pool *pool, struct intake *in)
 	at_store(&habit->processor, sched_getcpu(), relaxed, none);
 	at_store(&habit->rings, at_load(&habit->rings, relaxed, none) + 1, relaxed, none);
 	/* ORDER(bell): release, pairs with the exchange in answer_for(): what was shown. ORDER(announce): seq_cst, before the look at who
-	 * watches; pairs with go_round(). */
+	 * watches; pairs with look_at_lanes(). */
 	at_store(&habit->rung, 1, seq_cst, announce);
-	/* ORDER(announce): seq_cst, pairs with the store in watch(). */
+	/* ORDER(announce): seq_cst, pairs with the store in bell_end_rounds(). */
 	if (!at_load(&pool->bell->watching, seq_cst, announce)) {
 		at_store(&habit->rung, 0, relaxed, none);
 		/* Who rings that rarely is not worth rounds. */
@@ -216,12 +236,13 @@ static bool ring(weir_pool *pool, struct intake *in)
 NOINLINE bool bell_ring(weir_pool *pool, struct intake *in)
 {
 	struct habit *habit = &in->habit;
-	become_mine(in);
+	if (unlikely(become_mine(in)))
+		return false;
 	/* Who looks on and on sees it: then nobody is woken either. A hint. */
 	if (worker_self || at_load(&pool->queue[in->node].spinning, relaxed, none))
 		return false;
 	if (in->pushed == habit->waited + 1)
-		return habit->alone >= habit->needed && ring(pool, in);
+		return ring(pool, in);
 	/* Who does not wait, for longer than a round, may never: it is not to be late again and again. */
 	habit->more = !at_load(&habit->missed, relaxed, none);
 	habit->alone = 0;
@@ -264,7 +285,7 @@ static void count_one(struct habit *habit, bool ran)
 void bell_waits(weir_pool *pool, struct intake *in, bool ran)
 {
 	struct habit *habit = &in->habit;
-	become_mine(in);
+	(void)become_mine(in);
 	uint32_t calls = in->pushed - habit->waited;
 	if (calls == 1)
 		count_one(habit, ran);

@@ -12,8 +12,8 @@
  * submitter's time. Where it waits at once it has run its task itself, in the seat of a worker that sleeps, before that worker
  * is up: the wake was for nothing. It cannot be left out, for the submitter may as well compute for an hour. But it can be put off:
  * a ring is a mark at the submitter's lane, and a thread that comes by every BELL_ROUND_NS wakes a worker for what
- * lay there at two rounds in a row. So it begins after two rounds at most, or four where the submitter submitted more meanwhile,
- * whatever else keeps the submitter's processor: the thread stays off that, if it is of one that rings alone, and wakes a worker that is
+ * lay there at two rounds in a row. So it begins after two rounds at most, however much the submitter rings meanwhile, and
+ * whatever else keeps its processor: the thread stays off that, if it is of one that rings alone, and wakes a worker that is
  * bound elsewhere, if there is one. It runs as who made the pool did (sched(7)), and so as its workers; it runs no tasks.
  *
  * Rounds cost some microseconds of some processor each. After BELL_QUIET of them without a ring there are no more: who would ring
@@ -41,17 +41,22 @@
 #include "runtime/pool.h"
 
 #define BELL_ROUND_NS (2 * WEIR_NS_PER_MS)
-enum { BELL_QUIET = 10 };
+enum { BELL_QUIET = 10, BELL_NOWHERE = -1 };
 
 /* How a thread is scheduled: those that it makes are as it is. */
 struct bell_scheduling {
 	int policy, priority, nice;
 };
 
+enum bell_state { BELL_NONE, BELL_BEING_MADE, BELL_THERE, BELL_NEVER };
+
 struct bell {
-	_Atomic(uint32_t) state;    /* enum bell_state (bell.c) */
+	_Atomic(uint32_t) state;    /* enum bell_state */
 	_Atomic(uint32_t) watching; /* rounds are gone; only who goes them writes it */
 	_Atomic(uint32_t) stopping;
+	/* Of who goes them. */
+	int quiet;			   /* how many there were since the last ring */
+	int off;			   /* the processor that it stays off; BELL_NOWHERE: none */
 	struct bell_scheduling scheduling; /* of who made the pool */
 	pthread_t thread;
 	CACHE_ALIGNED struct park park;
@@ -61,6 +66,12 @@ struct bell {
 WEIR_MUST_USE weir_status bell_create(weir_pool *pool);
 /* Nobody submits, no worker was freed. */
 void bell_destroy(weir_pool *pool);
+
+/* What the thread does that goes the rounds, one after another; a test may be that thread itself. */
+void bell_begin_rounds(weir_pool *pool);
+/* BELL_ROUND_NS after the one before. Is there to be another? */
+bool bell_go_round(weir_pool *pool);
+void bell_end_rounds(weir_pool *pool);
 
 bool bell_ring(weir_pool *pool, struct intake *in);
 

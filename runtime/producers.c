@@ -185,7 +185,7 @@ static struct intake *make(weir_pool *pool)
 	}
 	struct node_queues *queue = &pool->queue[in->node];
 	/* ORDER(intakes): release, pairs with the acquires of who walks them. ORDER(announce): seq_cst, as above, all of it; and before the
-	 * first ring: a last round sees the lane (go_round(), bell.c). */
+	 * first ring: a last round sees the lane (look_at_lanes(), bell.c). */
 	uint32_t place = at_add(&queue->intakes, 1, seq_cst, announce);
 	at_store(&producers->all[number], in, seq_cst, intakes);
 	at_store(&queue->intake[place], in, seq_cst, announce);

@@ -55,10 +55,12 @@ typedef struct weir_options {
 			     * its processor, or any of the node where none is; and if three quarters of stack_bytes are left of its
 			     * own stack */
 	bool always_wake;   /* a plain task from outside wakes a worker at once, if all sleep. Else it may not, where its thread has a
-			     * habit of waiting for one task at a time and running it itself (16 times in a row): then, if it computes on
-			     * instead, a thread that looks for such tasks every 2 ms wakes the worker, 2 to 4 ms later (up to 8, where a second
-			     * task is submitted meanwhile), whatever keeps the submitter's processor. A worker that is bound to a processor
-			     * which a thread of real time (sched(7)) keeps waits for that, as always */
+			     * habit of waiting for one task at a time and running it itself (16 times in a row): then, if it computes, or
+			     * sleeps otherwise, instead, a thread that looks for such tasks every 2 ms wakes the worker, 2 to 4 ms later,
+			     * whatever keeps the submitter's processor. Where the only worker that sleeps is bound to that, it waits for its
+			     * turn there as well (seen: up to 8 ms in all), and for a thread of real time (sched(7)) that keeps it as long
+			     * as that does, as always. After 20 ms without such a task who looks rests: a thread that submits less often
+			     * always wakes a worker */
 } weir_options;
 
 #define WEIR_OPTIONS(...) WEIR_LITERAL_(weir_options, .size = sizeof(weir_options), .layout = WEIR_LAYOUT, __VA_ARGS__)
