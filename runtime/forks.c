@@ -19,7 +19,8 @@ _Static_assert(offsetof(weir_fork_slot, data) % _Alignof(struct fork_result) == 
 	       "kept results are aligned like slots");
 
 /* F8: what inlined spawns and joins read and write is one line, and what thieves exchange, or look at again and again, another. */
-_Static_assert(offsetof(struct forks, face.head) + sizeof(weir_fork_slot *) <= CACHE_LINE, "what they use is in the first line");
+_Static_assert(offsetof(struct forks, face.head) + sizeof(weir_fork_slot *) <= CACHE_LINE,
+	       "what they use is in the first line");
 _Static_assert(offsetof(struct forks, shared) % CACHE_LINE == 0 && offsetof(struct forks, shared) >= CACHE_LINE,
 	       "the thieves' line begins with the word");
 _Static_assert(offsetof(struct forks, asked) / CACHE_LINE == offsetof(struct forks, shared) / CACHE_LINE,
@@ -168,7 +169,10 @@ void forks_keep(struct forks *f, const void *result, size_t bytes)
 	if (bytes)
 		memcpy(f->kept[f->kept_count].data, result, bytes);
 	f->kept_count++;
-	at_store(guard_of(f), GUARD_ALL, relaxed, none);
+	/* Not over a request: restore_guard() is to take out who asked, and not ourselves.
+	 * ORDER(fork_ask): acquire, pairs with the release in forks_ask(): if we took a request out, we see its limit. */
+	if (at_load(guard_of(f), relaxed, none) != GUARD_ALL)
+		(void)at_swap(guard_of(f), GUARD_ALL, acquire, fork_ask);
 }
 
 /* A public slot, the newest of all, is joined: take it back and half of the other public ones with it. */

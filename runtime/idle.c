@@ -28,15 +28,18 @@ static bool become_searcher(struct worker *worker)
 {
 	weir_pool *pool = worker->pool;
 	uint32_t nobody = 0;
-	return at_load(&pool->searcher, relaxed, none) == 0 &&
-	       at_cas(&pool->searcher, &nobody, worker->number + 1, relaxed, relaxed, none);
+	/* ORDER(announce): seq_cst, both, after our announcement; pairs with worker_stop_searching(), see there. */
+	return at_load(&pool->searcher, seq_cst, announce) == 0 &&
+	       at_cas(&pool->searcher, &nobody, worker->number + 1, seq_cst, seq_cst, announce);
 }
 
 bool worker_stop_searching(struct worker *worker)
 {
 	uint32_t searcher = worker->number + 1;
+	/* ORDER(announce): seq_cst, before the look at who sleeps (W11): who goes to sleep meanwhile announces, then looks whether there
+	 * is a searcher. It finds none, or worker_ask_for_sleepers() finds it. */
 	return at_load(&worker->pool->searcher, relaxed, none) == searcher &&
-	       at_cas(&worker->pool->searcher, &searcher, 0, relaxed, relaxed, none);
+	       at_cas(&worker->pool->searcher, &searcher, 0, seq_cst, relaxed, announce);
 }
 
 /* Awake is as good as running: who was woken, or found something, may be about to run it. */
@@ -112,7 +115,8 @@ static void ask_all(weir_pool *pool)
  * is a searcher, or who forks is asked. */
 void worker_ask_for_sleepers(weir_pool *pool)
 {
-	if (!at_load(&pool->searcher, relaxed, none) && anyone_sleeps(pool))
+	/* ORDER(announce): seq_cst, before the look at who sleeps; pairs with become_searcher(). */
+	if (!at_load(&pool->searcher, seq_cst, announce) && anyone_sleeps(pool))
 		ask_all(pool);
 }
 
@@ -156,7 +160,9 @@ static bool look(struct worker *worker, struct found *found)
 				at_pause();
 		}
 	} while (weir_clock_monotonic_ns() - begun_ns < worker->look_ns);
-	worker->look_ns = worker->look_ns > LOOK_NS_MIN ? worker->look_ns / 2 : most_ns < LOOK_NS_MIN ? most_ns : LOOK_NS_MIN;
+	worker->look_ns = worker->look_ns > LOOK_NS_MIN ? worker->look_ns / 2
+			  : most_ns < LOOK_NS_MIN	? most_ns
+							: LOOK_NS_MIN;
 	return false;
 }
 

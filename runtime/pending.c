@@ -320,8 +320,10 @@ static uint32_t untold_ends(const weir_group *group)
 	uint32_t count = at_load(&group->pool->worker_count, relaxed, none);
 	for (uint32_t i = 0; i < count; i++) {
 		struct worker *worker = pool_worker(group->pool, i);
-		if (worker && at_load(&worker->untold.group, relaxed, none) == group)
-			ended += at_load(&worker->untold.ended, relaxed, none);
+		/* ORDER(untold): acquire, both, pairs with the releases in group_task_ended(): if these are another group's, those of
+		 * this one were told, and its state is another at our next look. */
+		if (worker && at_load(&worker->untold.group, acquire, untold) == group)
+			ended += at_load(&worker->untold.ended, acquire, untold);
 	}
 	return ended;
 }

@@ -88,7 +88,8 @@ static ALWAYS_INLINE void group_task_ended(struct worker *worker, weir_group *gr
 	struct untold *untold = &worker->untold;
 	worker_tell_others(worker, group);
 	uint32_t ended = at_load(&untold->ended, relaxed, none) + 1;
-	at_store(&untold->ended, ended, relaxed, none);
+	/* ORDER(untold): release, pairs with the acquire in untold_ends(): ends of the group before are told. */
+	at_store(&untold->ended, ended, release, untold);
 	/* ORDER(untold): release, pairs with the acquire in untold_grants(): grants of the group before are told. */
 	at_store(&untold->group, group, release, untold);
 	if (ended >= UNTOLD_MAX || group_pending(at_load(&group->state, relaxed, none)) <= ended)
