@@ -281,10 +281,12 @@ static bool make_shelf(struct blocks *b, uint32_t class)
 	shelf->slots = slots;
 	shelf->word = (_Atomic(uint64_t) *)(void *)lines;
 	shelf->hints = (struct hints *)(void *)(lines + words);
+	/* Those that are used first are apart, as threads begin to look. */
 	for (uint32_t i = slots; i-- > 0;) {
-		shelf->block[i].shelf = shelf;
-		shelf->block[i].index = i;
-		blocks_give_slot(b, &shelf->block[i]);
+		uint32_t index = i / HINTS * HINTS + i % (HINTS / APART) * APART + i % HINTS / (HINTS / APART);
+		shelf->block[index].shelf = shelf;
+		shelf->block[index].index = index;
+		blocks_give_slot(b, &shelf->block[index]);
 	}
 	/* ORDER(shelf): release, pairs with the acquires in look() and blocks_hold(): slots are empty before they are seen. */
 	at_store(at, shelf, release, shelf);
