@@ -158,6 +158,16 @@ static void drop_hint(struct shelf *shelf, uint32_t index, bool kept)
 
 /* Taking. --------------------------------------------------------------------------------------------------------- */
 
+/* Where in a word of hints this thread begins to look, plus one: at the block that it took last, which its cache may have. At first each begins
+ * elsewhere. 0: not known yet. */
+static _Thread_local uint8_t begins[BLOCKS_CLASSES] __attribute__((tls_model("initial-exec")));
+
+static uint32_t begin_of(uint32_t class)
+{
+	uint32_t known = begins[class];
+	return likely(known) ? known - 1 : thread_index() * APART % HINTS;
+}
+
 struct pick {
 	struct shelf *shelf;
 	uint32_t index, looks;
@@ -193,8 +203,7 @@ static bool fits_hint(uint64_t word, bool kept)
  * one without memory. */
 static void look(struct blocks *b, uint32_t class, size_t bytes, bool kept, struct pick *best)
 {
-	/* Each thread begins elsewhere: it finds its own last block, and no other's word. */
-	uint32_t begin = thread_index() * APART % HINTS;
+	uint32_t begin = begin_of(class);
 	/* ORDER(shelf): acquire, pairs with the release in make_shelf(). */
 	struct shelf *shelf = at_load(&b->first[class], acquire, shelf);
 	/* ORDER(shelf): the same. */
@@ -232,6 +241,7 @@ struct large_block *blocks_take(struct blocks *b, uint32_t class, size_t bytes, 
 		struct large_block *block = &best.shelf->block[best.index];
 		*start = block->split - extent_of(b, best.shelf->class, word & HUGE, best.used).head;
 		*found = best.found;
+		begins[best.shelf->class] = (uint8_t)(best.index % HINTS + 1);
 		return block;
 	}
 }
