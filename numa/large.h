@@ -10,22 +10,13 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "numa/blocks.h"
 #include "numa/topology.h"
 #include "private/atomics.h"
 #include "private/compiler.h"
 
 /* Blocks of more than that are large. */
 enum { LARGE_ABOVE_BYTES = 32 << 10 };
-
-/* Sizes in powers of two, from 64 KiB to 64 TiB. */
-enum { LARGE_CLASSES = 31 };
-
-struct large_block;
-struct large_region;
-
-struct large_list {
-	struct large_block *first, *last;
-};
 
 struct large {
 	const struct weir_machine *machine;
@@ -36,16 +27,14 @@ struct large {
 	uint32_t huge_regions_max;
 	bool decays; /* what nobody needed for a while goes back by itself */
 	size_t page;
-	pthread_mutex_t purging; /* one purge at a time: outside the lock below */
-	CACHE_ALIGNED pthread_mutex_t lock;
+	struct blocks blocks;
+	pthread_mutex_t lock;	 /* of regions and empty slots, beside system calls */
+	pthread_mutex_t purging; /* one purge at a time: outside the lock */
 	struct large_region *regions;
-	struct large_list kept[LARGE_CLASSES]; /* free, with memory; the newest first */
-	struct large_list bare[LARGE_CLASSES]; /* free, without */
-	struct large_list wide;		       /* in use, with memory behind what is used */
-	uint64_t purged;		       /* bytes, ever */
-	uint64_t least_kept;		       /* since decay_ns */
-	uint64_t decay_ns;
 	_Atomic(uint32_t) huge_regions;
+	_Atomic(uint64_t) purged;     /* bytes, ever; written by who purges */
+	_Atomic(uint64_t) least_kept; /* since decay_ns */
+	_Atomic(uint64_t) decay_ns;
 	CACHE_ALIGNED _Atomic(uint64_t) kept_bytes;
 };
 
@@ -62,7 +51,8 @@ void large_keep(struct large *l);
 /* Of a block. */
 #define LARGE_MAX_BYTES ((size_t)1 << 45)
 
-/* More than LARGE_ABOVE_BYTES; aligned to 64 bytes. NULL: the host has no room. Safe together, from any thread. */
+/* More than LARGE_ABOVE_BYTES; aligned to 64 bytes. NULL: the host has no room. Safe together, from any thread. No lock where a block is
+ * there to be taken, and to free one; a new one comes from the kernel, by system calls and a lock after them. */
 void *large_alloc(struct large *l, size_t bytes);
 void large_free(struct large *l, void *block);
 

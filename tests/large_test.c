@@ -166,7 +166,7 @@ static void without_a_keeper_what_is_not_needed_decays(void **state)
 	large_free(l, b);
 	for (int turn = 0; turn < 3; turn++) {
 		assert_true(turn == 2 ? large_kept(l) < MIB : large_kept(l) >= 10 * MIB);
-		l->decay_ns = 0; /* long ago */
+		at_store(&l->decay_ns, 0, relaxed, none); /* long ago */
 		large_free(l, a);
 		a = filled(l, MIB);
 	}

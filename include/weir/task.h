@@ -104,7 +104,8 @@ WEIR_API uint64_t weir_group_pending(const weir_group *group);
 
 /* Memory on the task's node, charged to its grant (in steps of 64 bytes), freed when the task ends.
  * NULL: past the grant's memory, or the host has none. On a plain pool, or without a demand, there is no limit.
- * Aligned to 64 bytes; not zeroed. Never free() it.
+ * Aligned to 64 bytes; not zeroed. Never free() it. A block of more than 32 KiB that an ended task left is had without a lock, and so is its
+ * end; a new one is mapped by the kernel, and a task that finds no room has what is left purged, which may wait for another purge.
  * Thread:  the task's own and its forked children's. */
 WEIR_API void *weir_task_alloc(weir_task *task, size_t bytes);
 
