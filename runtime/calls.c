@@ -35,9 +35,6 @@ void worker_run_calls(struct worker *worker)
 	do {
 		weir_group *group = task->group;
 		worker_tell_others(worker, group);
-		/* The last for now is told of at once. */
-		if (unlikely(!handful_count(&worker->handful)))
-			__builtin_prefetch(&group->state, 1);
 		bool ran = likely(!task_is_cancelled(task));
 		weir_status status = ran ? run_call(worker, task) : WEIR_ECANCELED;
 		if (unlikely(status))
