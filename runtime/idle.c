@@ -169,13 +169,18 @@ static bool look(struct worker *worker, struct found *found)
 /* The looks that are left out are spent before anything is told: there is more to come. */
 NOINLINE static bool lag(struct worker *worker, struct node_queues *queue, struct found *found)
 {
-	if (!begin_looking(queue))
+	if (!begin_looking(queue)) {
+		lag_end(&worker->lag);
 		return false;
+	}
 	bool got = false;
-	while (!got && worker->lag.left) {
+	uint64_t begun_ns = weir_clock_monotonic_ns();
+	for (int i = 1; !got && worker->lag.left; i++) {
 		got = route_take(worker, found);
 		for (int p = 0; !got && p < LOOK_PAUSES; p++)
 			at_pause();
+		if (i % LOOKS == 0 && weir_clock_monotonic_ns() - begun_ns >= LAG_NS_MAX)
+			lag_end(&worker->lag);
 	}
 	end_looking(queue);
 	if (got)

@@ -4,13 +4,13 @@
  *
  * Holds:     one worker's numbers.
  * Invariant: none; how often to look is a question of time alone.
- * Progress:  wait-free. At most LAG_MAX looks in a row are left out.
+ * Progress:  wait-free. At most LAG_MAX looks in a row are left out, for at most LAG_NS_MAX or so.
  * Together:  nothing; the worker's own.
  * Not here:  whether the producer pushes on and on (intake.h), looking (route.c).
  *
  * Each look takes the line with the lane's end from the producer, which waits for it again at its next push: so the two go at the pace of
  * a cache line's way, where they are far from each other a tenth of their own. Whoever looks after a while finds more for the same
- * way. That is tried now and then, and goes on, for longer each time, as long as more than one is found by it.
+ * way. That is tried now and then, and goes on, for longer each time, as long as it finds a call for each two looks.
  */
 #ifndef WEIR_RUNTIME_LAG_H
 #define WEIR_RUNTIME_LAG_H
@@ -18,18 +18,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <weir/base.h>
+
 enum {
-	LAG_MAX = 64,	/* looks in a row: some microseconds */
-	LAG_FEW = 64,	/* calls: who finds less has caught up */
+	LAG_MAX = 256,	/* looks in a row */
+	LAG_FEW = 256,	/* calls: who finds less has caught up */
 	LAG_TRIAL = 2,	/* looks */
 	LAG_TRIES = 32, /* finds of few from one trial to the next */
 };
+#define LAG_NS_MAX (10 * WEIR_NS_PER_US)
 
 struct lag {
-	uint32_t looks; /* to be left out after each find of few */
-	uint32_t left;	/* of these, now */
-	uint32_t waits; /* finds of few until the next trial */
-	bool skipped;	/* some, since the last find */
+	uint32_t looks;	  /* to be left out after each find of few */
+	uint32_t left;	  /* of these, now */
+	uint32_t skipped; /* since the last find */
+	uint32_t waits;	  /* finds of few until the next trial */
 };
 
 /* Is this look to be left out? */
@@ -38,16 +41,23 @@ static inline bool lag_skips(struct lag *lag)
 	if (!lag->left)
 		return false;
 	lag->left--;
-	lag->skipped = true;
+	lag->skipped++;
 	return true;
+}
+
+/* It has lasted long enough: the next look is not left out. */
+static inline void lag_end(struct lag *lag)
+{
+	lag->left = 0;
 }
 
 /* So many calls lay there. */
 static inline void lag_found(struct lag *lag, uint32_t calls)
 {
 	bool few = calls < LAG_FEW;
-	if (lag->skipped && calls <= 1) {
-		lag->looks = 0; /* of no use: who pushes waits for what it has pushed */
+	if (lag->skipped && (calls < 2 || calls < lag->skipped / 2)) {
+		/* Of no use: who pushes waits for what it has pushed, or is slower than a line's way anyhow. */
+		lag->looks = 0;
 		lag->waits = LAG_TRIES;
 	} else if (lag->skipped && few) {
 		lag->looks = lag->looks * 2 < LAG_MAX ? lag->looks * 2 : LAG_MAX;
@@ -59,7 +69,7 @@ static inline void lag_found(struct lag *lag, uint32_t calls)
 		lag->looks = LAG_TRIAL;
 	}
 	lag->left = few ? lag->looks : 0;
-	lag->skipped = false;
+	lag->skipped = 0;
 }
 
 #endif

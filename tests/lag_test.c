@@ -56,6 +56,29 @@ static void who_pushes_on_and_on_is_looked_at_when_there_is_a_handful(void **sta
 	assert_true(found >= FINDS * (LAG_FEW / 4));
 }
 
+/* One that pushes a call in eight looks' time does not wait for a line, so all that it would get is to be late. */
+static void who_pushes_slowly_is_served_at_once_but_for_trials(void **state)
+{
+	(void)state;
+	struct lag lag = {0};
+	uint32_t late = 0;
+	for (int i = 0; i < FINDS; i++) {
+		uint32_t looks = skipped(&lag);
+		late += looks;
+		lag_found(&lag, 1 + looks / 8);
+	}
+	assert_true(late <= LAG_TRIAL * (FINDS / LAG_TRIES + 1));
+}
+
+static void ends_when_it_has_lasted_long(void **state)
+{
+	(void)state;
+	struct lag lag = {.looks = LAG_MAX, .left = LAG_MAX};
+	assert_true(lag_skips(&lag));
+	lag_end(&lag);
+	assert_int_equal(skipped(&lag), 0);
+}
+
 /* A slow one ends it: of what is left out nothing comes. */
 static void ends_when_there_is_one_call_again(void **state)
 {
@@ -113,6 +136,8 @@ int main(void)
 		cmocka_unit_test(leaves_no_look_out_at_first),
 		cmocka_unit_test(who_pushes_one_at_a_time_is_served_at_once_but_for_trials),
 		cmocka_unit_test(who_pushes_on_and_on_is_looked_at_when_there_is_a_handful),
+		cmocka_unit_test(who_pushes_slowly_is_served_at_once_but_for_trials),
+		cmocka_unit_test(ends_when_it_has_lasted_long),
 		cmocka_unit_test(ends_when_there_is_one_call_again),
 		cmocka_unit_test(becomes_less_where_there_is_plenty),
 		cmocka_unit_test(a_lane_streams_until_its_producer_waits),
