@@ -166,7 +166,8 @@ static bool look(struct worker *worker, struct found *found)
 	return false;
 }
 
-/* The looks that are left out are spent before anything is told: there is more to come. */
+/* The looks that are left out are spent before anything is told: there is more to come. But not if nobody pushes on and on any more:
+ * the ends that we have not told of may be waited for. */
 NOINLINE static bool lag(struct worker *worker, struct node_queues *queue, struct found *found)
 {
 	if (!begin_looking(queue)) {
@@ -179,9 +180,10 @@ NOINLINE static bool lag(struct worker *worker, struct node_queues *queue, struc
 		got = route_take(worker, found);
 		for (int p = 0; !got && p < LOOK_PAUSES; p++)
 			at_pause();
-		if (i % LOOKS == 0 && weir_clock_monotonic_ns() - begun_ns >= LAG_NS_MAX)
+		if (worker->lag.idle || (i % LOOKS == 0 && weir_clock_monotonic_ns() - begun_ns >= LAG_NS_MAX))
 			lag_end(&worker->lag);
 	}
+	lag_end(&worker->lag);
 	end_looking(queue);
 	if (got)
 		wake_next(worker);

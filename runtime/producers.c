@@ -154,8 +154,10 @@ static struct intake *take_over(struct producers *producers)
 		uint32_t nobody = 0;
 		/* ORDER(intake_owner): acquire, pairs with the release in producers_hand_on(): what its last producer left in it. */
 		if (in && !at_load(&in->owned, relaxed, none) &&
-		    at_cas(&in->owned, &nobody, 1, acquire, relaxed, intake_owner))
+		    at_cas(&in->owned, &nobody, 1, acquire, relaxed, intake_owner)) {
+			intake_waits(in); /* that its last one pushed on and on says nothing of the next */
 			return in;
+		}
 	}
 	return NULL;
 }

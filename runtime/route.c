@@ -233,7 +233,7 @@ static uint32_t take_from(struct worker *worker, struct intake *in, struct intak
 		uint32_t entries =
 			group ? intake_take_of(in, seen, hand, most, group) : intake_take(in, seen, hand, most);
 		if (entries && streams)
-			lag_found(&worker->lag, calls);
+			lag_found(&worker->lag, in, calls, entries > 1 ? entries : call_count(hand[0].run));
 		if (entries)
 			return entries;
 	}
@@ -249,8 +249,12 @@ static weir_task *take_outside(struct worker *worker, uint32_t node, bool lags)
 	for (uint32_t i = 0; i < count && !entries; i++) {
 		/* ORDER(intakes): acquire, pairs with the release in make(): it is whole. */
 		struct intake *in = at_load(&queue->intake[(worker->intake_turn + i) % count], acquire, intakes);
-		if (!in || (unlikely(lags) && intake_streams(in)))
+		if (!in)
 			continue;
+		if (unlikely(lags) && intake_streams(in)) {
+			lag_skipped(&worker->lag);
+			continue;
+		}
 		/* Once: each load of its end may be a way to its producer and back. */
 		struct intake_seen seen = intake_see(in);
 		if (!intake_seen_any(seen))
@@ -261,7 +265,11 @@ static weir_task *take_outside(struct worker *worker, uint32_t node, bool lags)
 		handful_close(&worker->handful, entries);
 		worker->intake_turn = (worker->intake_turn + i + 1) % count;
 	}
-	return entries ? take_filled(worker) : NULL;
+	if (entries)
+		return take_filled(worker);
+	if (!lags)
+		lag_nothing(&worker->lag);
+	return NULL;
 }
 
 bool route_take_of(struct worker *worker, struct intake *in, const weir_group *group)
