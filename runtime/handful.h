@@ -38,7 +38,7 @@
 #include "private/compiler.h"
 #include "runtime/call.h"
 
-enum { HANDFUL_MAX = 64, HANDFUL_AT_IT = 1, HANDFUL_ONE = 2 };
+enum { HANDFUL_MAX = 128, HANDFUL_AT_IT = 1, HANDFUL_ONE = 2 };
 
 struct handful {
 	CACHE_ALIGNED _Atomic(uint64_t) next; /* HANDFUL_ONE * place */
