@@ -43,8 +43,9 @@ enum {
 #define BODY_MASK ((UINT64_C(1) << BODY_BITS) - 1)
 #define USED_MASK (AMOUNT_MASK << AMOUNT_BITS)
 
+/* wide: at blocks in use that hold memory behind their end, for purges; one may be missing. */
 struct hints {
-	_Atomic(uint64_t) bare, kept;
+	_Atomic(uint64_t) bare, kept, wide;
 };
 
 /* Slots of a class; the next one has twice as many. It stays until the end. */
@@ -84,6 +85,12 @@ static uint64_t less_of(uint64_t a, uint64_t b)
 static uint64_t more_of(uint64_t a, uint64_t b)
 {
 	return a + b - less_of(a, b);
+}
+
+static bool is_wide(uint64_t word)
+{
+	uint64_t used = used_of(word);
+	return used && more_of(held_of(word), used) != used;
 }
 
 /* A body is at most 2^20 units. */
@@ -143,6 +150,15 @@ static void show(struct shelf *shelf, uint32_t index, uint64_t word)
 		return;
 	/* ORDER(block_hint): seq_cst (release needed), pairs with drop_hint(), which reads the word after that. */
 	at_or(hint, bit, seq_cst, block_hint);
+}
+
+/* Relaxed, as a purge that does not find enough goes by the words. */
+static void show_wide(struct shelf *shelf, uint32_t index)
+{
+	_Atomic(uint64_t) *hint = &shelf->hints[index / HINTS].wide;
+	uint64_t bit = UINT64_C(1) << index % HINTS;
+	if (!(at_load(hint, relaxed, none) & bit))
+		at_or(hint, bit, relaxed, none);
 }
 
 /* What it hints at was not there. */
@@ -239,6 +255,8 @@ struct large_block *blocks_take(struct blocks *b, uint32_t class, size_t bytes, 
 		if (unlikely(!at_cas(&best.shelf->word[best.index], &best.word, word, acquire, relaxed, block_word)))
 			continue;
 		struct large_block *block = &best.shelf->block[best.index];
+		if (unlikely(is_wide(word)))
+			show_wide(best.shelf, best.index);
 		*start = block->split - extent_of(b, best.shelf->class, word & HUGE, best.used).head;
 		*found = best.found;
 		begins[best.shelf->class] = (uint8_t)(best.index % HINTS + 1);
@@ -345,37 +363,70 @@ struct blocks_place blocks_begin(struct blocks *b, uint32_t least_class)
 	return at;
 }
 
-/* False: that was all. */
-static bool next_place(struct blocks *b, struct blocks_place *at)
+/* The next shelf, or the first one of the class below. False: that was all. */
+static bool next_shelf(struct blocks *b, struct blocks_place *at)
 {
-	while (!at->index) {
-		if (at->shelf) {
-			/* ORDER(shelf): acquire, pairs with the release in make_shelf(). */
-			at->shelf = at_load(&at->shelf->next, acquire, shelf);
-			at->index = at->shelf ? at->shelf->slots : 0;
-			continue;
-		}
-		if (at->class == at->least_class)
-			return false;
-		at->class --;
-		enter_class(b, at);
+	if (at->shelf) {
+		/* ORDER(shelf): acquire, pairs with the release in make_shelf(). */
+		at->shelf = at_load(&at->shelf->next, acquire, shelf);
+		at->index = at->shelf ? at->shelf->slots : 0;
+		return true;
 	}
-	at->index--;
+	if (at->class == at->least_class)
+		return false;
+	at->class --;
+	enter_class(b, at);
 	return true;
+}
+
+/* The next slot, of those that have a hint. False: there is none on this shelf. */
+static bool next_hinted(struct blocks_place *at, unsigned which)
+{
+	while (at->index) {
+		uint32_t last = at->index - 1;
+		struct hints *hints = &at->shelf->hints[last / HINTS];
+		uint64_t bits = which & BLOCKS_FREE ? at_load(&hints->kept, relaxed, none) : 0;
+		bits |= which & BLOCKS_WIDE ? at_load(&hints->wide, relaxed, none) : 0;
+		bits <<= HINTS - 1 - last % HINTS;
+		if (bits) {
+			at->index = last - (uint32_t)__builtin_clzll(bits);
+			return true;
+		}
+		at->index = last - last % HINTS;
+	}
+	return false;
+}
+
+static bool next_place(struct blocks *b, struct blocks_place *at, unsigned which)
+{
+	do {
+		if (which & BLOCKS_HINTED ? next_hinted(at, which) : at->index && at->index--)
+			return true;
+	} while (next_shelf(b, at));
+	return false;
 }
 
 static bool is_wanted(uint64_t word, unsigned which)
 {
-	uint64_t held = held_of(word), used = used_of(word);
-	if (!(word & PRESENT) || more_of(held, used) == used)
-		return false;
-	return which & (used ? BLOCKS_WIDE : BLOCKS_FREE);
+	if (used_of(word))
+		return which & BLOCKS_WIDE && is_wide(word);
+	return word & PRESENT && which & BLOCKS_FREE && held_of(word);
 }
 
-/* By the words and not by the hints: who takes a block may have come no further than the hint. */
+/* Else purges would look at them again and again, where nobody takes blocks of the class any more. */
+static void drop_wrong_hints(struct shelf *shelf, uint32_t index, uint64_t word)
+{
+	uint64_t bit = UINT64_C(1) << index % HINTS;
+	struct hints *hints = &shelf->hints[index / HINTS];
+	if (!used_of(word) && !held_of(word) && at_load(&hints->kept, relaxed, none) & bit)
+		drop_hint(shelf, index, true);
+	if (!is_wide(word) && at_load(&hints->wide, relaxed, none) & bit)
+		at_and(&hints->wide, ~bit, relaxed, none);
+}
+
 struct large_block *blocks_hold(struct blocks *b, struct blocks_place *at, unsigned which, struct block_state *state)
 {
-	while (next_place(b, at)) {
+	while (next_place(b, at, which)) {
 		_Atomic(uint64_t) *at_word = &at->shelf->word[at->index];
 		uint64_t word = at_load(at_word, relaxed, none);
 		while (is_wanted(word, which)) {
@@ -386,6 +437,8 @@ struct large_block *blocks_hold(struct blocks *b, struct blocks_place *at, unsig
 			*state = state_of(b, at->class, word);
 			return &at->shelf->block[at->index];
 		}
+		if (which & BLOCKS_HINTED)
+			drop_wrong_hints(at->shelf, at->index, word);
 	}
 	return NULL;
 }

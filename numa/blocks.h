@@ -10,7 +10,7 @@
  * Nothing in use: the block is free. 0: the slot is empty. Words that are equal say the same of a slot, so it does not matter
  * what happened in between.
  *
- * Two bits for each slot are hints at free blocks, with memory and without. A block that became free is shown after its word says so;
+ * Two bits for each slot are hints at free blocks, with memory and without, and a third one at memory behind the end of one in use. A block that became free is shown after its word says so;
  * a hint that was wrong is taken away, and then the word is looked at again. So no free block is without its hint for good, and it
  * stays while the block is in use: who takes and gives one block again and again does not write it. tests/models/blocks.pml
  */
@@ -99,8 +99,9 @@ struct blocks_place {
 struct blocks_place blocks_begin(struct blocks *b, uint32_t least_class);
 
 /* The next block that holds memory which is not in use: of free ones, of those in use, or of both. Nobody takes it or purges it until
- * it is let go, or the slot is empty; who has it in use may put it. NULL: that was all. */
-enum blocks_which { BLOCKS_FREE = 1, BLOCKS_WIDE = 2 };
+ * it is let go, or the slot is empty; who has it in use may put it. NULL: that was all.
+ * Hinted: only what has a hint, which is a 64th of the way; but who takes a block may have come no further than the hint. */
+enum blocks_which { BLOCKS_FREE = 1, BLOCKS_WIDE = 2, BLOCKS_HINTED = 4 };
 struct large_block *blocks_hold(struct blocks *b, struct blocks_place *at, unsigned which, struct block_state *state);
 void blocks_let_go(struct blocks *b, struct large_block *block, struct extent held);
 void blocks_clear(struct large_block *block);

@@ -371,7 +371,7 @@ static bool sweep(struct large *l, uint32_t least_class, unsigned which, uint64_
 	return true;
 }
 
-/* The last sweep leaves nothing out that was kept as it began, whatever became of it: taken, wide, put. */
+/* The last sweep, which is seldom needed, leaves nothing out that was kept as it began, whatever became of it: taken, wide, put. */
 void large_purge(struct large *l, uint64_t most)
 {
 	uint64_t kept = large_kept(l);
@@ -380,8 +380,9 @@ void large_purge(struct large *l, uint64_t most)
 	/* ORDER(kept_bytes): after the acquire in large_kept(): what is not kept any more as it was purged is counted here, or more. */
 	uint64_t until = at_load(&l->purged, relaxed, none) + (kept - most);
 	pthread_mutex_lock(&l->purging);
-	if (sweep(l, blocks_class_of(HUGE_BLOCK_BYTES), BLOCKS_FREE, until, most) &&
-	    sweep(l, 0, BLOCKS_WIDE, until, most))
+	if (sweep(l, blocks_class_of(HUGE_BLOCK_BYTES), BLOCKS_FREE | BLOCKS_HINTED, until, most) &&
+	    sweep(l, 0, BLOCKS_WIDE | BLOCKS_HINTED, until, most) &&
+	    sweep(l, 0, BLOCKS_FREE | BLOCKS_HINTED, until, most))
 		(void)sweep(l, 0, BLOCKS_FREE | BLOCKS_WIDE, until, most);
 	pthread_mutex_unlock(&l->purging);
 }

@@ -16,7 +16,8 @@
  * it gives its grant back, so E5's sum does not grow by that. It grows as a task begins, and that task's grant is no longer
  * spare by then. If room that it was granted came from a task that ended, that task's count happened before. All that ends
  * meanwhile stands in the sum with its grant, or is counted as free, or both: if what is spare is read before what is kept.
- * A task that draws takes it off first, then gets a block, out of free pages if there are any, then looks, then has the block.
+ * A task that draws takes it off first, then gets a block, out of free pages if there are any, then looks, then has the block. Who
+ * purges meanwhile looks again what may stay: that block's pages are kept no more, and its task may not have come to look yet.
  *
  * What is granted and not in use is a sum over threads, without a locked instruction (pool->undrawn). Who begins
  * takes its own off, then looks at what is kept; who needs the sum has a barrier put into every thread before: of two that begin
@@ -63,13 +64,12 @@ static uint64_t undrawn_bytes(weir_pool *pool, uint32_t w)
 	return sum;
 }
 
-/* Room that no task uses which has begun. A lower bound. */
-static uint64_t unused_bytes(weir_pool *pool, uint32_t w)
+/* Room that no task uses which has begun. A lower bound, of what is seen of others. */
+static uint64_t unused_seen(weir_pool *pool, uint32_t w)
 {
 	const struct ledger *ledger = &pool->tracker->ledger;
 	if (!pool->asymmetric)
 		return spare_bytes(ledger, w);
-	membarrier_all();
 	/* ORDER(undrawn_ended): acquire, pairs with the release in leftover_end(): it was taken off the sum before. */
 	uint32_t ended = at_load(&pool->undrawn_ended, acquire, undrawn_ended);
 	int64_t undrawn = (int64_t)undrawn_bytes(pool, w);
@@ -78,6 +78,14 @@ static uint64_t unused_bytes(weir_pool *pool, uint32_t w)
 	 * grant is in it is numbered. */
 	bool known = undrawn > 0 && at_load(&pool->undrawn_ended, relaxed, none) == ended;
 	return spare + (known ? (uint64_t)undrawn : 0);
+}
+
+/* Of all that began or drew before. */
+static uint64_t unused_bytes(weir_pool *pool, uint32_t w)
+{
+	if (pool->asymmetric)
+		membarrier_all();
+	return unused_seen(pool, w);
 }
 
 /* What is spare is read first: who ends between the two reads has what it leaves counted, and not its grant. The other way round its
@@ -108,8 +116,24 @@ static bool fits_in_all(const weir_pool *pool, const struct ledger *ledger)
 
 static void yield_on(weir_pool *pool, const struct ledger *ledger, uint32_t node)
 {
-	if (!fits(pool, ledger, node))
-		arenas_purge(pool->arenas, node, unused_bytes(pool, LEDGER_FIRST_NODE + node));
+	if (fits(pool, ledger, node))
+		return;
+	uint64_t most = unused_bytes(pool, LEDGER_FIRST_NODE + node), before;
+	do {
+		arenas_purge(pool->arenas, node, most);
+		before = most;
+		/* Who drew out of what is kept meanwhile made it less, and took it off before: that is seen here without barriers. */
+	} while ((most = unused_seen(pool, LEDGER_FIRST_NODE + node)) < before);
+}
+
+static void purge_in_all(weir_pool *pool, uint64_t most)
+{
+	for (uint32_t n = 0; n < pool->nodes; n++) {
+		uint64_t all = leftover_bytes(pool), here = arenas_kept(pool->arenas, n);
+		if (all <= most)
+			return;
+		arenas_purge(pool->arenas, n, here > all - most ? here - (all - most) : 0);
+	}
 }
 
 /* Where a total binds, what is kept on any node stands in its room. */
@@ -117,13 +141,11 @@ static void yield_in_all(weir_pool *pool, const struct ledger *ledger)
 {
 	if (fits_in_all(pool, ledger))
 		return;
-	uint64_t most = unused_bytes(pool, LEDGER_TOTAL);
-	for (uint32_t n = 0; n < pool->nodes; n++) {
-		uint64_t all = leftover_bytes(pool), here = arenas_kept(pool->arenas, n);
-		if (all <= most)
-			return;
-		arenas_purge(pool->arenas, n, here > all - most ? here - (all - most) : 0);
-	}
+	uint64_t most = unused_bytes(pool, LEDGER_TOTAL), before;
+	do {
+		purge_in_all(pool, most);
+		before = most;
+	} while ((most = unused_seen(pool, LEDGER_TOTAL)) < before);
 }
 
 void leftover_yield_slow(weir_pool *pool, const struct task_need *need)

@@ -213,6 +213,44 @@ static void a_wrong_hint_loses_no_block(void **state)
 	}
 }
 
+/* Among many in use, on three shelves. It failed where a hint that a purge had taken away did not come back. (A purge that went by the words
+ * alone took 161 us with 100,000 blocks in use, for one that was free; with 1000 it took 5.) */
+static void a_purge_finds_by_hints_what_is_free_or_wide(void **state)
+{
+	(void)state;
+	enum { BLOCKS = 300 };
+	static struct large_block *block[BLOCKS];
+	for (int i = 0; i < BLOCKS; i++)
+		block[i] = filled(60 * KIB, false);
+	for (int turn = 0; turn < 3; turn++) {
+		for (int i = turn; i < BLOCKS; i += 7)
+			blocks_put(block[i]);
+		assert_int_equal(in_sight(BLOCKS_FREE | BLOCKS_HINTED), in_sight(BLOCKS_FREE));
+		assert_int_equal(in_sight(BLOCKS_WIDE | BLOCKS_HINTED), 0);
+		for (int i = turn; i < BLOCKS; i += 7)
+			assert_non_null(taken(40 * KIB, NULL));
+		assert_int_equal(in_sight(BLOCKS_FREE | BLOCKS_HINTED), 0);
+		uint64_t wide = in_sight(BLOCKS_WIDE);
+		assert_int_equal(wide, (uint64_t)((BLOCKS - turn + 6) / 7) * 20 * KIB);
+		assert_int_equal(in_sight(BLOCKS_WIDE | BLOCKS_HINTED), wide);
+		assert_int_equal(in_sight(BLOCKS_FREE | BLOCKS_WIDE | BLOCKS_HINTED), wide);
+		/* Taken again as a whole, they are wide no more. */
+		for (int i = turn; i < BLOCKS; i += 7)
+			blocks_put(block[i]);
+		assert_int_equal(in_sight(BLOCKS_WIDE | BLOCKS_HINTED), 0);
+		for (int i = turn; i < BLOCKS; i += 7)
+			assert_non_null(taken(60 * KIB, NULL));
+		assert_int_equal(in_sight(BLOCKS_FREE | BLOCKS_WIDE | BLOCKS_HINTED), 0);
+	}
+	for (int i = 0; i < BLOCKS; i++)
+		blocks_put(block[i]);
+	purge_all();
+	assert_int_equal(in_sight(BLOCKS_FREE | BLOCKS_WIDE | BLOCKS_HINTED), 0);
+	for (int i = 0; i < BLOCKS; i++)
+		assert_non_null(taken(60 * KIB, NULL));
+	assert_null(taken(60 * KIB, NULL));
+}
+
 /* Slots are more than one word of hints, and are used again. */
 static void there_are_as_many_slots_as_blocks(void **state)
 {
@@ -268,6 +306,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_block_that_is_put_while_a_purge_is_at_it_is_found_again, make,
 						unmake),
 		cmocka_unit_test_setup_teardown(a_wrong_hint_loses_no_block, make, unmake),
+		cmocka_unit_test_setup_teardown(a_purge_finds_by_hints_what_is_free_or_wide, make, unmake),
 		cmocka_unit_test_setup_teardown(there_are_as_many_slots_as_blocks, make, unmake),
 		cmocka_unit_test_setup_teardown(who_frees_a_block_twice_is_ended, make, unmake),
 	};

@@ -272,11 +272,16 @@ proctype worker()
 	done++
 }
 
-/* What a purge does to one slot: all of what is not in use, or a page of it where that is enough. */
+/* What a purge does to one slot: all of what is not in use, or a page of it where that is enough. A hint that is wrong goes, as it may come by
+ * in a look by hints. */
 inline purge_one()
 {
 	do
 	:: w = word[s];
+	   if
+	   :: HELD(w) == 0 && KEPT(s) -> drop(s, 0)
+	   :: else
+	   fi;
 #if VAR == 3
 	   if
 	   :: USED(w) > 0 -> w = 0
