@@ -395,9 +395,15 @@ static weir_status block(struct worker *worker, weir_group *group, uint32_t epoc
 	weir_status status = WEIR_OK;
 	if (worker_block_begin(worker))
 		sleep_until_done(group, epoch);
-	else
+	else if (at_load(&worker->pool->worker_count, relaxed, none) >= worker->pool->workers_max)
 		status = error_set(WEIR_EDEADLK, "%u threads are blocked or stand in already: raise options.spares_max",
 				   worker->pool->workers_max);
+	else
+		status = error_set(
+			WEIR_EDEADLK,
+			"no thread of %llu bytes of stack can be started to stand in: lower options.stack_bytes, or "
+			"raise the limit of address space or of threads",
+			(unsigned long long)worker->pool->stack_bytes);
 	worker_block_end(worker);
 	return status;
 }
