@@ -12,10 +12,10 @@
  * seq_cst, so one of them sees the other. Whoever flushes takes only those whose epoch has passed and puts the rest
  * back.
  */
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "private/clock.h"
 #include "private/error.h"
 #include "runtime/guest.h"
 #include "runtime/waits.h"
@@ -76,8 +76,8 @@ weir_status weir_group_destroy(weir_group *group)
 		return error_set(WEIR_EBUSY, "the group is chained to another: wait for that one first");
 	/* It is done, so who ended it is on the way to those after it, and through with this group at once.
 	 * ORDER(group_done): acquire, pairs with the release in flush_successors(). */
-	while (unlikely(at_load(&group->successor_count, acquire, group_done)))
-		sched_yield();
+	for (uint32_t looks = 0; unlikely(at_load(&group->successor_count, acquire, group_done)); looks++)
+		clock_give_way(looks);
 	group->alive = false;
 	slots_put(group->pool->groups, group->index);
 	return WEIR_OK;
@@ -395,9 +395,15 @@ static weir_status block(struct worker *worker, weir_group *group, uint32_t epoc
 	weir_status status = WEIR_OK;
 	if (worker_block_begin(worker))
 		sleep_until_done(group, epoch);
-	else
+	else if (at_load(&worker->pool->worker_count, relaxed, none) >= worker->pool->workers_max)
 		status = error_set(WEIR_EDEADLK, "%u threads are blocked or stand in already: raise options.spares_max",
 				   worker->pool->workers_max);
+	else
+		status = error_set(
+			WEIR_EDEADLK,
+			"no thread of %llu bytes of stack can be started to stand in: lower options.stack_bytes, or "
+			"raise the limit of address space or of threads",
+			(unsigned long long)worker->pool->stack_bytes);
 	worker_block_end(worker);
 	return status;
 }

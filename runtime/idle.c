@@ -11,6 +11,7 @@
  * One worker less than a node has cores looks on at a time, so that whoever submits keeps a core. While one does, a push wakes
  * nobody: who stops looking looks once more after it has said so, and wakes the next if there is more than it takes.
  */
+#include "private/clock.h"
 #include "runtime/leftover.h"
 #include "runtime/seat.h"
 #include "runtime/worker.h"
@@ -18,6 +19,8 @@
 enum {
 	LOOKS = 16,	 /* at the queues between two looks at the clock */
 	LOOK_PAUSES = 2, /* after each */
+	SPIN_LOOKS =
+		64, /* times without anything: who spins goes behind its equals, who may be what it looks for (SCHED_FIFO) */
 };
 #define LOOK_NS_MIN WEIR_NS_PER_US
 #define SEARCH_NS_MIN (50 * WEIR_NS_PER_US)
@@ -63,9 +66,10 @@ static void sleep_for_work(struct worker *worker)
 	struct idlers *idle = &pool->queue[worker->node].idle;
 	/* What is in another's hand will be ours soon, or gone: no reason to have barriers put into everybody. */
 	if (route_any(worker)) {
-		at_pause();
+		clock_give_way(worker->vain++);
 		return;
 	}
+	worker->vain = 0;
 	uint32_t ticket = park_ticket(&worker->park);
 	uint64_t search_ns = worker->search_ns ? worker->search_ns : SEARCH_NS_MIN;
 	bool clearing = false, slept = false;
@@ -208,6 +212,8 @@ bool worker_idle(struct worker *worker, struct found *found)
 	}
 	if (pool->idle != WEIR_IDLE_SPIN)
 		sleep_for_work(worker);
+	else if (++worker->vain % SPIN_LOOKS == 0)
+		clock_yield();
 	if (!route_take(worker, found))
 		return false;
 	wake_next(worker);

@@ -18,7 +18,7 @@
  */
 #include "runtime/door.h"
 
-#include <sched.h>
+#include "private/clock.h"
 
 enum { SWEEP_GROUPS = 1, SWEEP_LIMITS = 2, SWEEP_WAITED_FOR = 4 };
 
@@ -54,9 +54,11 @@ bool admission_let_pass(struct weir_admission *admission)
 	at_or(&admission->sweep, SWEEP_WAITED_FOR, release, sweep);
 	admission_settle(admission);
 	bool others = false;
-	while (at_load(&admission->sweep, relaxed, none) & SWEEP_WAITED_FOR && !admission_settles_here(admission)) {
+	for (uint32_t looks = 0;
+	     at_load(&admission->sweep, relaxed, none) & SWEEP_WAITED_FOR && !admission_settles_here(admission);
+	     looks++) {
 		others = true;
-		sched_yield();
+		clock_give_way(looks);
 	}
 	return others;
 }

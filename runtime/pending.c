@@ -46,17 +46,15 @@
  */
 #include "runtime/pending.h"
 
-#include <sched.h>
-
 #include "private/check.h"
+#include "private/clock.h"
 #include "private/membarrier.h"
 #include "runtime/worker.h"
 
 enum {
 	STREAK_MIN = 16,      /* tasks for one group in a row, before a thread takes a stock */
 	STREAK_MAX = 1 << 14, /* doubled whenever a stock is taken back from it */
-	READ_TRIES = 8,
-	WAIT_PAUSES = 100
+	READ_TRIES = 8
 };
 
 struct stock stocks[THREADS_MAX + 1];
@@ -145,8 +143,8 @@ void stocks_await_leaving(const weir_pool *pool)
 	for (uint32_t i = 0; i < end; i++)
 		/* ORDER(leaving): acquire, pairs with the release in drop(). Who ended the last group had stored it before the count
 		 * that we have seen. */
-		while (unlikely(at_load(&stocks[i].leaving, acquire, leaving) == pool))
-			sched_yield();
+		for (uint32_t looks = 0; unlikely(at_load(&stocks[i].leaving, acquire, leaving) == pool); looks++)
+			clock_give_way(looks);
 }
 
 /* Will the thread take a stock, having submitted to this group for the streak-th time? */
@@ -266,12 +264,8 @@ static void collect(weir_group *group)
 		if (!(taken[i / 64] >> i % 64 & 1))
 			continue;
 		/* ORDER(stock): acquire, pairs with the release in stock_pay(). */
-		for (int looks = 0; at_load(&stocks[i].busy, acquire, stock); looks++) {
-			if (looks < WAIT_PAUSES)
-				at_pause();
-			else
-				sched_yield();
-		}
+		for (uint32_t looks = 0; at_load(&stocks[i].busy, acquire, stock); looks++)
+			clock_give_way(looks);
 		less += at_load(&stocks[i].left, relaxed, none) + GROUP_ONE_STOCK;
 		/* ORDER(stock): release, pairs with the acquire in wants_stock(). */
 		at_store(&stocks[i].group, NULL, release, stock);
@@ -392,7 +386,7 @@ bool group_any_ungranted(weir_group *group)
 	if (!group->pool->asymmetric)
 		return true;
 	membarrier_all();
-	for (;;) {
+	for (uint32_t looks = 0;; looks++) {
 		uint32_t granted, again, before, after;
 		if (untold_grants(group, &granted, &before)) {
 			/* ORDER(ungranted): seq_cst, as above; acquire of the sum's `telling`. */
@@ -400,6 +394,6 @@ bool group_any_ungranted(weir_group *group)
 			if (untold_grants(group, &again, &after) && before == after)
 				return ungranted > granted;
 		}
-		sched_yield();
+		clock_give_way(looks);
 	}
 }

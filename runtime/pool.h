@@ -123,14 +123,15 @@ struct worker {
 	_Atomic(uint32_t) lends;   /* how often it was lent; only who sits in it writes it */
 	uint32_t intake_turn;	   /* where its next look at the intakes begins */
 	struct lag lag;
-	struct worker *watched;	   /* whose hand did not move, */
-	uint64_t watched_next;	   /* from here on, */
-	uint32_t watched_looks;	   /* so often */
-	uint32_t takes;		   /* how often it looked for work; see FAIR_TAKES */
+	struct worker *watched; /* whose hand did not move, */
+	uint64_t watched_next;	/* from here on, */
+	uint32_t watched_looks; /* so often */
+	uint32_t takes;		/* how often it looked for work; see FAIR_TAKES */
 	uint64_t random;
 	struct untold untold;
 	struct hand *hand;  /* what admission has for this thread (chain.h); NULL: it never ended a grant */
 	uint64_t look_ns;   /* how long it will look for work before it sleeps */
+	uint32_t vain;	    /* how often in a row it neither found something nor slept */
 	uint64_t search_ns; /* how long it will sleep as the searcher; 0: it worked since it last did */
 	pthread_t thread;
 };

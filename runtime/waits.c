@@ -21,8 +21,7 @@
  */
 #include "runtime/waits.h"
 
-#include <sched.h>
-
+#include "private/clock.h"
 #include "private/error.h"
 #include "runtime/pending.h"
 
@@ -172,7 +171,7 @@ static weir_status register_edge(weir_pool *pool, struct wait_edge *edge)
 	/* Who was granted is told by who looked: that may take a moment. */
 	for (int tries = 0; others && tries < TOLD_TRIES && walk_from(pool, edge).ungranted; tries++) {
 		pthread_mutex_unlock(&pool->waits_lock);
-		sched_yield();
+		clock_give_way((uint32_t)tries);
 		pthread_mutex_lock(&pool->waits_lock);
 	}
 	return check_again(pool, edge);

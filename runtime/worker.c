@@ -441,6 +441,7 @@ static void *worker_main(void *argument)
 		} else if ((!idle && route_take(worker, &found)) || worker_idle(worker, &found)) {
 			worker_run_found(worker, &found);
 			worker->search_ns = 0;
+			worker->vain = 0;
 			idle = false;
 		} else {
 			idle = true;

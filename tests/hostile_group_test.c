@@ -192,6 +192,11 @@ static weir_status nest(weir_task *task, void *argument)
 		status = weir_submit(group, nest, &below,
 				     level->depth % 4 ? NULL : WEIR_DEMAND(.task_class = WEIR_HIGH));
 	weir_status waited = weir_group_wait(group);
+	/* Without a thread to stand in there is nobody whom one could wait for. */
+	if (waited == WEIR_EDEADLK && has_word(weir_error_text(), "no thread")) {
+		fprintf(stderr, "%s\n", weir_error_text());
+		_exit(77);
+	}
 	while (waited == WEIR_EDEADLK && weir_group_pending(group))
 		usleep(100);
 	atomic_fetch_add(&level->bottom, below.bottom);

@@ -6,6 +6,8 @@
  */
 #include "hostile.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #include "fixture.h"
@@ -101,9 +103,11 @@ static weir_status fork_beside_sleepers(weir_task *task, void *argument)
 	while (!atomic_load(&lone->long_began))
 		usleep(100);
 	weir_status status = weir_fork(short_child, lone);
-	while (!status && !atomic_load(&lone->taken))
+	while (!status && !atomic_load(&lone->taken)) {
 		if (!(status = weir_fork(no_child, NULL)))
 			status = weir_join();
+		sched_yield();
+	}
 	return weir_join() || weir_join() ? WEIR_EINVAL : status;
 }
 
@@ -170,12 +174,40 @@ static void who_spins_never_sleeps_and_who_blocks_does(void **state)
 	end_pool(pool);
 }
 
+/* On one processor, with more workers than that, under SCHED_FIFO, where nobody is moved on by time. Fails by a hang if who spins
+ * keeps the processor from those whom it looks for: who submits, and who forks. */
+static void who_spins_gives_way_to_its_equals(void **state)
+{
+	(void)state;
+	cpu_set_t all, one;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	for (size_t cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &one);
+	const struct sched_param first = {.sched_priority = 1}, none = {0};
+	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &first))
+		skip(); /* it takes a right */
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	weir_pool *pool = hostile_pool(WEIR_OPTIONS(.workers = 4, .no_pinning = true, .no_guests = true,
+						    .idle = WEIR_IDLE_SPIN, .stack_bytes = 256 << 10));
+	some_tasks(pool, 100);
+	atomic_int ran = 0;
+	for (int i = 0; i < 20; i++)
+		assert_ok(weir_pool_run(pool, fan_out, &ran, NULL));
+	assert_int_equal(ran, 160);
+	end_pool(pool);
+	assert_int_equal(pthread_setschedparam(pthread_self(), SCHED_OTHER, &none), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_idle_pool_uses_no_time),
 		cmocka_unit_test(who_took_a_child_asks_for_the_next),
 		cmocka_unit_test(every_push_is_heard_of_under_every_policy),
+		cmocka_unit_test(who_spins_gives_way_to_its_equals),
 		cmocka_unit_test(who_spins_never_sleeps_and_who_blocks_does),
 	};
 	alarm(HANG_SECONDS);

@@ -3,6 +3,7 @@
 # Help is laid out for a terminal of 80 columns: fails by a line that is longer, one of blanks alone, or a command's line that
 # goes on at the left edge.
 set -u
+unset ARGP_HELP_FMT
 faults=0
 
 fault()

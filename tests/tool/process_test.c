@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* process_test.c - one shell command: how it ended, what it used, and that none of it is left when it was stopped.
  */
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -224,6 +227,45 @@ static void who_looks_late_does_not_call_it_timed_out(void **state)
 	assert_int_equal(result.exit_status, 5);
 }
 
+static pid_t forked, doomed;
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+ssize_t __real_recv(int from, void *bytes, size_t size, int flags);
+ssize_t __wrap_recv(int from, void *bytes, size_t size, int flags);
+
+pid_t __wrap_fork(void)
+{
+	return forked = __real_fork();
+}
+
+/* Who was asked ends before it answers. */
+ssize_t __wrap_recv(int from, void *bytes, size_t size, int flags)
+{
+	if (doomed) {
+		kill(doomed, SIGKILL);
+		waitid(P_PID, (id_t)doomed, &(siginfo_t){0}, WEXITED | WNOWAIT);
+		doomed = 0;
+	}
+	return __real_recv(from, bytes, size, flags);
+}
+
+static void a_starter_that_ends_over_a_request_is_gone(void **state)
+{
+	(void)state;
+	/* Killed by a command before it, say, and slow to die on a machine that is full. It was told as a reset connection. */
+	struct starter *mine = NULL;
+	assert_int_equal(starter_create(&mine, NULL), 0);
+	kill(forked, SIGSTOP);
+	siginfo_t info;
+	assert_int_equal(waitid(P_PID, (id_t)forked, &info, WSTOPPED), 0);
+	doomed = forked;
+	struct process_spec spec = spec_of("true");
+	assert_int_equal(starter_start(mine, &spec.start), -EPIPE);
+	assert_int_equal(starter_start(mine, &spec.start), -EPIPE);
+	starter_destroy(mine);
+}
+
 static void a_readable_stop_descriptor_ends_it(void **state)
 {
 	(void)state;
@@ -254,6 +296,7 @@ int main(void)
 		cmocka_unit_test(a_timeout_ends_the_whole_group_even_where_it_ignores_term),
 		cmocka_unit_test(a_command_that_ends_in_time_is_not_timed_out),
 		cmocka_unit_test(who_looks_late_does_not_call_it_timed_out),
+		cmocka_unit_test(a_starter_that_ends_over_a_request_is_gone),
 		cmocka_unit_test(a_readable_stop_descriptor_ends_it),
 	};
 	return cmocka_run_group_tests(tests, start_starter, stop_starter);

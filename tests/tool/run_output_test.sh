@@ -57,12 +57,12 @@ done
 # Nobody reads any more: no more commands, and an error.
 i=0
 while [ $i -lt 50 ]; do
-	echo 'echo x >>count; echo output'
+	echo 'until [ -e closed ]; do sleep 0.01; done; echo x >>count; echo output'
 	i=$((i + 1))
 done >jobs
 rm -f count
 mkfifo pipe
-(exec 3<pipe) &
+(exec 3<pipe; exec 3<&-; : >closed) &
 "$WEIR" run jobs -j 1 --machine "$four_cores" >pipe 2>err
 same 'status when standard output is closed' 255 $?
 holds 'closed output' err 'standard output: Broken pipe'

@@ -72,7 +72,7 @@ same 'Exitval' '0 5' "$(column log Exitval)"
 
 # A time limit ends a command that would run on, and no other.
 printf 'sleep 1000\ntrue\ntrap "" TERM; sleep 1000\n' >jobs
-run 2 jobs --timeout 0.5 --grace 0.1 --joblog log
+run 2 jobs --timeout 2 --grace 0.1 --joblog log
 same 'Exitval of what ran out of time' '-1 0 -1' "$(column log Exitval)"
 run 1 jobs --timeout 0.1 --halt now,fail=1 -j 1
 holds 'a run halted by it' err '0 succeeded, 1 failed, 2 not started'

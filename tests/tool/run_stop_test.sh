@@ -46,7 +46,7 @@ start() {
 	rm -f up.* tidied
 	"$WEIR" run jobs --limit-cpu 2 --machine "$four_cores" --joblog log >out 2>err &
 	weir=$!
-	until_true '[ -e up.1 ] && [ -e up.2 ]'
+	until_true '[ -s up.1 ] && [ -s up.2 ]' # written, not only opened
 }
 
 # gone <process>: also where nobody has looked at its end yet
@@ -58,7 +58,7 @@ gone() {
 ended() {
 	wait $weir
 	same "$1: status" "$2" $?
-	until_true 'gone $(cat up.1) && gone $(cat up.2)'
+	until_true 'gone "$(cat up.1)" && gone "$(cat up.2)"'
 }
 
 # Once: TERM to what runs, which may tidy up; nothing new starts.

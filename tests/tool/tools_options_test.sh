@@ -8,7 +8,7 @@ for tool in demo check vm-tests fuzz soak bench-monitor count-instructions count
 		'soak1 '* | 'fuzz1 '* | 'bench-monitor1 '* | 'count-coresa '*) continue ;; # the first word is right
 		esac
 		# shellcheck disable=SC2086
-		timeout 10 "$SOURCE/tools/$tool" $wrong >out 2>&1 </dev/null
+		timeout 60 "$SOURCE/tools/$tool" $wrong >out 2>&1 </dev/null
 		same "tools/$tool $wrong: status" 2 $?
 		holds "tools/$tool $wrong" out "^usage: tools/$tool"
 	done

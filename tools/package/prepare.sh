@@ -54,7 +54,7 @@ step() {
 }
 
 jobs() {
-	getconf _NPROCESSORS_ONLN
+	nproc # those that this process may use
 }
 
 # build PRESET: configure and compile; of a failing build only what failed is told.

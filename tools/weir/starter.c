@@ -248,7 +248,8 @@ pid_t starter_start(struct starter *starter, const struct start *start)
 		good = send_all(starter->socket, start->variables[i], strlen(start->variables[i]) + 1);
 	good = good && send_all(starter->socket, start->command, strlen(start->command) + 1) &&
 	       receive_all(starter->socket, &pid, sizeof(pid));
-	pid = good ? pid : -errno;
+	/* A starter that ends with a request unread says it otherwise than one that ended before. */
+	pid = good ? pid : errno == ECONNRESET ? -EPIPE : -errno;
 	pthread_mutex_unlock(&starter->lock);
 	return pid;
 }

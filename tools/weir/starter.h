@@ -29,7 +29,7 @@ int starter_create(struct starter **out, const weir_machine *machine);
 void starter_destroy(struct starter *starter);
 
 /* Start a command as a child of this process, leader of a process group of its own, with no standard input.
- * Returns its process id, or minus an errno. Thread: any. */
+ * Returns its process id, or minus an errno; -EPIPE: the starter is gone. Thread: any. */
 pid_t starter_start(struct starter *starter, const struct start *start);
 
 #endif
