@@ -19,8 +19,7 @@
 enum {
 	LOOKS = 16,	 /* at the queues between two looks at the clock */
 	LOOK_PAUSES = 2, /* after each */
-	SPIN_LOOKS =
-		64, /* times without anything: who spins goes behind its equals, who may be what it looks for (SCHED_FIFO) */
+	SPIN_LOOKS = 64, /* in vain: then who spins goes behind its equals, who may be what it looks for (SCHED_FIFO) */
 };
 #define LOOK_NS_MIN WEIR_NS_PER_US
 #define SEARCH_NS_MIN (50 * WEIR_NS_PER_US)

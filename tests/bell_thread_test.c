@@ -10,12 +10,13 @@
 #include <sched.h>
 #include <signal.h>
 
-/* It goes rounds, from now on or already, and the calling thread is to ring with its next task. */
+/* It goes rounds, from now on or already, and the calling thread is to ring with its next task. Rounds that were there may end meanwhile. */
 static void have_rounds(const struct ringer *ringer)
 {
-	ringer_believe(ringer);
-	while (!at_load(&ringer->pool->bell->watching, relaxed, none))
+	do {
+		ringer_believe(ringer);
 		usleep(50);
+	} while (!at_load(&ringer->pool->bell->watching, relaxed, none));
 }
 
 static void await_rest(const struct ringer *ringer)
@@ -135,11 +136,11 @@ static void it_comes_to_who_computes_on(void **state)
 		have_rounds(&ringer);
 		bool rang = ringer_submit(&ringer);
 		ringer_spin(&ringer.ran, ringer.submitted);
-		/* The rounds may have ended before it rang; or the worker was not quite asleep yet, and has found it by itself. */
-		bool missed = at_load(&ringer_habit(&ringer)->missed, relaxed, none);
-		assert_true(rang || !missed);
 		assert_ok(weir_group_wait(ringer.group));
-		assert_int_equal(ringer_habit(&ringer)->needed, missed ? 2 * HABIT_MIN : HABIT_MIN);
+		/* The rounds may have ended before it rang; or the worker was not quite asleep yet, and has found it by itself. */
+		bool missed = ringer_habit(&ringer)->needed == 2 * HABIT_MIN;
+		assert_true(missed || ringer_habit(&ringer)->needed == HABIT_MIN);
+		assert_true(rang || !missed);
 		turns += missed;
 		usleep(100);
 	}

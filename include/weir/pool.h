@@ -15,10 +15,9 @@ typedef struct weir_pool weir_pool;
 /* What a worker does that finds no work. */
 typedef enum weir_idle {
 	WEIR_IDLE_HYBRID = 0, /* look for options.spin_ns, then sleep until there is some */
-	WEIR_IDLE_SPIN =
-		1, /* look on and on: all its core's time, for the shortest way to a task. Under SCHED_FIFO more
+	WEIR_IDLE_SPIN = 1,   /* look on and on: all its core's time, for the shortest way to a task. Under SCHED_FIFO more
 			       * workers than processors take turns there, and no thread of lower priority has one */
-	WEIR_IDLE_BLOCK = 2 /* sleep at once */
+	WEIR_IDLE_BLOCK = 2   /* sleep at once */
 } weir_idle;
 
 typedef struct weir_options {
@@ -37,8 +36,7 @@ typedef struct weir_options {
 	uint32_t forks_max;   /* forked and not yet joined, per worker, 2 to 1,048,575; 0: 65,536; more run inline */
 	uint32_t spares_max;  /* threads that stand in for blocked tasks; 0: 256; at most 65,536 */
 	uint64_t stack_bytes; /* of each worker; 0: 8 MiB; 64 KiB to 1 TiB */
-	uint64_t
-		spin_ns; /* with WEIR_IDLE_HYBRID, how long an idle worker looks for work before it sleeps, and who waits
+	uint64_t spin_ns;     /* with WEIR_IDLE_HYBRID, how long an idle worker looks for work before it sleeps, and who waits
 			       * for a group before he does; 0: 20 us; at most 1 s */
 	uint64_t monitoring_interval_ns;    /* 0: 100 ms; at least 1 ms. Only a resource-aware pool has a monitor */
 	const weir_monitor_source *monitor; /* NULL: the host's own files. Copied */
@@ -50,14 +48,13 @@ typedef struct weir_options {
 	 * waiting_max and clock count where the fields of these names are left at zero here. */
 	const weir_admission_options *admission_options;
 	weir_idle idle; /* 0: WEIR_IDLE_HYBRID */
-	uint32_t
-		lanes_max; /* threads outside tasks that submit by a queue of their own (weir_submit()), 1 to 1,024; 0: 256; more share
+	uint32_t lanes_max; /* threads outside tasks that submit by a queue of their own (weir_submit()), 1 to 1,024; 0: 256; more share
 			     * one. A pool with tasks_max below 1,024 has none */
-	bool no_guests; /* a thread outside that waits (weir_group_wait(), weir_pool_run(), loops, WEIR_RUN) runs no tasks: only
+	bool no_guests;	    /* a thread outside that waits (weir_group_wait(), weir_pool_run(), loops, WEIR_RUN) runs no tasks: only
 			     * threads of the pool do. Else it works meanwhile as one of the workers, if that sleeps: the one pinned to
 			     * its processor, or any of the node where none is; and if three quarters of stack_bytes are left of its
 			     * own stack */
-	bool always_wake; /* a plain task from outside wakes a worker at once, if all sleep. Else it may not, where its thread has a
+	bool always_wake;   /* a plain task from outside wakes a worker at once, if all sleep. Else it may not, where its thread has a
 			     * habit of waiting for one task at a time and running it itself (16 times in a row): then, if it computes, or
 			     * sleeps otherwise, instead, a thread that looks for such tasks every 2 ms wakes the worker, 2 to 4 ms later,
 			     * whatever keeps the submitter's processor. Where the only worker that sleeps is bound to that, it waits for its
@@ -128,8 +125,7 @@ typedef struct weir_pool_counts {
 	uint64_t spares;   /* threads that stand or stood in for blocked tasks */
 	uint64_t ran_home; /* tasks with a home or near that ran there */
 	uint64_t ran_away;
-	uint64_t
-		lent; /* how often a thread outside that waited worked in the place of a worker that slept (options.no_guests) */
+	uint64_t lent; /* how often a thread outside that waited worked in the place of a worker that slept (options.no_guests) */
 } weir_pool_counts;
 
 /* At rest, submitted == completed + failed + cancelled. Errors: WEIR_EINVAL. Thread: any. */
